@@ -1,0 +1,242 @@
+"""Reads the whole catalog folder into plain objects, and checks what single files cannot.
+
+``load_catalog(settings.catalog_dir)`` is the one way in. It reads YAML and CSV only (about
+0.1 s), imports nothing heavy, and is what DAG files, ingestion, quality and the front door share.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from catalog.errors import ContractError, UnknownName
+from catalog.model import (
+    NAME,
+    Code,
+    CodeList,
+    Department,
+    Element,
+    Feed,
+    FieldSpec,
+    Product,
+    ResolvedField,
+)
+from catalog.yamlfile import YamlFile, read_yaml, validate
+
+
+class Catalog(BaseModel):
+    """Everything declared, resolved.
+
+    Attributes:
+        feeds: feed id (``<department>__<object>``) to contract, sorted by id.
+        files: feed or product id to the YAML file it was read from.
+    """
+
+    model_config = {"frozen": True, "arbitrary_types_allowed": True}
+
+    root: Path
+    departments: dict[str, Department]
+    elements: dict[str, Element]
+    code_lists: dict[str, CodeList]
+    feeds: dict[str, Feed]
+    products: dict[str, Product]
+    files: dict[str, Path]
+
+    def feed(self, feed_id: str) -> Feed:
+        """The contract of ``feed_id``; UnknownName lists near names."""
+        return _pick(self.feeds, feed_id, "feed", "lakehouse feed list")
+
+    def product(self, product_id: str) -> Product:
+        return _pick(self.products, product_id, "product", "lakehouse publish --list")
+
+    def code_list(self, list_id: str) -> CodeList:
+        return _pick(self.code_lists, list_id, "code list", "see catalog/codes/index.yaml")
+
+    def fields(self, feed: Feed | str) -> tuple[ResolvedField, ...]:
+        """The fields of a feed in contract order, each with its element applied."""
+        feed = self.feed(feed) if isinstance(feed, str) else feed
+        return tuple(self._resolve(name, spec) for name, spec in feed.fields.items())
+
+    def grade(self, feed: Feed | str) -> int:
+        """The grade of a feed table: the highest of its columns."""
+        return max(f.grade for f in self.fields(feed))
+
+    def _resolve(self, name: str, spec: FieldSpec) -> ResolvedField:
+        element = self.elements[spec.element or name]
+        return ResolvedField(
+            name=name,
+            element=element,
+            spec=spec,
+            label=spec.label or element.label,
+            type=spec.type or element.type,
+            precision=element.precision,
+            scale=element.scale,
+            unit=element.unit,
+            code_list=element.codes,
+            grade=spec.grade or element.grade,
+            mask=spec.mask or element.mask,
+            required=spec.required,
+            rules=(*element.rules, *spec.rules),
+        )
+
+
+def _pick(found: dict[str, Any], name: str, kind: str, where: str) -> Any:
+    if name in found:
+        return found[name]
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, found, n=3)
+    raise UnknownName(
+        f"there is no {kind} {name!r}",
+        hint=f"did you mean {', '.join(near)}?" if near else f"known ones: {where}",
+    )
+
+
+def load_catalog(root: Path) -> Catalog:
+    """Read and check the catalog below ``root``.
+
+    Raises:
+        ContractError: with file, line, field and cure, for the first file that is wrong.
+    """
+    root = Path(root)
+    departments = _read_named(root / "dictionary" / "departments.yaml", Department)
+    elements = _read_named(root / "dictionary" / "elements.yaml", Element)
+    code_lists = _read_code_lists(root / "codes")
+    element_file = read_yaml(root / "dictionary" / "elements.yaml")
+    for name, element in elements.items():
+        if element.codes and element.codes not in code_lists:
+            raise element_file.error((name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/")
+    files: dict[str, Path] = {}
+    feeds: dict[str, Feed] = {}
+    for path in sorted((root / "feeds").glob("*/*.yaml")):
+        feed = read_feed(path, departments=departments, elements=elements)
+        feeds[feed.id] = feed
+        files[feed.id] = path
+    _check_unique_codes(feeds, files)
+    products: dict[str, Product] = {}
+    for path in sorted((root / "products").glob("*.yaml")):
+        source = read_yaml(path)
+        data = {"id": path.stem, **(source.data or {})}
+        product = validate(Product, source, data)
+        for i, who in enumerate(product.recipients):
+            if who not in departments and who != "public":
+                raise source.error(("recipients", i), f"unknown department {who!r}", "see dictionary/departments.yaml")
+        if product.owner not in departments:
+            raise source.error(("owner",), f"unknown department {product.owner!r}", "see dictionary/departments.yaml")
+        products[product.id] = product
+        files[product.id] = path
+    return Catalog(
+        root=root,
+        departments=departments,
+        elements=elements,
+        code_lists=code_lists,
+        feeds=feeds,
+        products=products,
+        files=files,
+    )
+
+
+def read_feed(path: Path, *, departments: dict[str, Department], elements: dict[str, Element]) -> Feed:
+    """One contract file; its id comes from its place: ``feeds/<department>/<object>.yaml``."""
+    source = read_yaml(path)
+    if not isinstance(source.data, dict):
+        raise source.error((), "a contract is a mapping of keys", "start from `lakehouse feed new SAMPLE`")
+    department, obj = path.parent.name, path.stem
+    raw = dict(source.data)
+    fields = raw.get("fields")
+    if isinstance(fields, dict):
+        raw["fields"] = {k: ({"from": v} if isinstance(v, str) else v or {}) for k, v in fields.items()}
+    data = {"id": f"{department}__{obj}", "department": department, "object": obj, **raw}
+    feed = validate(Feed, source, data)
+    if feed.provider not in departments:
+        raise source.error(("provider",), f"unknown department {feed.provider!r}", "see dictionary/departments.yaml")
+    for name, spec in feed.fields.items():
+        _check_field(source, name, spec, elements)
+    return feed
+
+
+def _check_field(source: YamlFile, name: str, spec: FieldSpec, elements: dict[str, Element]) -> None:
+    wanted = spec.element or name
+    if wanted not in elements:
+        from difflib import get_close_matches
+
+        near = get_close_matches(wanted, elements, n=3)
+        cure = f"did you mean {', '.join(near)}? " if near else ""
+        raise source.error(
+            ("fields", name),
+            f"there is no data element {wanted!r}",
+            f"{cure}Add it to dictionary/elements.yaml, or set element: to one that exists",
+        )
+    element = elements[wanted]
+    if spec.grade is not None and spec.grade < element.grade and not spec.grade_reason:
+        raise source.error(
+            ("fields", name, "grade"),
+            f"grade {spec.grade} is below grade {element.grade} of element {wanted!r}",
+            "state why in grade_reason, or remove grade",
+        )
+    if (spec.type or element.type) == "geometry" and spec.x is None and spec.from_ != ("geometry",):
+        raise source.error(("fields", name), "a geometry comes from x and y, or from: geometry", "add x and y")
+    if spec.codes and not element.codes:
+        raise source.error(("fields", name, "codes"), f"element {wanted!r} has no code list", "remove codes")
+
+
+def _read_named(path: Path, model: type[Any]) -> dict[str, Any]:
+    source = read_yaml(path)
+    out = {}
+    for name, data in (source.data or {}).items():
+        if not NAME.match(str(name)):
+            raise source.error((name,), f"{name!r} is not a lower-case identifier", "rename it")
+        out[name] = validate(model, source, data, (name,))
+    return out
+
+
+def _read_code_lists(folder: Path) -> dict[str, CodeList]:
+    source = read_yaml(folder / "index.yaml")
+    out = {}
+    for name, data in (source.data or {}).items():
+        path = folder / f"{name}.csv"
+        if not path.exists():
+            raise source.error((name,), f"codes/{name}.csv is missing", "add the file or remove the entry")
+        out[name] = validate(CodeList, source, {"id": name, "values": _read_codes(path), **data}, (name,))
+    extra = {p.stem for p in folder.glob("*.csv")} - set(out)
+    if extra:
+        raise source.error((), f"not in index.yaml: {', '.join(sorted(extra))}", "add title and source for each")
+    return out
+
+
+@lru_cache(maxsize=256)
+def _read_codes_cached(path: Path, mtime_ns: int) -> tuple[Code, ...]:
+    with path.open(encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    seen: set[tuple[str, str]] = set()
+    for n, row in enumerate(rows, start=2):
+        key = (row.get("code") or "", row.get("valid_from") or "")
+        if not key[0] or key in seen or None in row:
+            raise ContractError(
+                "empty or repeated code, or a ragged row",
+                hint="columns are code,name[,parent,valid_from,valid_to]; quote names with commas",
+                file=str(path),
+                line=n,
+            )
+        seen.add(key)
+    return tuple(Code.model_validate(row) for row in rows)
+
+
+def _read_codes(path: Path) -> tuple[Code, ...]:
+    return _read_codes_cached(path, path.stat().st_mtime_ns)
+
+
+def _check_unique_codes(feeds: dict[str, Feed], files: dict[str, Path]) -> None:
+    seen: dict[str, str] = {}
+    for feed in feeds.values():
+        other = seen.setdefault(feed.catalogue.code, feed.id)
+        if other != feed.id:
+            raise read_yaml(files[feed.id]).error(
+                ("catalogue", "code"),
+                f"catalogue code {feed.catalogue.code} is already that of {other}",
+                "give this resource the next free number",
+            )

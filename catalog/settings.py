@@ -1,0 +1,95 @@
+"""Where things are. Everything made at run time lives under one folder, ``LAKEHOUSE_HOME``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+PACKAGED_CATALOG = Path(__file__).resolve().parent
+
+LAYERS = ("feed", "quarantine", "library", "mart", "extract", "platform")
+"""Layers that hold Delta tables; ``landing`` holds bytes as they arrived."""
+
+
+class Settings(BaseModel):
+    """Paths of one lakehouse. Passed in, never read from globals.
+
+    Attributes:
+        home: run-time folder (default ``var/`` of the working directory).
+        lake: folder or ``s3://`` URL of the lake (default ``<home>/lake``).
+        catalog_dir: folder with ``feeds/``, ``dictionary/``, ``codes/``, ``products/``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    lake: str
+    catalog_dir: Path = PACKAGED_CATALOG
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Read ``LAKEHOUSE_HOME``, ``LAKEHOUSE_LAKE`` and ``LAKEHOUSE_CATALOG``."""
+        env = os.environ if env is None else env
+        home = Path(env.get("LAKEHOUSE_HOME") or "var").absolute()
+        return cls(
+            home=home,
+            lake=env.get("LAKEHOUSE_LAKE") or str(home / "lake"),
+            catalog_dir=Path(env.get("LAKEHOUSE_CATALOG") or PACKAGED_CATALOG).absolute(),
+        )
+
+    def as_env(self) -> dict[str, str]:
+        """The same settings as environment variables, for child processes and dbt."""
+        return {
+            "LAKEHOUSE_HOME": str(self.home),
+            "LAKEHOUSE_LAKE": self.lake,
+            "LAKEHOUSE_CATALOG": str(self.catalog_dir),
+        }
+
+    @property
+    def drop(self) -> Path:
+        return self.home / "drop"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def airflow(self) -> Path:
+        return self.home / "airflow"
+
+    @property
+    def releases(self) -> Path:
+        return self.home / "releases"
+
+    @property
+    def build(self) -> Path:
+        return self.home / "build"
+
+    @property
+    def landing(self) -> Path:
+        """Landing is a local folder even when tables live in an object store."""
+        base = Path(self.lake) if "://" not in self.lake else self.home / "lake"
+        return base / "landing"
+
+    def table_path(self, layer: str, schema: str, table: str) -> str:
+        """``<lake>/<layer>/<schema>/<table>``."""
+        if layer not in LAYERS:
+            raise ValueError(f"unknown layer {layer!r}; one of {', '.join(LAYERS)}")
+        return f"{self.lake.rstrip('/')}/{layer}/{schema}/{table}"
+
+    def feed_path(self, feed_id: str) -> str:
+        return self.table_path("feed", "feed", feed_id)
+
+    def quarantine_path(self, feed_id: str) -> str:
+        return self.table_path("quarantine", "quarantine", feed_id)
+
+    def platform_path(self, table: str) -> str:
+        return self.table_path("platform", "platform", table)
+
+    def make_dirs(self) -> None:
+        """Create the run-time folders, readable by their owner only (mode 0700)."""
+        for folder in (self.home, self.drop, self.keys, self.releases, self.build, self.landing):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
