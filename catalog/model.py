@@ -323,6 +323,8 @@ class Feed(Model):
     load: Load
     drift: Drift = Drift()
     sla: Sla = Sla()
+    elements: dict[str, Element] = Field(default_factory=dict)
+    """Elements only this feed has; promote one to the dictionary when a second feed needs it."""
     fields: dict[str, FieldSpec]
     rules: tuple[RuleUse, ...] = ()
     ignore: tuple[str, ...] = ()

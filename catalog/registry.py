@@ -59,14 +59,15 @@ class Catalog(BaseModel):
     def fields(self, feed: Feed | str) -> tuple[ResolvedField, ...]:
         """The fields of a feed in contract order, each with its element applied."""
         feed = self.feed(feed) if isinstance(feed, str) else feed
-        return tuple(self._resolve(name, spec) for name, spec in feed.fields.items())
+        return tuple(self._resolve(feed, name, spec) for name, spec in feed.fields.items())
 
     def grade(self, feed: Feed | str) -> int:
         """The grade of a feed table: the highest of its columns."""
         return max(f.grade for f in self.fields(feed))
 
-    def _resolve(self, name: str, spec: FieldSpec) -> ResolvedField:
-        element = self.elements[spec.element or name]
+    def _resolve(self, feed: Feed, name: str, spec: FieldSpec) -> ResolvedField:
+        wanted = spec.element or name
+        element = feed.elements.get(wanted) or self.elements[wanted]
         return ResolvedField(
             name=name,
             element=element,
@@ -113,7 +114,7 @@ def load_catalog(root: Path) -> Catalog:
     files: dict[str, Path] = {}
     feeds: dict[str, Feed] = {}
     for path in sorted((root / "feeds").glob("*/*.yaml")):
-        feed = read_feed(path, departments=departments, elements=elements)
+        feed = read_feed(path, departments=departments, elements=elements, code_lists=code_lists)
         feeds[feed.id] = feed
         files[feed.id] = path
     _check_unique_codes(feeds, files)
@@ -140,7 +141,13 @@ def load_catalog(root: Path) -> Catalog:
     )
 
 
-def read_feed(path: Path, *, departments: dict[str, Department], elements: dict[str, Element]) -> Feed:
+def read_feed(
+    path: Path,
+    *,
+    departments: dict[str, Department],
+    elements: dict[str, Element],
+    code_lists: dict[str, CodeList],
+) -> Feed:
     """One contract file; its id comes from its place: ``feeds/<department>/<object>.yaml``."""
     source = read_yaml(path)
     if not isinstance(source.data, dict):
@@ -154,8 +161,13 @@ def read_feed(path: Path, *, departments: dict[str, Department], elements: dict[
     feed = validate(Feed, source, data)
     if feed.provider not in departments:
         raise source.error(("provider",), f"unknown department {feed.provider!r}", "see dictionary/departments.yaml")
+    for name, element in feed.elements.items():
+        if name in elements:
+            raise source.error(("elements", name), f"element {name!r} is in the dictionary already", "remove it here")
+        if element.codes and element.codes not in code_lists:
+            raise source.error(("elements", name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/")
     for name, spec in feed.fields.items():
-        _check_field(source, name, spec, elements)
+        _check_field(source, name, spec, {**elements, **feed.elements})
     return feed
 
 
