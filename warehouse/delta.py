@@ -1,0 +1,144 @@
+"""The one place, with the dbt plugin, that commits to Delta.
+
+A commit carries an application id and a version that only rises (for ingestion: the receipt's
+sequence). Delta records the pair but does not refuse a repeat, so ``commit_once`` reads it first:
+running the same load again changes nothing. Call it under ``warehouse.tables.table_lock``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+
+Data: TypeAlias = "pa.Table | pa.RecordBatchReader"
+Mode = Literal["append", "overwrite", "merge"]
+
+
+def exists(path: str) -> bool:
+    """Whether a Delta table lies at ``path``."""
+    return DeltaTable.is_deltatable(path)
+
+
+def transaction_version(path: str, app_id: str) -> int | None:
+    """The highest version ``app_id`` has committed to the table, None when none or no table."""
+    if not exists(path):
+        return None
+    return DeltaTable(path).transaction_version(app_id)
+
+
+def commit_once(
+    path: str,
+    data: Data,
+    *,
+    mode: Mode,
+    app_id: str,
+    version: int,
+    predicate: str | None = None,
+    merge_key: Sequence[str] = (),
+    newest_by: str | None = None,
+    partition_by: Sequence[str] = (),
+    evolve: bool = False,
+    metadata: dict[str, str] | None = None,
+) -> bool:
+    """Commit ``data`` to the table at ``path`` unless this or a later version is already there.
+
+    Args:
+        path: folder or URL of the table; it is created, with the schema of ``data``, when absent.
+        data: rows to write; a reader is streamed.
+        mode: ``append`` adds, ``overwrite`` replaces all rows (or those matching ``predicate``),
+            ``merge`` replaces by ``merge_key`` and adds rows whose key is new.
+        app_id: who commits; versions are counted for each id.
+        version: rises with every load of ``app_id``.
+        predicate: for ``overwrite``, a SQL condition on validated column names and values.
+        merge_key: columns that identify a row; not NULL in ``data``, unique in ``data``.
+        newest_by: for ``merge``, a matching row is replaced only when its value here is not older.
+        partition_by: columns to partition a new table by.
+        evolve: columns of ``data`` that the table lacks are added.
+        metadata: written into the commit for people who read the history.
+
+    Returns:
+        True when committed, False when ``transaction_version`` was already at ``version`` or later.
+    """
+    properties = CommitProperties(custom_metadata=metadata, app_transactions=[Transaction(app_id, version)])
+    if not exists(path):
+        _create(path, data, partition_by, properties)
+        return True
+    table = DeltaTable(path)
+    done = table.transaction_version(app_id)
+    if done is not None and done >= version:
+        return False
+    if mode == "merge":
+        _merge(table, data, merge_key, newest_by, evolve, properties)
+    else:
+        write_mode: Any = mode
+        schema_mode: Any = "merge" if evolve else None
+        if evolve and mode == "overwrite" and predicate is None:
+            schema_mode = "overwrite"
+        write_deltalake(
+            table,
+            data,
+            mode=write_mode,
+            predicate=predicate,
+            schema_mode=schema_mode,
+            writer_properties=_WRITER,
+            commit_properties=properties,
+        )
+    return True
+
+
+def append_rows(path: str, table: pa.Table) -> None:
+    """Add log rows to a platform table, creating it when absent."""
+    write_deltalake(path, table, mode="append", schema_mode="merge", writer_properties=_WRITER)
+
+
+def ensure_table(path: str, schema: pa.Schema, *, partition_by: Sequence[str] = ()) -> bool:
+    """Create an empty table when none lies at ``path``; True when it was created."""
+    if exists(path):
+        return False
+    DeltaTable.create(path, schema, partition_by=list(partition_by) or None, mode="ignore")
+    return True
+
+
+_WRITER = WriterProperties(compression="SNAPPY")
+
+
+def _create(path: str, data: Data, partition_by: Sequence[str], properties: CommitProperties) -> None:
+    write_deltalake(
+        path,
+        data,
+        mode="error",
+        partition_by=list(partition_by) or None,
+        writer_properties=_WRITER,
+        commit_properties=properties,
+    )
+
+
+def _merge(
+    table: DeltaTable,
+    data: Data,
+    merge_key: Sequence[str],
+    newest_by: str | None,
+    evolve: bool,
+    properties: CommitProperties,
+) -> None:
+    if not merge_key:
+        raise ValueError("mode merge needs merge_key")
+    same = " AND ".join(f't."{k}" = s."{k}"' for k in merge_key)
+    newer = f't."{newest_by}" IS NULL OR s."{newest_by}" >= t."{newest_by}"' if newest_by else None
+    (
+        table.merge(
+            data,
+            predicate=same,
+            source_alias="s",
+            target_alias="t",
+            merge_schema=evolve,
+            writer_properties=_WRITER,
+            commit_properties=properties,
+        )
+        .when_matched_update_all(predicate=newer)
+        .when_not_matched_insert_all()
+        .execute()
+    )
