@@ -107,10 +107,9 @@ def load_catalog(root: Path) -> Catalog:
     departments = _read_named(root / "dictionary" / "departments.yaml", Department)
     elements = _read_named(root / "dictionary" / "elements.yaml", Element)
     code_lists = _read_code_lists(root / "codes")
-    element_file = read_yaml(root / "dictionary" / "elements.yaml")
     for name, element in elements.items():
         if element.codes and element.codes not in code_lists:
-            raise element_file.error((name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/")
+            raise read_yaml(root / "dictionary" / "elements.yaml").error((name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/")
     files: dict[str, Path] = {}
     feeds: dict[str, Feed] = {}
     for path in sorted((root / "feeds").glob("*/*.yaml")):

@@ -46,7 +46,7 @@ class YamlFile:
 def read_yaml(path: Path) -> YamlFile:
     """Parse ``path``; duplicate keys and syntax errors raise ContractError with the line."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark
         raise ContractError(
@@ -93,6 +93,9 @@ _CURES = {
     "literal_error": "use one of the values named",
 }
 
+
+# libyaml's parser where the wheel has it: ten times faster, the same marks.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 M = TypeVar("M", bound=BaseModel)
 
