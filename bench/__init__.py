@@ -1,0 +1,1 @@
+"""Speed and memory, always beside a yardstick measured in the same run."""
