@@ -1,0 +1,77 @@
+"""``lakehouse``: the front door. Every command has ``--json`` and an exit code that means something.
+
+Exit codes: 0 done; 1 something failed; 2 wrong name, argument or contract; 3 the input cannot be read;
+4 a gate stopped a batch; 5 another process holds the table; 6 the query was refused.
+Commands import what they need inside their body: ``lakehouse --help`` stays under 0.3 s.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lakehouse.commands import catalog as catalog_commands
+from lakehouse.commands import data, feed
+
+app = typer.Typer(
+    help="西城数据湖仓 · the Xicheng lakehouse: feeds in, libraries and marts, extracts out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(feed.app, name="feed")
+app.add_typer(catalog_commands.app, name="catalog")
+app.add_typer(data.demo_app, name="demo")
+data.register(app)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(version("xicheng-lakehouse"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """西城数据湖仓 · the Xicheng lakehouse: feeds in, libraries and marts, extracts out."""
+
+
+def main() -> None:
+    """Run a command; a LakehouseError becomes one clear message and its exit code."""
+    from catalog.errors import LakehouseError
+
+    try:
+        app()
+    except LakehouseError as e:
+        if "--json" in sys.argv:
+            from lakehouse.present import print_json
+
+            print_json(e.as_dict())
+        else:
+            from rich.text import Text
+
+            from lakehouse.present import console
+
+            err = console(stderr=True)
+            err.print(Text(f"✗ [{e.code}] {e.message}", style="bold red"))
+            for name, value in e.where.items():
+                err.print(Text(f"    {name}: {value}"))
+            if e.hint:
+                err.print(Text(f"  → {e.hint}", style="yellow"))
+        sys.exit(e.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; run the same command again, it continues safely\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Commands on feeds: list, show, new, quarantine, replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakehouse.context import both, leave, utc_now
+
+app = typer.Typer(help="Feeds: contracts, quarantine, replay.", no_args_is_help=True, rich_markup_mode=None)
+FeedId = Annotated[str, typer.Argument(metavar="FEED", help="Feed id, e.g. tax__arrears.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+@app.command("list")
+def list_feeds(as_json: Json = False) -> None:
+    """All contracts."""
+    from lakehouse.present import print_json, print_table
+
+    _, catalog = both()
+    rows = [
+        {
+            "feed": f.id,
+            "title": f.title,
+            "provider": catalog.departments[f.provider].name,
+            "update": f.catalogue.update,
+            "sharing": f.catalogue.sharing,
+            "mode": f.load.mode,
+            "grade": catalog.grade(f),
+            "path": f.source.path,
+        }
+        for f in catalog.feeds.values()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            "feeds",
+            ("feed", "名称", "提供方", "更新", "共享", "方式", "级别", "drop path"),
+            [tuple(r.values()) for r in rows],
+        )
+
+
+@app.command()
+def show(feed_id: FeedId, as_json: Json = False) -> None:
+    """One contract: its fields, what they mean, and every rule that will be checked."""
+    from quality.rules import compile_rules
+
+    from lakehouse.present import note, print_json, print_table
+
+    _, catalog = both()
+    feed = catalog.feed(feed_id)
+    fields = catalog.fields(feed)
+    rules = compile_rules(catalog, feed)
+    if as_json:
+        print_json(
+            {
+                "feed": feed.model_dump(by_alias=True),
+                "fields": [
+                    {"name": f.name, "label": f.label, "type": f.type, "grade": f.grade, "mask": f.mask} for f in fields
+                ],
+                "rules": [
+                    {
+                        "code": r.code,
+                        "severity": r.severity,
+                        "dimension": r.dimension,
+                        "party": r.party,
+                        "message": r.message_zh,
+                    }
+                    for r in rules
+                ],
+            }
+        )
+        return
+    print_table(
+        f"{feed.id} · {feed.title}",
+        ("列", "中文名", "来源", "类型", "单位", "代码表", "级别", "必填"),
+        [
+            (
+                f.name,
+                f.label,
+                " / ".join(f.spec.from_) or f.spec.template or f"{f.spec.x}, {f.spec.y}",
+                f.type,
+                f.unit,
+                f.code_list,
+                f.grade,
+                f.required,
+            )
+            for f in fields
+        ],
+    )
+    print_table(
+        "rules",
+        ("code", "severity", "dimension", "party", "message"),
+        [(r.code, r.severity, r.dimension, r.party, r.message_zh) for r in rules],
+    )
+    note(f"contract: {catalog.files[feed.id]}")
+
+
+@app.command()
+def new(
+    sample: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file the department sent.")],
+    department: Annotated[
+        str, typer.Option("--department", "-d", help="Department id (see dictionary/departments.yaml).")
+    ],
+    obj: Annotated[
+        str | None, typer.Option("--object", "-o", help="Object name; default from the file's name.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Chinese title; default from the file's name.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a contract of the same id.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at a sample and write its contract."""
+    from ingestion.new_feed import propose, write_contract
+    from ingestion.sniff import sniff
+
+    from lakehouse.compiled import ROOT, write_compiled
+    from lakehouse.present import note, print_json, print_table
+
+    settings, catalog = both()
+    found = sniff(sample, catalog=catalog)
+    proposal = propose(found, department=department, object=obj, title=title, catalog=catalog)
+    if not as_json:
+        print_table(
+            f"{sample.name}: {found.kind}, {found.encoding or ''}, header row {found.header_row}, {found.rows} rows",
+            ("来源列", "字段", "类型", "级别", "空值", "示例（已脱敏）", "说明"),
+            proposal.preview,
+        )
+        typer.echo(proposal.contract_yaml)
+        for line in proposal.notes:
+            note(line)
+    if not (yes or as_json) and not typer.confirm("write this contract?"):
+        leave(0)
+    path = write_contract(settings.catalog_dir, proposal, force=force)
+    if settings.catalog_dir == ROOT / "catalog":
+        from catalog.registry import load_catalog
+
+        write_compiled(load_catalog(settings.catalog_dir), ROOT)
+    if as_json:
+        print_json(
+            {"feed": proposal.feed_id, "file": path, "notes": list(proposal.notes), "contract": proposal.contract_yaml}
+        )
+    else:
+        note(f"written: {path}; next: lakehouse ingest {proposal.feed_id} --file {sample}")
+
+
+@app.command()
+def quarantine(
+    feed_id: FeedId,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Rejected rows with receipt, row number, rule and reason; raw personal values are masked."""
+    from ingestion.quarantine import browse
+
+    from lakehouse.present import print_json, print_table
+
+    settings, catalog = both()
+    catalog.feed(feed_id)
+    rows = browse(settings, catalog, feed_id, limit=limit)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            f"quarantine.{feed_id}",
+            ("receipt", "row", "rules", "原因", "values (masked)"),
+            [(r.receipt, r.row_number, ", ".join(r.rules), r.reason, r.shown) for r in rows],
+            caption=f"after mending contract or rules: lakehouse feed replay {feed_id}",
+        )
+
+
+@app.command()
+def replay(feed_id: FeedId, as_json: Json = False) -> None:
+    """Send quarantined rows through the contract again; rows that now pass are loaded."""
+    from ingestion.quarantine import replay as again
+
+    from lakehouse.present import print_json, print_table
+
+    settings, catalog = both()
+    result = again(settings, catalog, feed_id, now=utc_now())
+    if as_json:
+        print_json(result)
+    else:
+        print_table(
+            f"replay {feed_id}",
+            ("tried", "loaded", "still quarantined", "skipped"),
+            [(result.rows_found, result.rows_loaded, result.rows_quarantined, result.rows_skipped)],
+        )
