@@ -65,7 +65,7 @@ class Header(NamedTuple):
 
     Attributes:
         row: 1-based row of the header, 0 when there is none (all rows are data).
-        names: cleaned names, trailing empty ones cut; empty when ``row`` is 0.
+        names: cleaned, unique names (see ``column_names``); empty when ``row`` is 0.
         matched: how many of the expected names it carries (0 without expectation).
     """
 
@@ -273,7 +273,7 @@ def find_header(rows: Iterable[Sequence[object]], expected: Iterable[str] | None
     if not scored or max(scored)[0] < 1.0:
         return Header(0, ())
     row = -max(scored)[1]
-    return Header(row + 1, _cut(top[row]))
+    return Header(row + 1, column_names(top[row]))
 
 
 def _expected_header(top: list[list[str]], wanted: set[str]) -> Header:
@@ -281,14 +281,30 @@ def _expected_header(top: list[list[str]], wanted: set[str]) -> Header:
     if not hits or not max(hits):
         return Header(0, ())
     row = hits.index(max(hits))
-    return Header(row + 1, _cut(top[row]), max(hits))
+    return Header(row + 1, column_names(top[row]), max(hits))
 
 
-def _cut(row: list[str]) -> tuple[str, ...]:
-    """Names without the empty ones at the end."""
-    while row and row[-1] in BLANKS:
-        row = row[:-1]
-    return tuple(row)
+def column_names(cells: Sequence[object]) -> tuple[str, ...]:
+    """The cells of a header row as unique column names.
+
+    Unnamed columns at the end are cut (252 to 16,304 of them were seen); inside, an unnamed one
+    becomes ``column_<position>`` and a repeated name gets ``_2``, ``_3`` …
+    """
+    names = [clean_header(c) for c in cells]
+    names = ["" if n in BLANKS or UNNAMED.match(n) else n for n in names]
+    while names and not names[-1]:
+        names.pop()
+    out: list[str] = []
+    taken: set[str] = set()
+    for position, name in enumerate(names, start=1):
+        name = name or f"column_{position}"
+        unique, n = name, 1
+        while header_key(unique) in taken:
+            n += 1
+            unique = f"{name}_{n}"
+        taken.add(header_key(unique))
+        out.append(unique)
+    return tuple(out)
 
 
 def _body_width(top: list[list[str]]) -> int:
