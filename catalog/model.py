@@ -339,9 +339,6 @@ class Feed(Model):
                 raise ValueError(f"{name!r} is not a lower-case identifier")
             if name.startswith("_"):
                 raise ValueError(f"{name!r}: a leading underscore is reserved")
-        for name in (*self.load.key, *self.load.partition_by, *filter(None, [self.load.newest_by])):
-            if name not in self.fields:
-                raise ValueError(f"load names field {name!r}, which is not among the fields")
         return self
 
 

@@ -109,7 +109,9 @@ def load_catalog(root: Path) -> Catalog:
     code_lists = _read_code_lists(root / "codes")
     for name, element in elements.items():
         if element.codes and element.codes not in code_lists:
-            raise read_yaml(root / "dictionary" / "elements.yaml").error((name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/")
+            raise read_yaml(root / "dictionary" / "elements.yaml").error(
+                (name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/"
+            )
     files: dict[str, Path] = {}
     feeds: dict[str, Feed] = {}
     for path in sorted((root / "feeds").glob("*/*.yaml")):
@@ -165,6 +167,13 @@ def read_feed(
             raise source.error(("elements", name), f"element {name!r} is in the dictionary already", "remove it here")
         if element.codes and element.codes not in code_lists:
             raise source.error(("elements", name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/")
+    for key in ("key", "newest_by", "partition_by"):
+        named = getattr(feed.load, key) or ()
+        for name in (named,) if isinstance(named, str) else named:
+            if name not in feed.fields:
+                raise source.error(
+                    ("load", key), f"load names field {name!r}, which is not a field", "use a field name"
+                )
     for name, spec in feed.fields.items():
         _check_field(source, name, spec, {**elements, **feed.elements})
     return feed

@@ -113,6 +113,8 @@ def validate(model: type[M], source: YamlFile, data: Any, at: Loc = ()) -> M:
         for err in e.errors():
             loc = (*at, *(p for p in err["loc"] if not str(p).startswith("function-")))
             faults.append((loc, err["type"], err["msg"].removeprefix("Value error, ")))
+        # A misspelt key shows as one extra and one missing: the extra one is where the reader must look.
+        faults.sort(key=lambda fault: fault[1] == "missing")
         loc, kind, message = faults[0]
         if len(faults) > 1:
             rest = "; ".join(
