@@ -13,7 +13,7 @@ from catalog.model import CodeList
 from catalog.registry import Catalog
 
 ROOT = Path(__file__).resolve().parent.parent
-SEEDS = ("districts", "streets", "communities", "sex", "ethnic_group", "industry", "education")
+SEEDS: tuple[str, ...] = ("districts", "streets", "communities", "sex", "ethnic_group", "industry", "education")
 SEEDS += ("marital_status", "family_relation", "seven_have_five_nature", "currency", "air_station", "satisfaction")
 """Code lists the models join to."""
 
