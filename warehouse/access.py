@@ -1,0 +1,117 @@
+"""The one place where it is decided whether somebody may read a table, and where that decision is kept.
+
+Every path that hands out rows (SQL, publishing, serving) asks ``decide`` and records its answer before it reads.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from catalog.errors import LakehouseError
+from catalog.settings import Settings
+
+EVENTS_FILE = "access.ndjson"
+
+
+class AccessDenied(LakehouseError):
+    """The access decision was no."""
+
+    code = "LH510"
+    exit_code = 7
+
+
+class Principal(BaseModel):
+    """Who asks. ``operator`` is the account that runs this lakehouse on this machine and owns its files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: Literal["operator", "unknown"] = "unknown"
+
+
+class Decision(BaseModel):
+    """An answer of ``decide``, kept as one event.
+
+    Attributes:
+        tables: ``schema.table`` names asked for, sorted.
+        purpose: what the rows are for, in words or as ``product:<id>``.
+        refused: the tables that may not be read; any one of them refuses the whole request.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: datetime
+    principal: str
+    tables: tuple[str, ...]
+    purpose: str
+    allowed: bool
+    refused: tuple[str, ...]
+    reason: str
+
+    def require(self) -> Decision:
+        """This decision, when it is yes.
+
+        Raises:
+            AccessDenied: it is no.
+        """
+        if self.allowed:
+            return self
+        raise AccessDenied(
+            f"{self.principal} may not read {', '.join(self.refused)}",
+            hint="ask the table's steward for a grant",
+            reason=self.reason,
+        )
+
+
+def local_operator() -> Principal:
+    """The operating-system account of this process."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in some containers
+        name = f"uid-{os.getuid()}"
+    return Principal(id=f"local:{name}", kind="operator")
+
+
+def decide(principal: Principal, tables: Iterable[str], purpose: str, *, now: datetime | None = None) -> Decision:
+    """Whether ``principal`` may read all of ``tables``; nothing is granted unless a rule here says so.
+
+    Args:
+        principal: who asks.
+        tables: ``schema.table`` names; existence is not looked at, so that a refusal tells nothing.
+        purpose: what for.
+        now: time of the decision (UTC), default the clock.
+    """
+    asked = tuple(sorted(set(tables)))
+    operator = principal.kind == "operator"
+    return Decision(
+        at=now or datetime.now(UTC),
+        principal=principal.id,
+        tables=asked,
+        purpose=purpose,
+        allowed=operator or not asked,
+        refused=() if operator else asked,
+        reason="local operator reads every table" if operator else "no grant names this principal",
+    )
+
+
+def record(settings: Settings, decision: Decision, **detail: Any) -> None:
+    """Append the decision to ``<home>/audit/access.ndjson`` (mode 0600), one JSON object a line.
+
+    Args:
+        detail: identifiers of the request (a statement's hash, a product); never its text or values.
+    """
+    folder = settings.home / "audit"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    line = json.dumps({**decision.model_dump(mode="json"), **detail}, ensure_ascii=False, default=str) + "\n"
+    handle = os.open(folder / EVENTS_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(handle, line.encode())  # one write: lines of two processes do not mix
+    finally:
+        os.close(handle)

@@ -1,0 +1,78 @@
+"""DuckDB connections: extensions come as installed Python packages, never from the network or a home folder."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import LakehouseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class ExtensionMissing(LakehouseError):
+    """A DuckDB extension is not installed for this version of DuckDB."""
+
+    code = "LH600"
+
+
+def connect(*, memory: str = "2GB", threads: int | None = None, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """A private in-memory DuckDB that installs nothing by itself and shows instants in Beijing time.
+
+    Args:
+        memory: limit of the buffer manager, DuckDB notation.
+        threads: default one a core.
+        spill: folder for what does not fit in memory; none spills nothing.
+    """
+    import duckdb
+
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": memory,
+        "temp_directory": str(spill) if spill else "",
+        "python_enable_replacements": False,
+    }
+    if threads:
+        config["threads"] = threads
+    con = duckdb.connect(":memory:", config=config)
+    con.execute("SET TimeZone = 'Asia/Shanghai'")
+    return con
+
+
+def extension_path(name: str) -> Path:
+    """The file of extension ``name`` for the DuckDB that is installed.
+
+    Raises:
+        ExtensionMissing: no package has it.
+    """
+    import duckdb
+
+    spec = find_spec(f"duckdb_extension_{name}")
+    if spec and spec.submodule_search_locations:
+        for folder in spec.submodule_search_locations:
+            path = Path(folder) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+            if path.is_file():
+                return path
+    raise ExtensionMissing(
+        f"DuckDB extension {name} is not installed for DuckDB {duckdb.__version__}",
+        hint=f"pip install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}",
+        extension=name,
+    )
+
+
+def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load extension ``name`` into ``con`` from its package; its signature is checked by DuckDB."""
+    con.execute(f"LOAD {literal(str(extension_path(name)))}")
+
+
+def quote(identifier: str) -> str:
+    """``identifier`` as a quoted SQL name."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """``text`` as a SQL string, for the few statements that take no parameters (views, settings, LOAD)."""
+    return "'" + text.replace("'", "''") + "'"
