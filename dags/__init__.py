@@ -1,0 +1,1 @@
+"""When it happens: thin Airflow DAGs, generated from the compiled index of contracts."""

@@ -47,6 +47,8 @@ def environment(settings: Settings, *, port: int = PORT) -> dict[str, str]:
     keys = _secrets(home)
     return {
         **settings.as_env(),
+        # Airflow's standalone mode calls its parts by the name `airflow`
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder()),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

@@ -1,0 +1,61 @@
+"""Libraries, then marts: one task a dbt layer, started by assets and announcing one.
+
+``build.libraries`` starts when any feed has new rows; events that arrive while it runs are
+taken together by the next run. ``build.marts`` starts when the libraries were rebuilt.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Asset, AssetAny, task
+
+from dags import tasks
+from dags.index import TIMEZONE, load_index
+
+DOC = """### 构建{title}
+
+由 dbt 在 DuckDB 上计算、写入 Delta，每层一个任务：{steps}。
+由上游数据资产更新触发；手工触发即重建整层。单个模型：`lakehouse build --select 模型名`。
+模型报错或数据测试不通过时任务失败并列出模型与原因，旧表保持可读。
+"""
+
+
+def layer_dag(layer: dict[str, Any], upstream: list[Asset]) -> DAG:
+    """The DAG of one layer; ``upstream``: assets any of which starts it."""
+    steps = layer["steps"]
+    with DAG(
+        dag_id=f"build.{layer['id']}",
+        dag_display_name=f"构建 · {layer['title']}",
+        description=f"dbt：{layer['title']}",
+        doc_md=DOC.format(title=layer["title"], steps=" → ".join(s["task"] for s in steps)),
+        schedule=AssetAny(*upstream),
+        start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
+        catchup=False,
+        max_active_runs=1,
+        tags=["构建", layer["title"]],
+        default_args={
+            "owner": "数据平台",
+            "retries": 1,
+            "retry_delay": timedelta(seconds=30),
+            "execution_timeout": timedelta(hours=2),
+        },
+    ) as dag:
+        last = None
+        for step in steps:
+            outlets = [Asset(name=layer["asset"], uri=layer["asset"])] if step is steps[-1] else []
+            built = task(task_id=step["task"], outlets=outlets)(tasks.build)(step["select"])
+            if last is not None:
+                last >> built
+            last = built
+    return dag
+
+
+_index = load_index()
+_upstream = [Asset(name=f["id"], uri=f["asset"]) for f in _index["feeds"]]
+for _layer in _index["layers"]:
+    if _upstream:
+        layer_dag(_layer, _upstream)
+    _upstream = [Asset(name=_layer["asset"], uri=_layer["asset"])]

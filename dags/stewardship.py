@@ -1,0 +1,46 @@
+"""Daily care of the lake: compaction and vacuum, freshness against SLA, Data Docs.
+
+Airflow 3 has no SLA of its own (2.x ``sla`` is gone, ``DeadlineAlert`` watches run times, not
+deliveries), so a late delivery is found here: ``freshness`` fails and names each late feed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+
+from dags import tasks
+from dags.index import TIMEZONE
+
+DOC = """### 每日养护
+
+- `maintain`：合并小文件（compaction），删除超过保留期（{days} 天）且不再被引用的旧文件；
+  保留期内可按时间回看，见 `warehouse/maintenance.py`。
+- `freshness`：对照各资源约定的时限检查新鲜度；有逾期资源时任务失败并逐个写明，等同 `lakehouse status`。
+- `data_docs`：重建离线质量报告。
+
+三个任务互不影响。
+"""
+
+with DAG(
+    dag_id="stewardship.daily",
+    dag_display_name="养护 · 每日",
+    description="合并与清理、新鲜度检查、质量报告",
+    doc_md=DOC.format(days=7),
+    schedule="30 3 * * *",
+    start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    tags=["养护"],
+    default_args={
+        "owner": "数据平台",
+        "retries": 1,
+        "retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(hours=2),
+    },
+):
+    task(task_id="maintain")(tasks.maintain)()
+    task(task_id="freshness", retries=0)(tasks.freshness)()
+    task(task_id="data_docs")(tasks.data_docs)()

@@ -1,0 +1,195 @@
+"""What the tasks do: one call into a room each. Rooms are imported when a task runs, not at parse time.
+
+Tasks hand on names and counts only (XCom): file paths, receipt ids, rows found and loaded, reasons
+by rule. A fault of the data or of a contract fails a task at once with the reason, since another
+try would find the same bytes; a busy table or a broken disk is tried again as the contract says.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from catalog.registry import Catalog
+    from catalog.settings import Settings
+
+log = logging.getLogger("lakehouse.dags")
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turns an error of ours into a failure without retry, except Busy."""
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    from catalog.errors import Busy, LakehouseError
+
+    try:
+        yield
+    except Busy:
+        raise
+    except LakehouseError as e:
+        raise AirflowFailException(str(e)) from e
+    except AirflowException:
+        raise
+
+
+def _both() -> tuple[Settings, Catalog]:
+    from catalog.registry import load_catalog
+    from catalog.settings import Settings
+
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    settings = Settings.from_env()
+    settings.make_dirs()
+    return settings, load_catalog(settings.catalog_dir)
+
+
+def _skip(reason: str) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    raise AirflowSkipException(reason)
+
+
+def _fail(reason: str) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    raise AirflowFailException(reason)
+
+
+def collect(feed_id: str) -> list[str]:
+    """Paths of the files that wait for this feed, oldest first; skipped when there is none."""
+    from ingestion.load import collect as waiting
+
+    settings, catalog = _both()
+    with _faults():
+        files = waiting(settings, catalog, feed_id)
+    if not files:
+        _skip(f"没有等待 {feed_id} 的新文件")
+    return [str(f) for f in files]
+
+
+def land(feed_id: str, files: list[str]) -> list[str]:
+    """Keep each file's bytes unchanged in landing; the receipt ids, in order."""
+    from ingestion.load import land as keep
+
+    settings, catalog = _both()
+    with _faults():
+        return [keep(settings, catalog, feed_id, Path(f), now=datetime.now(UTC)).id for f in files]
+
+
+def load(feed_id: str, receipts: list[str]) -> list[dict[str, Any]]:
+    """Load each receipt (its gate runs before the commit); one result a receipt, without any row."""
+    from ingestion.load import load as into_lake
+
+    settings, catalog = _both()
+    results = []
+    with _faults():
+        for receipt in receipts:
+            result = into_lake(settings, catalog, feed_id, receipt, now=datetime.now(UTC))
+            log.info("%s %s: %s", feed_id, receipt, result.verdict)
+            results.append(_counts(result))
+    return results
+
+
+def gate(results: list[dict[str, Any]]) -> str:
+    """The verdict of the run: fails, with every reason, when a batch was stopped."""
+    stopped = [r for r in results if r["verdict"] == "stopped"]
+    if stopped:
+        _fail("；".join(f"质量闸门拦下 {r['feed']} 回执 {r['receipt']}：{r['message']}" for r in stopped))
+    return "warned" if any(r["verdict"] == "warned" for r in results) else "passed"
+
+
+def announce(results: list[dict[str, Any]]) -> int:
+    """Rows added to the feed table; skipped, so that no asset event leaves, when there are none."""
+    rows = sum(r["rows_loaded"] for r in results if r["verdict"] in ("passed", "warned"))
+    if not rows:
+        _skip("没有新增数据，不触发下游")
+    return rows
+
+
+def build(select: list[str]) -> dict[str, Any]:
+    """Build the dbt models of ``select``; fails with the names and messages of those that failed."""
+    from warehouse.dbt_build import build as dbt_build
+
+    settings, _ = _both()
+    with _faults():
+        result = dbt_build(settings, select=select)
+    for model in result.models:
+        log.info("%s %s %s", model.name, model.status, model.rows)
+    if not result.ok:
+        bad = [m for m in result.models if m.status in ("error", "fail")]
+        _fail(f"{len(bad)} 个模型或测试失败：" + "；".join(f"{m.name}: {m.message}" for m in bad))
+    tables = [
+        {"name": m.name, "rows": m.rows, "seconds": round(m.seconds, 2)}
+        for m in result.models
+        if m.kind == "model" and m.rows is not None
+    ]
+    return {"tables": tables, "tests": sum(m.kind == "test" for m in result.models)}
+
+
+def publish() -> list[dict[str, Any]]:
+    """Write a release of every product that changed."""
+    from warehouse.publish import publish as release
+
+    settings, catalog = _both()
+    with _faults():
+        releases = release(settings, catalog, now=datetime.now(UTC))
+    return [
+        {"product": r.product, "version": str(r.version), "rows": r.rows, "state": r.state, "folder": str(r.folder)}
+        for r in releases
+    ]
+
+
+def maintain() -> dict[str, int]:
+    """Compact and vacuum all tables; how many tables, and how many files went."""
+    from warehouse.maintenance import maintain as care
+
+    settings, _ = _both()
+    with _faults():
+        done = care(settings, on_table=lambda c: log.info("%s", c))
+    return {
+        "tables": len(done),
+        "skipped": sum(bool(c.skipped) for c in done),
+        "files_removed": sum(c.files_removed for c in done),
+    }
+
+
+def freshness() -> dict[str, int]:
+    """Feeds by state of freshness; fails and names those later than their contract allows."""
+    from warehouse.status import status
+
+    settings, catalog = _both()
+    with _faults():
+        rows = status(settings, catalog, now=datetime.now(UTC))
+    late = [r for r in rows if r.state == "late"]
+    if late:
+        _fail(
+            f"{len(late)} 个资源逾期："
+            + "；".join(f"{r.feed}（{r.title}）已 {r.age_hours:.0f} 小时，时限 {r.max_age_hours:g} 小时" for r in late)
+        )
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.state] = counts.get(row.state, 0) + 1
+    return counts
+
+
+def data_docs() -> int:
+    """Check the feed tables as they stand and rebuild the offline quality report; feeds checked."""
+    from warehouse.check import check_feeds
+
+    settings, catalog = _both()
+    with _faults():
+        return len(check_feeds(settings, catalog, None, now=datetime.now(UTC)))
+
+
+def _counts(result: Any) -> dict[str, Any]:
+    keys = ("feed", "receipt", "rows_found", "rows_loaded", "rows_quarantined", "rows_skipped", "verdict", "message")
+    return {
+        **{k: getattr(result, k) for k in keys},
+        "file": Path(result.file).name if result.file else None,
+        "reasons": dict(result.reasons),
+    }

@@ -1,0 +1,238 @@
+"""The whole day in one command: demo files when there is nothing, feeds, libraries, marts, releases.
+
+``run_all`` drives the packaged Airflow DAGs in this process in dependency order. A feed DAG with
+nothing to collect is skipped; a build runs when asset events wait for it or when what it is
+built from (models, contracts, feed tables) is not what it was built from last. A rerun is quick.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from lakehouse.stamps import Stamps
+
+if TYPE_CHECKING:
+    from lakehouse.driver import DagRunResult, Driver
+
+DEMO_AS_OF = date(2026, 6, 30)
+"""Last day of the demo's data: fixed, so that the same seed gives the same bytes on any day."""
+
+
+@dataclass(frozen=True)
+class FeedLine:
+    """What one feed's DAG did. found = loaded + quarantined + skipped."""
+
+    feed: str
+    title: str
+    files: int
+    rows_found: int
+    rows_loaded: int
+    rows_quarantined: int
+    rows_skipped: int
+    verdict: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed: why, and what to do next."""
+
+    dag: str
+    task: str
+    reason: str
+    next: str
+
+
+@dataclass
+class RunSummary:
+    """What ``run`` did.
+
+    Attributes:
+        demo: whether demo files were generated first.
+        tables: ``name, rows, seconds`` of every table built; empty when nothing had changed.
+        releases: ``product, version, rows, state, folder``.
+        seconds_by_dag: seconds of each DAG that ran.
+        next: commands worth trying now.
+    """
+
+    demo: bool = False
+    seconds: float = 0.0
+    feeds: list[FeedLine] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    releases: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    seconds_by_dag: dict[str, float] = field(default_factory=dict)
+    next: list[str] = field(default_factory=list)
+    ok: bool = True
+
+
+def run_all(
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    residents: int = 20_000,
+    seed: int = 1,
+    as_json: bool = False,
+) -> RunSummary:
+    """Do the whole day and, unless ``as_json``, show it.
+
+    Args:
+        residents: size of the demo district, generated only when the drop folder is empty and
+            nothing was ever loaded.
+        as_json: print nothing; the caller prints the summary.
+
+    Raises:
+        Busy: another ``run`` or ``up`` drives the DAGs of this lakehouse.
+    """
+    from dags.index import write_index
+    from lakehouse.driver import open_driver
+    from lakehouse.progress import Progress
+
+    start = time.monotonic()
+    summary = RunSummary()
+    write_index(settings, catalog)
+    layers = _layer_dags()
+    with Progress(total=len(catalog.feeds) + len(layers) + 2, silent=as_json) as progress:
+        if needs_demo(settings):
+            progress.begin("演示区数据")
+            _generate(settings, residents, seed, progress.note)
+            summary.demo = True
+        progress.advance("Airflow")
+        with open_driver(settings) as driver:
+            _feeds(driver, catalog, summary, progress)
+            _layers(driver, settings, catalog, layers, summary, progress)
+    summary.seconds = round(time.monotonic() - start, 1)
+    summary.ok = not summary.failures
+    summary.next = _next_steps(settings, summary)
+    if not as_json:
+        from lakehouse.summary import show
+
+        show(summary)
+    return summary
+
+
+def needs_demo(settings: Settings) -> bool:
+    """True for a lakehouse that has no file waiting and no feed table."""
+    from warehouse.tables import list_tables
+
+    waiting = any(p.is_file() for p in settings.drop.rglob("*"))
+    return not waiting and not any(t.layer == "feed" for t in list_tables(settings))
+
+
+def _layer_dags() -> list[str]:
+    """Build DAGs in order, then publishing."""
+    from dags.index import LAYERS
+
+    return [*(f"build.{layer['id']}" for layer in LAYERS), "publish.products"]
+
+
+def _generate(settings: Settings, residents: int, seed: int, note: Callable[[str], None]) -> None:
+    from demo import generate
+
+    generate(
+        settings.drop,
+        truth=settings.home / "truth",
+        residents=residents,
+        seed=seed,
+        as_of=DEMO_AS_OF,
+        on_progress=note,
+    )
+
+
+def _feeds(driver: Driver, catalog: Catalog, summary: RunSummary, progress: Any) -> None:
+    from dags.index import feed_dag_id
+
+    for feed in catalog.feeds.values():
+        result = _run(driver, feed_dag_id(feed.id), f"接入 · {feed.title}", summary, progress)
+        loads = result.value("load") or []
+        totals = {
+            key: sum(load[key] for load in loads)
+            for key in ("rows_found", "rows_loaded", "rows_quarantined", "rows_skipped")
+        }
+        summary.feeds.append(
+            FeedLine(
+                feed=feed.id,
+                title=feed.title,
+                files=len(loads),
+                verdict=_feed_verdict(result, loads),
+                seconds=round(result.seconds, 2),
+                **totals,
+            )
+        )
+
+
+def _feed_verdict(result: DagRunResult, loads: list[dict[str, Any]]) -> str:
+    if result.state in ("failed", "paused") and not loads:
+        return result.state
+    for verdict in ("stopped", "warned", "passed", "duplicate"):
+        if any(load["verdict"] == verdict for load in loads):
+            return verdict
+    return "empty"
+
+
+def _layers(
+    driver: Driver, settings: Settings, catalog: Catalog, dag_ids: list[str], summary: RunSummary, progress: Any
+) -> None:
+    stamps = Stamps(settings, catalog)
+    for dag_id in dag_ids:
+        if not driver.triggered(dag_id) and stamps.current(dag_id):
+            summary.unchanged.append(dag_id)
+            progress.advance(f"{dag_id} 无变化")
+            continue
+        result = _run(driver, dag_id, dag_id, summary, progress)
+        if result.state == "failed":
+            break  # what follows is built from this
+        for task in result.tasks.values():
+            if dag_id.startswith("build.") and task.value:
+                summary.tables += task.value["tables"]
+        summary.releases += result.value("publish") or []
+        if result.state == "success":
+            stamps.write(dag_id)
+
+
+def _run(driver: Driver, dag_id: str, title: str, summary: RunSummary, progress: Any) -> DagRunResult:
+    progress.begin(title)
+    result = driver.run(dag_id, on_task=lambda task: progress.begin(f"{title} · {task}"))
+    if result.state != "skipped":
+        summary.seconds_by_dag[dag_id] = round(result.seconds, 2)
+    summary.failures += [Failure(dag_id, task, reason, _cure(dag_id)) for task, reason in result.reasons]
+    progress.advance(f"{title} {result.state} {result.seconds:.1f}s")
+    return result
+
+
+def _cure(dag_id: str) -> str:
+    kind, _, rest = dag_id.partition(".")
+    if kind == "feed":
+        return f"lakehouse feed show {rest}；改正文件或契约后重新放入 drop/，再运行 lakehouse run"
+    if kind == "build":
+        return "lakehouse build --select <模型>，改正后再运行 lakehouse run"
+    return "lakehouse publish <产品>，改正后再运行 lakehouse run"
+
+
+def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
+    steps = []
+    built = {t["name"] for t in summary.tables}
+    if "environment.daily_aqi" in built or "environment__daily_aqi" in built:
+        steps.append(
+            'lakehouse sql "select station_name, date, aqi, primary_pollutant from environment.daily_aqi limit 5"'
+        )
+    worst = max(summary.feeds, key=lambda f: f.rows_quarantined, default=None)
+    if worst is not None and worst.rows_quarantined:
+        steps.append(f"lakehouse feed quarantine {worst.feed}")
+    if summary.releases:
+        steps.append(f"ls {settings.releases}")
+    return [*steps, "lakehouse status", "make up"]
+
+
+def up(settings: Settings, catalog: Catalog, *, port: int = 8080) -> int:
+    """Start Airflow with all DAGs on 127.0.0.1 until Ctrl-C; see ``lakehouse.airflow_up``."""
+    from lakehouse.airflow_up import up as start
+
+    return start(settings, catalog, port=port)
