@@ -6,7 +6,6 @@ Every path that hands out rows (SQL, publishing, serving) asks ``decide`` and re
 from __future__ import annotations
 
 import getpass
-import json
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,8 +15,6 @@ from pydantic import BaseModel, ConfigDict
 
 from catalog.errors import LakehouseError
 from catalog.settings import Settings
-
-EVENTS_FILE = "access.ndjson"
 
 
 class AccessDenied(LakehouseError):
@@ -102,16 +99,12 @@ def decide(principal: Principal, tables: Iterable[str], purpose: str, *, now: da
 
 
 def record(settings: Settings, decision: Decision, **detail: Any) -> None:
-    """Append the decision to ``<home>/audit/access.ndjson`` (mode 0600), one JSON object a line.
+    """Append the decision to the audit log; a read that cannot be recorded does not happen.
 
     Args:
         detail: identifiers of the request (a statement's hash, a product); never its text or values.
     """
-    folder = settings.home / "audit"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    line = json.dumps({**decision.model_dump(mode="json"), **detail}, ensure_ascii=False, default=str) + "\n"
-    handle = os.open(folder / EVENTS_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(handle, line.encode())  # one write: lines of two processes do not mix
-    finally:
-        os.close(handle)
+    from warehouse.audit import AuditLog
+
+    event = decision.model_dump(mode="json", exclude={"at"})
+    AuditLog(settings, actor=decision.principal).append("access.decided", {**event, **detail}, at=decision.at)

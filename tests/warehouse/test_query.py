@@ -362,11 +362,12 @@ def test_every_function_of_the_engine_is_allowed_or_refused_on_purpose() -> None
 class TestAccess:
     def test_operator_reads_all_and_it_is_recorded(self, lake: Settings) -> None:
         rows(lake, "select person_name from population.residents where resident_key = 'needle'", purpose="核查")
-        log = lake.home / "audit" / "access.ndjson"
+        log = lake.home / "audit" / "log.jsonl"
         event = json.loads(log.read_text().splitlines()[-1])
-        assert event["tables"] == ["population.residents"]
-        assert event["allowed"] is True
-        assert event["purpose"] == "核查"
+        assert event["event"] == "access.decided"
+        assert event["detail"]["tables"] == ["population.residents"]
+        assert event["detail"]["allowed"] is True
+        assert event["detail"]["purpose"] == "核查"
         assert "needle" not in log.read_text()
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
@@ -375,8 +376,8 @@ class TestAccess:
         for table in ("population.residents", "population.not_there"):
             with pytest.raises(AccessDenied, match="may not read"):
                 rows(lake, f"select * from {table}", principal=nobody)
-        event = json.loads((lake.home / "audit" / "access.ndjson").read_text().splitlines()[-1])
-        assert event["refused"] == ["population.not_there"]
+        event = json.loads((lake.home / "audit" / "log.jsonl").read_text().splitlines()[-1])
+        assert event["detail"]["refused"] == ["population.not_there"]
         assert rows(lake, "select 1", principal=nobody) == [(1,)]
 
     def test_decision_is_pure(self) -> None:
