@@ -1,0 +1,72 @@
+-- The index of each pollutant under each edition of HJ 633, as in force and as if it were in force that day:
+-- the latter makes years comparable across 2026-03-01. Concentrations are rounded (GB/T 8170) before the table.
+{% set items = [
+    ('pm25_24h', 'pm25_ugm3', 'valid_hours_pm25'),
+    ('pm10_24h', 'pm10_ugm3', 'valid_hours_pm10'),
+    ('so2_24h', 'so2_ugm3', 'valid_hours_so2'),
+    ('no2_24h', 'no2_ugm3', 'valid_hours_no2'),
+    ('co_24h', 'co_mgm3', 'valid_hours_co'),
+    ('o3_8h', 'o3_8h_ugm3', 'valid_hours_o3'),
+    ('o3_1h', 'o3_1h_ugm3', 'valid_hours_o3'),
+] %}
+with long as (
+    {% for item, value, hours in items %}
+        select
+            station_name,
+            date,
+            '{{ item }}' as item,
+            {{ value }} as mean_value,
+            {{ hours }} as valid_hours
+        from {{ ref('environment__daily_concentrations') }}
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+rounded as (
+    select
+        long.station_name,
+        long.date,
+        rules.standard,
+        long.date >= rules.valid_from and (rules.valid_to is null or long.date <= rules.valid_to) as is_in_force,
+        long.item,
+        rules.pollutant,
+        rules.averaging,
+        rules.unit,
+        rules.use_in_aqi,
+        long.valid_hours,
+        case
+            when rules.decimals = 0 then {{ round_half_even('long.mean_value', 0) }}
+            else {{ round_half_even('long.mean_value', 1) }}
+        end as concentration
+    from long
+    inner join {{ ref('hj633_daily_items') }} as rules
+        on long.item = rules.item
+)
+
+select
+    rounded.station_name,
+    rounded.date,
+    rounded.standard,
+    rounded.item,
+    rounded.is_in_force,
+    rounded.pollutant,
+    rounded.averaging,
+    rounded.use_in_aqi,
+    rounded.concentration,
+    rounded.unit,
+    rounded.valid_hours,
+    case
+        when steps.bp_hi is null then steps.iaqi_hi
+        else {{ ceil_int(
+            "(steps.iaqi_hi - steps.iaqi_lo) / (steps.bp_hi - steps.bp_lo)"
+            ~ " * (rounded.concentration - steps.bp_lo) + steps.iaqi_lo"
+        ) }}
+    end as iaqi
+from rounded
+left join {{ ref('hj633_breakpoints') }} as steps
+    on
+        rounded.standard = steps.standard
+        and rounded.pollutant = steps.pollutant
+        and rounded.averaging = steps.averaging
+        and (rounded.concentration > steps.bp_lo or (rounded.concentration = 0 and steps.bp_lo = 0))
+        and (steps.bp_hi is null or rounded.concentration <= steps.bp_hi)
