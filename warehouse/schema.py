@@ -101,13 +101,3 @@ def feed_columns(catalog: Catalog, feed: Feed | str) -> tuple[TableColumn, ...]:
 def feed_schema(catalog: Catalog, feed: Feed | str) -> pa.Schema:
     """The Arrow schema of a feed table, every column nullable."""
     return pa.schema([pa.field(c.name, c.arrow) for c in feed_columns(catalog, feed)])
-
-
-def quote(identifier: str) -> str:
-    """``identifier`` as a quoted SQL name."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """``text`` as a SQL string literal, for the few places that take no parameter (paths in views)."""
-    return "'" + text.replace("'", "''") + "'"

@@ -12,7 +12,7 @@ import pytest
 from catalog.errors import ContractError
 from catalog.model import CatalogueEntry, DataType, Element, Feed, FieldSpec, Format, Load, Source
 from catalog.registry import Catalog
-from warehouse.schema import arrow_type, duckdb_type, feed_columns, feed_schema, literal, quote
+from warehouse.schema import arrow_type, duckdb_type, feed_columns, feed_schema
 
 
 def _catalog(elements: dict[str, Element], fields: dict[str, FieldSpec]) -> Catalog:
@@ -60,8 +60,3 @@ def test_two_columns_of_one_name_are_refused() -> None:
     )
     with pytest.raises(ContractError, match="'b'"):
         feed_columns(catalog, "dept__object")
-
-
-def test_quoting() -> None:
-    assert quote('a"b') == '"a""b"'
-    assert literal("a'b") == "'a''b'"

@@ -1,0 +1,137 @@
+{# `table` and `incremental` mean Delta tables, on DuckDB as they do on Spark.
+
+   The compiled SELECT goes to warehouse.dbt_plugin, which streams its rows into one Delta commit; the model's
+   relation in the build database is a view on that table. Analysts read Delta and see the old or the new
+   version, never a half; if the process dies between commit and view, the view still reads the table. #}
+
+{% materialization table, adapter='duckdb', supported_languages=['sql'] %}
+    {{ return(lakehouse_build('overwrite')) }}
+{% endmaterialization %}
+
+{% materialization incremental, adapter='duckdb', supported_languages=['sql'] %}
+    {{ return(lakehouse_build(lakehouse_strategy())) }}
+{% endmaterialization %}
+
+{% materialization snapshot, adapter='duckdb' %}
+    {% do exceptions.raise_compiler_error(
+        "Snapshots would live in the build database, which may be deleted at any time. Write an incremental model with "
+        ~ "incremental_strategy: history, unique_key and, if not all columns count, check_cols.") %}
+{% endmaterialization %}
+
+{% macro lakehouse_strategy() %}
+    {% set known = {
+        'merge': 'merge', 'append': 'append', 'history': 'history',
+        'replace_partitions': 'replace_partitions', 'insert_overwrite': 'replace_partitions'} %}
+    {% set given = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') %}
+    {% if given not in known %}
+        {% do exceptions.raise_compiler_error(
+            'incremental_strategy ' ~ given ~ ' is not among ' ~ known.keys() | sort | join(', ')) %}
+    {% endif %}
+    {{ return(known[given]) }}
+{% endmacro %}
+
+{% macro lakehouse_build(strategy) %}
+    {%- set target_relation = this.incorporate(type='view') -%}
+    {%- set existing_relation = load_cached_relation(this) -%}
+    {%- set path = lakehouse_path() -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- set select = compiled_code -%}
+    {%- if config.get('contract').enforced -%}
+        {%- do get_assert_columns_equivalent(compiled_code) -%}
+        {%- set select = get_select_subquery(compiled_code) -%}
+    {%- endif -%}
+
+    {# The plugin reads on a cursor of its own: what hooks made must be committed to be seen. #}
+    {% do adapter.commit() %}
+    {%- set reply = {'request': lakehouse_request(strategy, path, select)} -%}
+    {% do adapter.store_relation('lakehouse', target_relation, [], path, 'delta', reply) %}
+
+    {% if existing_relation is not none and not existing_relation.is_view %}
+        {% do adapter.drop_relation(existing_relation) %}
+    {% endif %}
+    {% call statement('view') -%}
+        create or replace view {{ target_relation }} as select * from delta_scan('{{ adapter.escape_sql_string(path) }}')
+    {%- endcall %}
+    {% call noop_statement('main', 'OK ' ~ reply['rows'], 'OK', reply['rows']) -%}
+        {{ select }}
+    {%- endcall %}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do persist_docs(target_relation, model) %}
+    {% do adapter.commit() %}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+{% endmacro %}
+
+{# What the plugin is asked to do: the fields of warehouse.dbt_store.StoreRequest. #}
+{% macro lakehouse_request(strategy, path, select) %}
+    {% set policy = config.get('on_schema_change') or 'ignore' %}
+    {% if policy not in ('ignore', 'append_new_columns', 'fail') %}
+        {% do exceptions.raise_compiler_error(
+            'on_schema_change ' ~ policy ~ ' is not among ignore, append_new_columns, fail; columns go by --full-refresh') %}
+    {% endif %}
+    {{ return({
+        'model': model.unique_id,
+        'invocation_id': invocation_id,
+        'path': path,
+        'sql': select,
+        'header': config.get('sql_header') or '',
+        'strategy': strategy,
+        'unique_key': lakehouse_list(config.get('unique_key')),
+        'partition_by': lakehouse_list(config.get('partition_by')),
+        'on_schema_change': policy,
+        'not_null': lakehouse_not_null(),
+        'predicates': lakehouse_list(config.get('incremental_predicates') or config.get('predicates')),
+        'check_cols': [] if config.get('check_cols') == 'all' else lakehouse_list(config.get('check_cols')),
+        'at': lakehouse_instant(),
+        'hard_deletes': config.get('hard_deletes') or 'ignore',
+        'full_refresh': should_full_refresh(),
+    }) }}
+{% endmacro %}
+
+{# The instant new versions of a history hold from: var history_at, else LAKEHOUSE_NOW, else the run's start. #}
+{% macro lakehouse_instant() %}
+    {{ return(var('history_at', none) or env_var('LAKEHOUSE_NOW', '') or run_started_at.isoformat()) }}
+{% endmacro %}
+
+{% macro lakehouse_list(value) %}
+    {{ return([] if value is none else ([value] if value is string else value | list)) }}
+{% endmacro %}
+
+{# Columns an enforced contract wants filled. Keys and checks are data tests: Delta cannot enforce them. #}
+{% macro lakehouse_not_null() %}
+    {% set names = [] %}
+    {% if config.get('contract').enforced %}
+        {% for column in model.columns.values() if column.constraints | selectattr('type', 'in', ('not_null', 'primary_key')) | list %}
+            {% do names.append(column.name) %}
+        {% endfor %}
+        {% for constraint in model.constraints if constraint.type == 'primary_key' %}
+            {% do names.extend(constraint.columns) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(names | unique | list) }}
+{% endmacro %}
+
+{# True when the model adds to a Delta table that exists. #}
+{% macro is_incremental() %}
+    {% if not execute %}
+        {{ return(false) }}
+    {% endif %}
+    {{ return(adapter.dispatch('is_incremental', 'xicheng_lakehouse')()) }}
+{% endmacro %}
+
+{% macro default__is_incremental() %}
+    {{ return(dbt.is_incremental()) }}
+{% endmacro %}
+
+{% macro duckdb__is_incremental() %}
+    {% if model.config.materialized != 'incremental' or should_full_refresh() %}
+        {{ return(false) }}
+    {% endif %}
+    {% set found = run_query("select lakehouse_delta_exists('" ~ adapter.escape_sql_string(lakehouse_path()) ~ "')") %}
+    {{ return(found.rows[0][0]) }}
+{% endmacro %}

@@ -1,0 +1,114 @@
+"""The dbt-duckdb plugin that makes Delta the storage of ``table`` and ``incremental`` models.
+
+dbt loads it by the profile (``module: warehouse.dbt_plugin``). On connecting it loads the extensions,
+and puts a view on every Delta table of the lake into the build database, so that the database can be
+deleted at any time and a feed that has delivered nothing yet reads as an empty table of its contract.
+The materializations in ``dbt_project/macros/materializations`` call ``store``.
+"""
+
+# ruff: noqa: S608 - views take no parameters: identifiers are quoted, paths are literals
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.adapters.duckdb.utils import TargetConfig
+
+from catalog.registry import Catalog, load_catalog
+from catalog.settings import PACKAGED_CATALOG, Settings
+from warehouse.duck import literal, load_extension, quote
+from warehouse.schema import feed_columns
+from warehouse.tables import TableRef, list_tables, table_lock
+
+EXTENSIONS = ("delta", "spatial")
+
+
+class Plugin(BasePlugin):
+    """Configured in ``profiles.yml`` with ``home``, ``lake`` and ``catalog`` (a folder)."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        self.settings = settings_of(plugin_config)
+        self._con: duckdb.DuckDBPyConnection | None = None
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Prepare the build database; called once for every time it is opened."""
+        self._con = conn
+        for name in EXTENSIONS:
+            load_extension(conn, name)
+        conn.execute("set global TimeZone = 'UTC'")
+        conn.execute("set global python_enable_replacements = false")
+        conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
+        register_views(conn, self.settings, load_catalog(self.settings.catalog_dir))
+
+    def store(self, target_config: TargetConfig) -> None:
+        """Commit a model to Delta; the number of rows and the version come back in the config passed in."""
+        from warehouse.dbt_store import StoreRequest, store
+
+        if self._con is None:
+            raise RuntimeError("store() was called before the build database was opened")
+        reply = target_config.config
+        request = StoreRequest.model_validate(reply["request"])
+        relation = target_config.relation
+        with table_lock(self.settings, f"{relation.schema}.{relation.identifier}"):
+            result = store(self._con, request)
+        reply.update(rows=result.rows, version=result.version)
+
+
+def settings_of(config: dict[str, Any]) -> Settings:
+    """Settings from a plugin's configuration; an empty text means the default."""
+    home = Path(config.get("home") or "var").absolute()
+    return Settings(
+        home=home,
+        lake=config.get("lake") or str(home / "lake"),
+        catalog_dir=Path(config.get("catalog") or PACKAGED_CATALOG).absolute(),
+    )
+
+
+def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog: Catalog) -> None:
+    """A view ``schema.table`` for every Delta table, and for every feed of the catalog.
+
+    Views are made anew each time: a view remembers its columns and fails when the table got others.
+    """
+    tables = {(t.layer, t.schema, t.name): t for t in list_tables(settings)}
+    conn.execute("create schema if not exists feed")
+    for feed_id in catalog.feeds:
+        table = tables.pop(("feed", "feed", feed_id), None)
+        _replace_view(conn, "feed", feed_id, feed_select(conn, catalog, feed_id, table))
+    for table in tables.values():
+        conn.execute(f"create schema if not exists {quote(table.schema)}")
+        _replace_view(conn, table.schema, table.name, f"select * from delta_scan({literal(table.path)})")
+
+
+def feed_select(conn: duckdb.DuckDBPyConnection, catalog: Catalog, feed_id: str, table: TableRef | None) -> str:
+    """A SELECT with the contract's columns in their order, then columns the table has besides.
+
+    A column the table lacks, because the contract grew since the last load, reads as NULL; so does
+    everything, in no row, when there is no table yet.
+    """
+    there: list[str] = []
+    if table is not None:
+        there = conn.sql(f"from delta_scan({literal(table.path)})").columns
+    columns = feed_columns(catalog, feed_id)
+    parts = [quote(c.name) if c.name in there else f"cast(null as {c.duckdb}) as {quote(c.name)}" for c in columns]
+    parts += [quote(name) for name in there if name not in {c.name for c in columns}]
+    origin = f"from delta_scan({literal(table.path)})" if table else "where false"
+    return f"select {', '.join(parts)} {origin}"
+
+
+def _replace_view(conn: duckdb.DuckDBPyConnection, schema: str, name: str, select: str) -> None:
+    there = conn.execute(
+        "select table_type from information_schema.tables where table_schema = ? and table_name = ?"
+        " and table_catalog = current_database()",
+        [schema, name],
+    ).fetchone()
+    if there and there[0] != "VIEW":
+        conn.execute(f"drop table {quote(schema)}.{quote(name)}")
+    conn.execute(f"create or replace view {quote(schema)}.{quote(name)} as {select}")
+
+
+def _delta_exists(path: str) -> bool:
+    from deltalake import DeltaTable
+
+    return DeltaTable.is_deltatable(path)

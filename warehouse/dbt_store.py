@@ -1,0 +1,375 @@
+"""Writes what a dbt model selects into its Delta table, in one commit.
+
+Rows stream from DuckDB through Arrow into the writer; only the increments of an incremental model
+are held in a temporary table first, because they are looked at twice (keys, partitions).
+
+Strategies:
+    ``overwrite``: the table becomes what the query returns (``materialized: table``, ``--full-refresh``).
+    ``append``: rows are added.
+    ``merge``: rows replace those of the same ``unique_key``, the others are added.
+    ``replace_partitions``: every partition the query returns rows for is replaced as a whole.
+    ``history``: a change of ``check_cols`` closes the current row of the key and opens a new one.
+"""
+
+# ruff: noqa: S608 - SQL is put together here from quoted identifiers, escaped literals and dbt's own SELECT
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from pydantic import BaseModel, ConfigDict
+
+from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
+from warehouse.dbt_types import Column, StoreError, delta_columns
+from warehouse.duck import literal, quote
+
+BATCH_ROWS = 100_000
+STAGE = "lakehouse_increment"
+SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
+"""Aliases of a merge, those dbt's ``incremental_predicates`` use everywhere."""
+
+_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+
+Strategy = Literal["overwrite", "append", "merge", "replace_partitions", "history"]
+
+
+class StoreRequest(BaseModel):
+    """What the materialization asks the plugin to write.
+
+    Attributes:
+        sql: the model's compiled SELECT; ``header``: statements to run before it.
+        unique_key: columns that identify a row (``merge``, ``history``).
+        partition_by: partition columns; they are fixed when the table is created.
+        on_schema_change: ``ignore`` keeps the table's columns, ``append_new_columns`` adds new ones, ``fail`` stops.
+        not_null: columns whose contract says not_null or primary_key.
+        predicates: further conditions of a merge, over ``DBT_INTERNAL_DEST`` and ``DBT_INTERNAL_SOURCE``.
+        check_cols: columns whose change makes a new version (``history``); empty means all but the key.
+        at: instant from which new versions hold (``history``).
+        hard_deletes: ``ignore`` or ``invalidate`` rows that are no longer returned (``history``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    invocation_id: str
+    path: str
+    sql: str
+    header: str = ""
+    strategy: Strategy
+    unique_key: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    on_schema_change: Literal["ignore", "append_new_columns", "fail"] = "ignore"
+    not_null: tuple[str, ...] = ()
+    predicates: tuple[str, ...] = ()
+    check_cols: tuple[str, ...] = ()
+    at: datetime
+    hard_deletes: Literal["ignore", "invalidate"] = "ignore"
+    full_refresh: bool = False
+
+
+class StoreResult(BaseModel):
+    """Rows written by the commit (of a merge: rows offered to it) and the table's version after it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    version: int
+
+
+def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
+    """Run the model's query on a cursor of ``con`` and commit its rows to the Delta table.
+
+    Raises:
+        DeltaTypeError: a column's type has no place in Delta.
+        StoreError: schema changed against the policy, empty or repeated key, broken not_null, history going back.
+        duckdb.Error: the query itself fails.
+    """
+    cur = con.cursor()
+    try:
+        if request.header.strip():
+            cur.execute(request.header)
+        columns = delta_columns(cur.sql(f"from (\n{request.sql}\n)"), model=request.model)
+        _check_request(request, columns)
+        exists = DeltaTable.is_deltatable(request.path)
+        query = f"select {_list(columns)} from (\n{request.sql}\n)"
+        if request.strategy == "overwrite" or request.full_refresh or not exists:
+            if request.strategy == "history":
+                query = first_version(query, request.at)
+            return _overwrite(cur, request, query)
+        return _increment(cur, request, columns, query)
+    finally:
+        cur.close()
+
+
+def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str) -> StoreResult:
+    with _Rows(cur, query, request) as rows:
+        write_deltalake(
+            request.path,
+            rows.reader,
+            mode="overwrite",
+            schema_mode="overwrite",
+            partition_by=list(request.partition_by) or None,
+            writer_properties=_WRITER,
+            commit_properties=_commit(request),
+        )
+    return StoreResult(rows=rows.count, version=DeltaTable(request.path).version())
+
+
+def _increment(
+    cur: duckdb.DuckDBPyConnection, request: StoreRequest, columns: tuple[Column, ...], query: str
+) -> StoreResult:
+    target = delta_columns(cur.sql(f"from delta_scan({literal(request.path)})"), model=request.model)
+    table = DeltaTable(request.path)
+    _check_partitions(request, table)
+    if request.strategy == "history":
+        check_history(cur, request.path, request.at, target, model=request.model)
+        target = tuple(c for c in target if c.name not in (VALID_FROM, VALID_TO))
+    written = _match(cur, request, columns, target)
+    cur.execute(f"create or replace temporary table {STAGE} as select {_list(written)} from (\n{query}\n)")
+    stage, predicate = STAGE, None
+    if request.strategy in ("merge", "history"):
+        _check_keys(cur, request)
+    if request.strategy == "history":
+        stage = f"{STAGE}_versions"
+        sql = next_version(
+            path=request.path,
+            stage=STAGE,
+            columns=[c.name for c in written],
+            old_columns={c.name for c in target},
+            unique_key=request.unique_key,
+            check_cols=request.check_cols,
+            at=request.at,
+            hard_deletes=request.hard_deletes,
+        )
+        cur.execute(f"create or replace temporary table {stage} as {sql}")
+    if request.strategy == "replace_partitions":
+        predicate = _partitions(cur, table.metadata().partition_columns)
+    rows = _scalar(cur, f"select count(*) from {stage}")
+    if rows or len({c.name for c in written} - {c.name for c in target}):
+        with _Rows(cur, f"from {stage}", request) as stream:
+            _commit_increment(request, table, stream.reader, predicate)
+    return StoreResult(rows=rows, version=DeltaTable(request.path).version())
+
+
+def _commit_increment(request: StoreRequest, table: DeltaTable, reader: Any, predicate: str | None) -> None:
+    evolve = request.on_schema_change == "append_new_columns"
+    if request.strategy in ("merge", "history"):
+        key = (*request.unique_key, VALID_FROM) if request.strategy == "history" else request.unique_key
+        same = [f"{TARGET}.{quote(k)} = {SOURCE}.{quote(k)}" for k in key]
+        merge = table.merge(
+            reader,
+            predicate=" and ".join([*same, *(f"({p})" for p in request.predicates)]),
+            source_alias=SOURCE,
+            target_alias=TARGET,
+            merge_schema=evolve,
+            writer_properties=_WRITER,
+            commit_properties=_commit(request),
+        )
+        merge.when_matched_update_all().when_not_matched_insert_all().execute()
+        return
+    write_deltalake(
+        table,
+        reader,
+        mode="overwrite" if predicate else "append",  # type: ignore[call-overload]
+        predicate=predicate,
+        schema_mode="merge" if evolve else None,
+        writer_properties=_WRITER,
+        commit_properties=_commit(request),
+    )
+
+
+def _match(
+    cur: duckdb.DuckDBPyConnection, request: StoreRequest, columns: tuple[Column, ...], target: tuple[Column, ...]
+) -> tuple[Column, ...]:
+    """The columns to write, after the policy for a query whose columns are not the table's."""
+    have, want = {c.name: c for c in columns}, {c.name: c for c in target}
+    new = [c for c in columns if c.name not in want]
+    missing = [c for c in target if c.name not in have]
+    if request.on_schema_change == "fail" and (new or missing):
+        diff = [f"+{c.name} {c.type}" for c in new] + [f"-{c.name} {c.type}" for c in missing]
+        raise StoreError(
+            f"the query's columns are not the table's: {', '.join(diff)}",
+            hint="build it with --full-refresh, or set on_schema_change: append_new_columns",
+            model=request.model,
+        )
+    written = []
+    for column in target:
+        if column.name not in have:
+            if request.strategy in ("append", "replace_partitions"):
+                written.append(Column(column.name, column.type, f"cast(null as {column.type})"))
+            continue
+        source = have[column.name].type
+        expression = quote(column.name)
+        if source != column.type:
+            sql = f"select can_cast_implicitly(cast(null as {source}), cast(null as {column.type}))"
+            if not _scalar(cur, sql):
+                raise StoreError(
+                    f"the query gives {source}, the table holds {column.type}",
+                    hint="cast it in the model, or build it with --full-refresh",
+                    model=request.model,
+                    column=column.name,
+                )
+            expression = f"cast({expression} as {column.type})"
+        written.append(Column(column.name, column.type, expression))
+    if request.on_schema_change == "append_new_columns":
+        written += [Column(c.name, c.type, quote(c.name)) for c in new]
+    return tuple(written)
+
+
+def _check_request(request: StoreRequest, columns: tuple[Column, ...]) -> None:
+    names = {c.name for c in columns}
+    if request.strategy in ("merge", "history") and not request.unique_key:
+        raise StoreError(f"strategy {request.strategy} needs a unique_key", hint="set unique_key", model=request.model)
+    if request.strategy == "replace_partitions" and not request.partition_by:
+        raise StoreError("strategy replace_partitions needs partition_by", hint="set it", model=request.model)
+    wanted = {
+        "unique_key": request.unique_key,
+        "partition_by": request.partition_by,
+        "check_cols": request.check_cols,
+        "not_null": request.not_null,
+    }
+    for config, given in wanted.items():
+        if unknown := [n for n in given if n not in names]:
+            raise StoreError(
+                f"{config} names {', '.join(unknown)}, which the query does not return",
+                hint=f"it returns {', '.join(sorted(names))}",
+                model=request.model,
+            )
+    if request.strategy == "history" and (taken := names & {VALID_FROM, VALID_TO}):
+        raise StoreError(
+            f"strategy history makes {', '.join(sorted(taken))} itself",
+            hint="rename that column in the query",
+            model=request.model,
+        )
+
+
+def _check_partitions(request: StoreRequest, table: DeltaTable) -> None:
+    there = tuple(table.metadata().partition_columns)
+    if request.partition_by != there:
+        raise StoreError(
+            f"the table is partitioned by ({', '.join(there)}), the model by ({', '.join(request.partition_by)})",
+            hint="build it with --full-refresh",
+            model=request.model,
+        )
+
+
+def _check_keys(cur: duckdb.DuckDBPyConnection, request: StoreRequest) -> None:
+    """A merge with an empty or repeated key would add rows twice or fail half way: refuse it first."""
+    keys = ", ".join(quote(k) for k in request.unique_key)
+    empty = _scalar(cur, f"select count(*) from {STAGE} where " + _any_null(request.unique_key))
+    if empty:
+        raise StoreError(
+            f"{empty} rows have no value in unique_key ({', '.join(request.unique_key)})",
+            hint="leave such rows out of the model, or choose another key",
+            model=request.model,
+        )
+    repeated = _scalar(cur, f"select count(*) from (select 1 from {STAGE} group by {keys} having count(*) > 1)")
+    if repeated:
+        raise StoreError(
+            f"{repeated} values of unique_key ({', '.join(request.unique_key)}) stand in several rows",
+            hint="deduplicate in the model, or choose a finer key",
+            model=request.model,
+        )
+
+
+def _any_null(columns: tuple[str, ...]) -> str:
+    return " or ".join(f"{quote(c)} is null" for c in columns)
+
+
+def _partitions(cur: duckdb.DuckDBPyConnection, columns: list[str]) -> str:
+    """A condition that is true for exactly the partitions that have rows in the stage."""
+    names = ", ".join(quote(c) for c in columns)
+    found = cur.execute(f"select distinct {names} from {STAGE} order by all").fetchall()
+    last = columns[-1]
+    conditions = []
+    for head, group in groupby(found, key=lambda row: row[:-1]):
+        parts = [_equals(c, v) for c, v in zip(columns[:-1], head, strict=True)]
+        values = [row[-1] for row in group]
+        known = [_value(v, last) for v in values if v is not None]
+        tail = [f"{quote(last)} in ({', '.join(known)})"] if known else []
+        tail += [f"{quote(last)} is null"] if None in values else []
+        conditions.append(" and ".join([*parts, f"({' or '.join(tail)})"]))
+    return " or ".join(f"({c})" for c in conditions)
+
+
+def _equals(column: str, value: Any) -> str:
+    return f"{quote(column)} is null" if value is None else f"{quote(column)} = {_value(value, column)}"
+
+
+def _value(value: Any, column: str) -> str:
+    """A partition's value as a literal of the writer's SQL."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return f"date '{value.isoformat()}'"
+    raise StoreError(
+        f"a partition column may be text, integer, boolean or date, not {type(value).__name__}",
+        hint="partition by a month or day column",
+        column=column,
+    )
+
+
+class _Rows:
+    """A query's rows as a stream that counts, keeps not_null and remembers the first error.
+
+    The writer wraps an error of its input in its own; leaving the context raises the one that came first.
+    """
+
+    def __init__(self, cur: duckdb.DuckDBPyConnection, query: str, request: StoreRequest) -> None:
+        source = cur.execute(query).to_arrow_reader(BATCH_ROWS)
+        self.count = 0
+        self.error: BaseException | None = None
+        self._request = request
+        self.reader = pa.RecordBatchReader.from_batches(source.schema, self._pass(source))
+
+    def _pass(self, source: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in source:
+                for name in self._request.not_null:
+                    if batch.column(name).null_count:
+                        raise StoreError(
+                            "the contract says not_null, and rows have no value",
+                            hint="filter or fill them in the model, or drop the constraint",
+                            model=self._request.model,
+                            column=name,
+                        )
+                self.count += batch.num_rows
+                yield batch
+        except BaseException as e:
+            self.error = e
+            raise
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and self.error is not None and self.error is not error:
+            raise self.error from error
+
+
+def _commit(request: StoreRequest) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={
+            "model": request.model,
+            "invocation_id": request.invocation_id,
+            "strategy": "overwrite" if request.full_refresh else request.strategy,
+        }
+    )
+
+
+def _list(columns: tuple[Column, ...]) -> str:
+    return ", ".join(f"{c.expression} as {quote(c.name)}" for c in columns)
+
+
+def _scalar(cur: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = cur.execute(sql).fetchone()
+    return row[0] if row else None
