@@ -1,0 +1,430 @@
+"""Turns a sniffed sample into a contract that lints: one YAML file, and nothing else to edit.
+
+``propose`` decides, ``write_contract`` writes. A field whose header and content are those of a data
+element of the house uses it; any other gets an element of its own inside the contract.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import yaml
+
+from catalog.errors import ContractError, LakehouseError, UnknownName
+from catalog.model import NAME, Element, Feed, Model
+from catalog.registry import Catalog, load_catalog
+from ingestion.detect import header_key
+from ingestion.sniff import is_key_like, update_column
+from ingestion.sniffing.compose import Composed, compose
+from ingestion.sniffing.meaning import Meaning, known_headers, layout_of, meaning_of, misfit, source_columns
+from ingestion.sniffing.model import Column, Sample
+from ingestion.sniffing.names import field_name, object_name, title_of
+from ingestion.sniffing.types import NULL_TOKENS, STYLES, covered
+
+PREVIEW_HEADINGS = ("来源列", "字段", "类型", "级别", "空值", "示例（已脱敏）", "说明")
+
+
+class Proposal(Model):
+    """A contract that is not written yet.
+
+    Attributes:
+        feed_id: ``<department>__<object>``.
+        contract_yaml: the whole file.
+        new_elements_yaml: its elements of its own, '' when every field has one of the house's.
+        notes: what a person should look at, in Chinese.
+        preview: one row a source column, see ``PREVIEW_HEADINGS``; examples are masked.
+    """
+
+    feed_id: str
+    department: str
+    object: str
+    contract_yaml: str
+    new_elements_yaml: str = ""
+    notes: tuple[str, ...] = ()
+    preview: tuple[tuple[str, ...], ...] = ()
+
+
+class ContractExists(LakehouseError):
+    """A contract of this id stands already and may not be overwritten unasked."""
+
+    code = "LH102"
+    exit_code = 2
+
+
+class _Draft:
+    """A contract while its fields are being collected."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, dict[str, Any]] = {}
+        self.elements: dict[str, Element] = {}
+        self.ignore: list[str] = []
+        self.notes: list[str] = []
+        self.shown: dict[str, tuple[str, int, str]] = {}
+        self.field_of: dict[str, str] = {}
+        self.grades: list[int] = []
+        self.load: dict[str, Any] = {}
+        self.format: dict[str, Any] = {}
+
+    def taken(self, catalog: Catalog) -> set[str]:
+        return {*self.fields, *self.elements, *catalog.elements}
+
+
+def propose(
+    sample: Sample, *, department: str, catalog: Catalog, object: str | None = None, title: str | None = None
+) -> Proposal:
+    """A contract for deliveries like ``sample``.
+
+    Args:
+        sample: see ``ingestion.sniff.sniff``.
+        department: id of the provider, see ``dictionary/departments.yaml``.
+        object: name of the contract's file; by default made from the sample's file name.
+        title: Chinese title; by default from the sample's file name.
+
+    Raises:
+        UnknownName: there is no such department.
+        ContractError: ``object`` is not a lower-case identifier.
+    """
+    if department not in catalog.departments:
+        raise UnknownName(
+            f"there is no department {department!r}",
+            hint=f"one of {', '.join(catalog.departments)}, or add it to dictionary/departments.yaml",
+        )
+    if object is not None and not NAME.match(object):
+        raise ContractError(f"object name {object!r} is not a lower-case identifier", hint="use a-z, 0-9 and _")
+    obj = object or _free_object(object_name(sample.file), department, catalog)
+    draft = _Draft()
+    composed = _copy_layout(sample, catalog, draft) or compose(sample, catalog)
+    _collect(sample, catalog, department, composed, draft)
+    load = draft.load or _load(sample, draft)
+    contract = _contract(sample, catalog, department, obj, title, draft, load, composed)
+    text = _render(contract, sample)
+    Feed.model_validate({"id": f"{department}__{obj}", "department": department, "object": obj, **yaml.safe_load(text)})
+    return Proposal(
+        feed_id=f"{department}__{obj}",
+        department=department,
+        object=obj,
+        contract_yaml=text,
+        new_elements_yaml="".join(f"{n}: {_flow(_element_dict(e))}\n" for n, e in draft.elements.items()),
+        notes=(*sample.notes, *composed.notes, *draft.notes),
+        preview=tuple(_preview(c, draft) for c in sample.columns),
+    )
+
+
+def _free_object(name: str, department: str, catalog: Catalog) -> str:
+    free, n = name, 1
+    while f"{department}__{free}" in catalog.feeds:
+        n += 1
+        free = f"{name}_{n}"
+    return free
+
+
+def _copy_layout(sample: Sample, catalog: Catalog, draft: _Draft) -> Composed | None:
+    """Takes the fields of a feed with the same columns as they are; None when there is no such feed."""
+    feed = layout_of(sample, catalog)
+    if feed is None:
+        return None
+    by_key = {header_key(c.name): c for c in sample.columns}
+    used: set[str] = set()
+    sources = source_columns(feed)
+    for name, spec in feed.fields.items():
+        keys = [k for k, field in source_columns(feed.model_copy(update={"fields": {name: spec}})).items() if field]
+        present = [by_key[k] for k in keys if k in by_key]
+        if not present or (len(present) < len(keys) and not spec.from_):
+            continue
+        element = feed.elements.get(spec.element or name) or catalog.elements[spec.element or name]
+        if spec.from_ and not spec.parse and misfit(present[0], element, catalog):
+            continue
+        written = spec.model_dump(by_alias=True, exclude_defaults=True, mode="json")
+        if spec.from_:
+            written["from"] = present[0].name
+            if (
+                element.type in ("date", "timestamp")
+                and present[0].formats
+                and not covered(spec.formats, present[0].values)
+            ):
+                written["formats"] = [*spec.formats, *(f for f in present[0].formats if f not in spec.formats)]
+        draft.fields[name] = written
+        if (spec.element or name) in feed.elements:
+            draft.elements[spec.element or name] = element
+        draft.grades.append(spec.grade or element.grade)
+        for column in present:
+            used.add(column.name)
+            draft.field_of.setdefault(column.name, name)
+            draft.shown.setdefault(column.name, (element.type, spec.grade or element.grade, f"同 {feed.id}"))
+    draft.ignore += [c.name for c in sample.columns if header_key(c.name) in {header_key(i) for i in feed.ignore}]
+    if {*feed.load.key, *filter(None, [feed.load.newest_by])} <= set(draft.fields):
+        draft.load = feed.load.model_dump(exclude_defaults=True, mode="json")
+    draft.format = {
+        k: v
+        for k, v in feed.format.model_dump(exclude_defaults=True, mode="json").items()
+        if k in ("null_values", "free_text", "unpivot", "crs", "footer")
+    }
+    draft.notes.append(f"列与已有合同 {feed.id} 相同（{len(sources)} 列），字段照其写法；若是同一资源，请直接用它装载")
+    return Composed({}, {}, frozenset({*used, *draft.ignore}))
+
+
+def _collect(sample: Sample, catalog: Catalog, department: str, composed: Composed, draft: _Draft) -> None:
+    """Gives every source column that is not composed a field, or a place under ``ignore``."""
+    for name, spec in composed.fields.items():
+        element = composed.elements.get(name) or catalog.elements[name]
+        draft.fields[name] = spec
+        draft.grades.append(element.grade)
+        for source in filter(None, (spec.get("x"), spec.get("y"))):
+            draft.shown[source] = ("geometry", element.grade, f"合成 {name}")
+    draft.elements.update(composed.elements)
+    for source in composed.used:
+        draft.shown.setdefault(source, ("", 1, "合成"))
+    known = known_headers(catalog, department)
+    for column in sample.columns:
+        if column.name in composed.used:
+            continue
+        if column.is_counter:
+            draft.ignore.append(column.name)
+            draft.shown[column.name] = ("", 1, "行的顺序号，不取（已有 _row_number）")
+        elif sample.header_row > 0 and column.name == f"column_{column.position}":
+            draft.ignore.append(column.name)
+            draft.notes.append(f"第 {column.position} 列没有名称，未取")
+            draft.shown[column.name] = ("", 1, "无名列，不取")
+        else:
+            _add_field(column, meaning_of(column, catalog, known), catalog, draft)
+
+
+def _add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: _Draft) -> None:
+    written: dict[str, Any] = {"from": column.name}
+    element = meaning.own or catalog.elements[meaning.element]
+    if meaning.own is None and meaning.element not in draft.fields:
+        name = meaning.element
+    else:
+        kind = "code" if element.codes else element.type
+        name = field_name(column.name, unit=column.unit, kind=kind, taken=draft.taken(catalog))
+        if meaning.own:
+            draft.elements[name] = meaning.own
+        else:
+            written["element"] = meaning.element
+            written["label"] = column.name
+    if column.formats and element.type in ("date", "timestamp"):
+        written["formats"] = list(column.formats)
+    if meaning.codes:
+        written["codes"] = meaning.codes
+    typed_only = [t for t in column.null_tokens if t not in NULL_TOKENS]
+    if typed_only:
+        written["null_values"] = typed_only
+    if meaning.grade > element.grade:
+        written["grade"] = meaning.grade
+    draft.fields[name] = written
+    draft.field_of[column.name] = name
+    draft.grades.append(max(meaning.grade, element.grade))
+    draft.shown[column.name] = (_type_shown(element), max(meaning.grade, element.grade), meaning.reason)
+    if meaning.reason.startswith("不是数据元"):
+        draft.notes.append(f"{column.name}：{meaning.reason}")
+
+
+def _type_shown(element: Element) -> str:
+    if element.codes:
+        return f"code {element.codes}"
+    return element.type + (f" {element.unit}" if element.unit else "")
+
+
+def _load(sample: Sample, draft: _Draft) -> dict[str, Any]:
+    """Upsert or append by a sure key, snapshot without: a key is sure when its header says so and it is unique."""
+    single = next((k[0] for k in sample.candidate_keys if len(k) == 1), None)
+    if single and single in draft.field_of and is_key_like(sample.column(single)) and sample.rows >= 10:
+        key = draft.field_of[single]
+        draft.fields[key]["required"] = True
+        load: dict[str, Any] = {"mode": "upsert", "key": [key]}
+        updated = update_column(sample)
+        if updated is not None and updated.name in draft.field_of:
+            load["newest_by"] = draft.field_of[updated.name]
+        draft.notes.append(f"主键取 {single}（样本中唯一且无空值），按键更新")
+        return load
+    if sample.candidate_keys:
+        shown = "、".join(" + ".join(k) for k in sample.candidate_keys[:3])
+        draft.notes.append(f"没有可靠的主键，整表替换；样本中唯一的列：{shown}")
+    else:
+        draft.notes.append("没有唯一的列，整表替换")
+    return {"mode": "snapshot"}
+
+
+def _contract(
+    sample: Sample,
+    catalog: Catalog,
+    department: str,
+    obj: str,
+    title: str | None,
+    draft: _Draft,
+    load: dict[str, Any],
+    composed: Composed,
+) -> dict[str, Any]:
+    grade = max(draft.grades, default=1)
+    sharing: dict[str, Any] = {"sharing": "unconditional", "opening": "conditional"}
+    if grade == 2:
+        sharing = {"sharing": "conditional", "opening": "conditional", "sharing_condition": "脱敏后使用"}
+    elif grade > 2:
+        sharing = {"sharing": "conditional", "opening": "none", "sharing_condition": "按需申请，经提供部门审批"}
+    rules: list[dict[str, Any]] = [
+        {"rule": "max_quarantine_pct", "max_pct": _max_pct(sample, draft), "severity": "stop"}
+    ]
+    if load["mode"] == "snapshot":
+        rules.append({"rule": "row_count_change", "max_drop_pct": 50, "severity": "stop"})
+    suffix = PurePath(sample.file).suffix.lower()
+    same = {"xlsx": ".xlsx", "xls": ".xls", "csv": ".csv", "json": ".json", "ndjson": ".ndjson"}.get(
+        sample.kind
+    ) == suffix
+    contract: dict[str, Any] = {
+        "title": title or title_of(sample.file),
+        "provider": department,
+        "catalogue": {"code": _next_code(department, catalog), **sharing, "update": "irregular"},
+        "source": {"connector": "files", "path": f"{department}/{obj}/*{suffix if same else ''}"},
+        "format": {**_format(sample, composed), **draft.format},
+        "load": load,
+    }
+    if draft.elements:
+        contract["elements"] = {n: _element_dict(e) for n, e in draft.elements.items()}
+    contract["fields"] = draft.fields
+    if draft.ignore:
+        contract["ignore"] = list(dict.fromkeys(draft.ignore))
+    contract["rules"] = rules
+    return contract
+
+
+def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
+    """The format section: only what differs from the defaults, for encoding and header are found anew each time."""
+    out: dict[str, Any] = {"type": sample.format}
+    if sample.format == "csv":
+        if sample.encoding.startswith("utf-16"):
+            out["encoding"] = sample.encoding
+        if sample.delimiter != ",":
+            out["delimiter"] = sample.delimiter
+    if sample.format in ("csv", "excel") and not sample.header_row:
+        out["header_row"] = 0
+    if sample.sheet:
+        out["sheet"] = sample.sheet
+    if sample.records:
+        out["records"] = sample.records
+    if sample.footer:
+        out["footer"] = sample.footer
+    if composed.unpivot:
+        out["unpivot"] = composed.unpivot
+    tokens = sorted({t for c in sample.columns for t in c.null_tokens} & NULL_TOKENS)
+    if tokens:
+        out["null_values"] = ["", *tokens]
+    if sample.free_text:
+        out["free_text"] = sample.free_text
+    return out
+
+
+def _max_pct(sample: Sample, draft: _Draft) -> int:
+    """Twice the share of rows the sample itself would lose, 30 at least, 90 at most."""
+    if not sample.rows:
+        return 30
+    bad = sample.ragged
+    for column in sample.columns:
+        element = draft.fields.get(draft.field_of.get(column.name, ""), {}).get(
+            "element", draft.field_of.get(column.name)
+        )
+        faulty = round(column.filled * (1 - column.share))
+        if element == "uscc":
+            faulty += sum(n for v, n in column.values.items() if "E+" in v.upper())
+        bad += faulty
+    return min(90, max(30, round(200 * bad / sample.rows)))
+
+
+def _next_code(department: str, catalog: Catalog) -> str:
+    """The next free number in the class the department's resources stand in."""
+    codes = [f.catalogue.code for f in catalog.feeds.values()]
+    own = sorted(f.catalogue.code for f in catalog.feeds.values() if f.provider == department)
+    prefix = own[0].rpartition("-")[0] if own else f"3/{list(catalog.departments).index(department) + 1:02d}"
+    numbers = [int(c.rpartition("-")[2]) for c in codes if c.rpartition("-")[0] == prefix]
+    return f"{prefix}-{max(numbers, default=0) + 1:04d}"
+
+
+def _element_dict(element: Element) -> dict[str, Any]:
+    out = element.model_dump(exclude_defaults=True, mode="json")
+    if element.type != "decimal":
+        out = {k: v for k, v in out.items() if k not in ("precision", "scale")}
+    return {"label": element.label, **out, "grade": element.grade}
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _render(contract: Mapping[str, Any], sample: Sample) -> str:
+    """The contract as a person would write it: one line a field."""
+    where = f"第 {sample.header_row} 行表头，" if sample.header_row else ""
+    size = f"{sample.rows} 行 {len(sample.columns)} 列"
+    lines = [
+        f"# 由样本“{_comment(sample.file)}”生成：{sample.kind}，{sample.encoding or '无编码'}，{where}{size}。请核对含义、级别与共享属性。"
+    ]
+    for key, value in contract.items():
+        if key in ("fields", "elements"):
+            lines.append(f"{key}:")
+            lines += [f"  {_flow(name)}: {_flow(spec)}" for name, spec in value.items()]
+        elif key == "rules":
+            lines.append("rules:")
+            lines += [f"  - {_flow(rule)}" for rule in value]
+        else:
+            lines.append(f"{key}: {_flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> str:
+    return "".join(c for c in text if c.isprintable())
+
+
+def _preview(column: Column, draft: _Draft) -> tuple[str, ...]:
+    kind, grade, reason = draft.shown.get(column.name, ("", 1, ""))
+    field = draft.field_of.get(column.name, "—")
+    style = f" {column.formats[0]}" if column.formats and column.formats[0] in STYLES else ""
+    nulls = f"{column.empty}" + (f"（{' '.join(column.null_tokens)}）" if column.null_tokens else "")
+    return (column.name, field, kind + style, str(grade), nulls, " | ".join(column.examples), reason)
+
+
+def write_contract(catalog_dir: Path, proposal: Proposal, *, force: bool = False) -> Path:
+    """Writes the contract below ``catalog_dir/feeds`` and reloads the catalog with it.
+
+    The text is checked before it is put in place, in one rename; nothing is left behind when it does not lint.
+
+    Raises:
+        ContractExists: the contract is there already and ``force`` is false.
+        ContractError: the catalog with this contract does not lint.
+    """
+    path = Path(catalog_dir) / "feeds" / proposal.department / f"{proposal.object}.yaml"
+    if path.exists() and not force:
+        raise ContractExists(
+            f"feed {proposal.feed_id} has a contract already",
+            hint="choose another --object, edit the contract, or overwrite it with --force",
+            file=str(path),
+        )
+    before = path.read_bytes() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _put(path, proposal.contract_yaml.encode())
+    try:
+        load_catalog(catalog_dir)
+    except ContractError:
+        if before is None:
+            path.unlink()
+        else:
+            _put(path, before)
+        raise
+    return path
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Writes a file beside ``path`` and renames it over: a reader sees the old or the new one, whole."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""How a sample file is understood: rows, column types, meaning, keys, names."""
