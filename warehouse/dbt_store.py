@@ -93,7 +93,8 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
     try:
         if request.header.strip():
             cur.execute(request.header)
-        columns = delta_columns(cur.sql(f"from (\n{request.sql}\n)"), model=request.model)
+        # Described on its own: as a subquery DuckDB would silently rename a repeated column.
+        columns = delta_columns(cur.sql(request.sql), model=request.model)
         _check_request(request, columns)
         exists = DeltaTable.is_deltatable(request.path)
         query = f"select {_list(columns)} from (\n{request.sql}\n)"
@@ -113,7 +114,7 @@ def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str
             rows.reader,
             mode="overwrite",
             schema_mode="overwrite",
-            partition_by=list(request.partition_by) or None,
+            partition_by=list(request.partition_by),  # None would keep the old partitions
             writer_properties=_WRITER,
             commit_properties=_commit(request),
         )

@@ -1,0 +1,334 @@
+"""What the dbt plugin commits to Delta, strategy by strategy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from warehouse.dbt_store import StoreRequest, StoreResult, store
+from warehouse.dbt_types import DeltaTypeError, StoreError
+from warehouse.duck import load_extension
+
+DAY1, DAY2, DAY3 = (datetime(2026, 1, d, tzinfo=UTC) for d in (1, 2, 3))
+
+
+class Table:
+    """A model's table, written by SQL."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self.con, self.path = con, str(path)
+
+    def store(self, sql: str, strategy: str = "overwrite", **more: Any) -> StoreResult:
+        request = {"model": "m", "invocation_id": "i", "path": self.path, "sql": sql, "strategy": strategy, "at": DAY1}
+        return store(self.con, StoreRequest.model_validate({**request, **more}))
+
+    def rows(self, columns: str = "*") -> list[tuple[Any, ...]]:
+        return self.con.execute(f"select {columns} from delta_scan('{self.path}') order by all").fetchall()
+
+    def types(self) -> dict[str, str]:
+        relation = self.con.sql(f"from delta_scan('{self.path}')")
+        return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+    @property
+    def version(self) -> int:
+        return DeltaTable(self.path).version()
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        load_extension(con, "delta")
+        load_extension(con, "spatial")
+        con.execute("set global TimeZone = 'UTC'")
+        yield con
+
+
+@pytest.fixture
+def table(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> Table:
+    return Table(con, tmp_path / "lake" / "mart" / "s" / "t")
+
+
+def values(*rows: tuple[Any, ...], columns: str = "k, v") -> str:
+    """A SELECT of constant rows; of no row, with the types of two texts, when there are none."""
+    names = [c.strip() for c in columns.split(",")]
+    if not rows:
+        return "select " + ", ".join(f"'' as {n}" for n in names) + " where false"
+    return f"select * from (values {', '.join(map(repr, rows))}) as t({columns})".replace("None", "null")
+
+
+def test_overwrite_replaces_rows_columns_and_partitions(table: Table) -> None:
+    assert table.store("select 1 as a, 'x' as b").rows == 1
+    assert table.store("select 2.5 as c, 'y' as b from range(3)", partition_by=["b"]).rows == 3
+    assert list(table.types()) == ["c", "b"]
+    assert DeltaTable(table.path).metadata().partition_columns == ["b"]
+    assert table.store("select 1 as a, 'x' as b").version == 2
+    assert DeltaTable(table.path).metadata().partition_columns == []
+
+
+def test_no_rows_make_a_typed_table_and_empty_an_old_one(table: Table) -> None:
+    sql = "select cast(1 as bigint) as a, cast(1.5 as decimal(9, 3)) as b, null as c where false"
+    assert table.store(sql) == StoreResult(rows=0, version=0)
+    assert table.types() == {"a": "BIGINT", "b": "DECIMAL(9,3)", "c": "INTEGER"}
+    table.store("select 1 as a")
+    table.store("select 1 as a where false")
+    assert table.rows() == []
+
+
+def test_the_commit_says_which_model_and_run_made_it(table: Table) -> None:
+    table.store("select 1 as a")
+    last = DeltaTable(table.path).history(1)[0]
+    assert (last["model"], last["invocation_id"], last["strategy"]) == ("m", "i", "overwrite")
+
+
+def test_append_adds(table: Table) -> None:
+    table.store(values((1, "a")), "append")
+    table.store(values((1, "a"), (2, "b")), "append")
+    assert table.rows() == [(1, "a"), (1, "a"), (2, "b")]
+
+
+def test_merge_replaces_by_key_and_adds_the_rest(table: Table) -> None:
+    table.store(values((1, "a"), (2, "b")), "merge", unique_key=["k"])
+    assert table.store(values((2, "c"), (3, "d")), "merge", unique_key=["k"]).rows == 2
+    assert table.rows() == [(1, "a"), (2, "c"), (3, "d")]
+    table.store(values((9, "z")), "merge", unique_key=["k"], full_refresh=True)
+    assert table.rows() == [(9, "z")]
+
+
+def test_merge_by_several_columns_and_with_a_predicate(table: Table) -> None:
+    key = {"unique_key": ["k", "p"], "partition_by": ["p"]}
+    table.store(values((1, "a", "x"), (1, "b", "x"), columns="k, p, v"), "merge", **key)
+    only_a = ["DBT_INTERNAL_DEST.p = 'a'"]
+    table.store(values((1, "a", "y"), columns="k, p, v"), "merge", predicates=only_a, **key)
+    assert table.rows("k, p, v") == [(1, "a", "y"), (1, "b", "x")]
+
+
+def test_a_merge_of_nothing_commits_nothing(table: Table) -> None:
+    table.store(values((1, "a")), "merge", unique_key=["k"])
+    assert table.store("select 1 as k, 'a' as v where false", "merge", unique_key=["k"]).version == 0
+
+
+@pytest.mark.parametrize(("rows", "message"), [([(1, "a"), (1, "b")], "several rows"), ([(None, "a")], "no value")])
+def test_a_merge_with_a_bad_key_is_refused(table: Table, rows: list[tuple[Any, ...]], message: str) -> None:
+    table.store(values((1, "a")), "merge", unique_key=["k"])
+    with pytest.raises(StoreError, match=message):
+        table.store(f"select cast(k as integer) as k, v from ({values(*rows)})", "merge", unique_key=["k"])
+    assert table.version == 0
+
+
+def test_partitions_that_get_rows_are_replaced_as_a_whole(table: Table) -> None:
+    by = {"strategy": "replace_partitions", "partition_by": ["month", "part"]}
+    rows = "select i as v, date '2026-01-01' + to_months(i) as month_at, i from range(3) t(i)"
+    sql = f"select v, cast(month_at as date) as month, {{part}} as part from ({rows})"
+    table.store(sql.format(part="'it''s'"), **by)
+    table.store(sql.format(part="cast(null as varchar)"), **by)
+    assert len(table.rows()) == 6
+    table.store("select 10 as v, date '2026-02-01' as month, 'it''s' as part", **by)
+    table.store("select 11 as v, date '2026-02-01' as month, cast(null as varchar) as part", **by)
+    assert table.rows("v") == [(0,), (0,), (2,), (2,), (10,), (11,)]
+    assert table.store("select 1 as v, date '2026-01-01' as month, 'a' as part where false", **by).rows == 0
+
+
+def test_partitions_of_a_table_are_fixed_until_a_full_refresh(table: Table) -> None:
+    table.store(values((1, "a")), "replace_partitions", partition_by=["k"])
+    with pytest.raises(StoreError, match="full-refresh"):
+        table.store(values((1, "a")), "replace_partitions", partition_by=["v"])
+    with pytest.raises(StoreError, match="partition_by"):
+        table.store(values((1, "a")), "replace_partitions")
+    table.store(values((1, "a")), "replace_partitions", partition_by=["v"], full_refresh=True)
+
+
+@pytest.mark.parametrize("strategy", ["merge", "append"])
+def test_columns_come_and_go_by_policy(table: Table, strategy: str) -> None:
+    key = {"unique_key": ["k"]} if strategy == "merge" else {}
+    table.store("select 1 as k, 'a' as v", strategy, **key)
+    with pytest.raises(StoreError, match=r"\+w INTEGER"):
+        table.store("select 2 as k, 'b' as v, 7 as w", strategy, on_schema_change="fail", **key)
+    with pytest.raises(StoreError, match="-v VARCHAR"):
+        table.store("select 2 as k", strategy, on_schema_change="fail", **key)
+    table.store("select 2 as k, 'b' as v, 7 as w", strategy, **key)
+    assert list(table.types()) == ["k", "v"]
+    table.store("select 3 as k, 'c' as v, 7 as w", strategy, on_schema_change="append_new_columns", **key)
+    table.store("select 4 as k", strategy, **key)
+    assert table.rows() == [(1, "a", None), (2, "b", None), (3, "c", 7), (4, None, None)]
+
+
+def test_a_new_column_without_rows_is_added_all_the_same(table: Table) -> None:
+    table.store("select 1 as k", "append")
+    table.store("select 1 as k, 'x' as w where false", "append", on_schema_change="append_new_columns")
+    assert table.types() == {"k": "INTEGER", "w": "VARCHAR"}
+
+
+def test_narrower_types_fit_and_wider_ones_do_not(table: Table) -> None:
+    table.store("select cast(1 as bigint) as k", "append")
+    table.store("select cast(2 as smallint) as k", "append")
+    assert table.rows() == [(1,), (2,)]
+    with pytest.raises(StoreError, match="VARCHAR, the table holds BIGINT"):
+        table.store("select 'x' as k", "append")
+
+
+def test_types_delta_lacks_are_cast_as_documented(table: Table) -> None:
+    table.store(
+        """
+        select cast(200 as utinyint) as a, cast(1 as uinteger) as b, 18446744073709551615::ubigint as c,
+            sum(i) as d, timestamp '2026-01-01 08:00:00' as e, cast('x' as enum('x', 'y')) as f,
+            st_point(116.3, 39.9) as g, cast('{}' as json) as h, [1, 2]::integer[2] as i,
+            {'n': cast(1 as utinyint), 'o p': [uuid()]} as j, map {'k': 1} as k
+        from range(3) t(i)
+        """
+    )
+    assert table.types() == {
+        "a": "SMALLINT",
+        "b": "BIGINT",
+        "c": "DECIMAL(20,0)",
+        "d": "BIGINT",
+        "e": "TIMESTAMP WITH TIME ZONE",
+        "f": "VARCHAR",
+        "g": "BLOB",
+        "h": "VARCHAR",
+        "i": "INTEGER[]",
+        "j": 'STRUCT(n SMALLINT, "o p" VARCHAR[])',
+        "k": "MAP(VARCHAR, INTEGER)",
+    }
+    a, _, c, _, e, *_ = table.rows()[0]
+    assert (a, c, e) == (200, Decimal("18446744073709551615"), datetime(2026, 1, 1, 8, tzinfo=UTC))
+    point = table.con.execute(f"select st_astext(st_geomfromwkb(g)) from delta_scan('{table.path}')").fetchone()
+    assert point == ("POINT (116.3 39.9)",)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "time '10:00'",
+        "interval 1 day",
+        "cast('101' as bit)",
+        "cast(1 as uhugeint)",
+        "[time '10:00']",
+        "{'a': time '1:00'}",
+    ],
+)
+def test_types_that_cannot_be_held_are_refused(table: Table, expression: str) -> None:
+    with pytest.raises(DeltaTypeError) as caught:
+        table.store(f"select {expression} as c")
+    assert caught.value.where == {"model": "m", "column": "c"}
+
+
+@pytest.mark.parametrize(("sql", "message"), [('select 1 as "a b"', "' '"), ('select 1 as "a", 2 as "A"', "one name")])
+def test_names_that_cannot_be_held_are_refused(table: Table, sql: str, message: str) -> None:
+    with pytest.raises(DeltaTypeError, match=message):
+        table.store(sql)
+
+
+def test_not_null_is_kept(table: Table) -> None:
+    table.store("select 1 as a", not_null=["a"])
+    with pytest.raises(StoreError, match="not_null"):
+        table.store("select case when i < 150000 then i end as a from range(200000) t(i)", not_null=["a"])
+    assert table.rows() == [(1,)]
+
+
+def test_an_error_in_the_middle_of_the_rows_leaves_the_table(table: Table) -> None:
+    table.store("select 1 as a")
+    with pytest.raises(Exception, match="Could not convert"):
+        table.store("select cast(case when i = 299999 then 'x' else '1' end as integer) as a from range(300000) t(i)")
+    assert table.rows() == [(1,)]
+
+
+def test_names_in_the_config_must_be_columns(table: Table) -> None:
+    with pytest.raises(StoreError, match="unique_key names q"):
+        table.store("select 1 as a", "merge", unique_key=["q"])
+    with pytest.raises(StoreError, match="needs a unique_key"):
+        table.store("select 1 as a", "merge")
+
+
+class TestHistory:
+    """Slowly changing rows with ``valid_from`` and ``valid_to``."""
+
+    def keep(self, table: Table, at: datetime, *rows: tuple[Any, ...], **more: Any) -> StoreResult:
+        return table.store(values(*rows), "history", unique_key=["k"], at=at, **more)
+
+    def test_changes_close_a_version_and_open_the_next(self, table: Table) -> None:
+        self.keep(table, DAY1, (1, "a"), (2, "b"))
+        assert self.keep(table, DAY2, (1, "a"), (2, "c"), (3, "d")).rows == 3
+        assert table.rows() == [
+            (1, "a", DAY1, None),
+            (2, "b", DAY1, DAY2),
+            (2, "c", DAY2, None),
+            (3, "d", DAY2, None),
+        ]
+
+    def test_the_same_again_changes_nothing(self, table: Table) -> None:
+        self.keep(table, DAY1, (1, "a"))
+        self.keep(table, DAY2, (1, "b"))
+        assert self.keep(table, DAY2, (1, "b")).rows == 0
+        assert self.keep(table, DAY3, (1, "b")).rows == 0
+        assert table.version == 1
+
+    def test_a_corrected_run_of_the_same_instant_replaces_its_version(self, table: Table) -> None:
+        self.keep(table, DAY1, (1, "a"))
+        self.keep(table, DAY2, (1, "wrong"))
+        self.keep(table, DAY2, (1, "right"))
+        assert table.rows() == [(1, "a", DAY1, DAY2), (1, "right", DAY2, None)]
+
+    def test_null_is_a_value_that_can_change(self, table: Table) -> None:
+        self.keep(table, DAY1, (1, None), (2, "b"))
+        self.keep(table, DAY2, (1, "a"), (2, None))
+        assert [r[:2] for r in table.rows() if r[3] is None] == [(1, "a"), (2, None)]
+        assert len(table.rows()) == 4
+
+    def test_only_watched_columns_count(self, table: Table) -> None:
+        self.keep(table, DAY1, (1, "a"), check_cols=["k"])
+        assert self.keep(table, DAY2, (1, "b"), check_cols=["k"]).rows == 0
+
+    def test_rows_that_vanish_are_kept_or_closed(self, table: Table) -> None:
+        self.keep(table, DAY1, (1, "a"), (2, "b"))
+        assert self.keep(table, DAY2, (1, "a")).rows == 0
+        self.keep(table, DAY2, (1, "a"), hard_deletes="invalidate")
+        assert table.rows() == [(1, "a", DAY1, None), (2, "b", DAY1, DAY2)]
+        self.keep(table, DAY3, (1, "a"), (2, "b"), hard_deletes="invalidate")
+        assert table.rows()[-1] == (2, "b", DAY3, None)
+
+    def test_a_new_column_joins_the_history(self, table: Table) -> None:
+        self.keep(table, DAY1, (1, "a"))
+        sql = values((1, "a", "n"), columns="k, v, w")
+        more = {"unique_key": ["k"], "at": DAY2, "on_schema_change": "append_new_columns"}
+        table.store(sql, "history", **more)
+        assert table.rows("valid_from, valid_to, k, v, w") == [(DAY1, DAY2, 1, "a", None), (DAY2, None, 1, "a", "n")]
+
+    def test_time_does_not_go_back(self, table: Table) -> None:
+        self.keep(table, DAY2, (1, "a"))
+        with pytest.raises(StoreError, match="later history_at"):
+            self.keep(table, DAY1, (1, "b"))
+
+    def test_a_table_of_another_strategy_is_refused(self, table: Table) -> None:
+        table.store(values((1, "a")))
+        with pytest.raises(StoreError, match="another strategy"):
+            self.keep(table, DAY2, (1, "b"))
+        with pytest.raises(StoreError, match="makes valid_from itself"):
+            table.store("select 1 as k, now() as valid_from", "history", unique_key=["k"])
+
+
+def test_four_threads_write_four_tables(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    tables = [Table(con, tmp_path / str(n)) for n in range(4)]
+    faults: list[BaseException] = []
+
+    def work(n: int) -> None:
+        try:
+            for _ in range(3):
+                tables[n].store(f"select i as k, {n} as v from range(20000) t(i)", "merge", unique_key=["k"])
+        except BaseException as e:  # noqa: BLE001 - carried to the main thread
+            faults.append(e)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert [t.rows("count(*), max(v)") for t in tables] == [[(20000, n)] for n in range(4)]

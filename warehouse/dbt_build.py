@@ -1,0 +1,369 @@
+"""Runs dbt in this process: the one way models, their tests and seeds are built.
+
+dbt keeps its state in process-wide variables, so one build runs at a time: in this process by a lock,
+among processes by a file lock. The build database is closed again at the end; nobody else opens it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from catalog.errors import Busy, LakehouseError, UnknownName
+from catalog.settings import Settings
+from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, remember_loaded
+from warehouse.dbt_report import scrub, write_run_log
+from warehouse.tables import table_lock
+
+PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+WAIT_SECONDS = 600.0
+"""How long a build waits for another one before it gives up with Busy."""
+
+_one_at_a_time = threading.Lock()
+
+
+class BuildFailed(LakehouseError):
+    """The dbt project could not be read, or a node of it failed."""
+
+    code = "LH612"
+    exit_code = 7
+
+
+class BuildEvent(BaseModel):
+    """A node that started or ended, as it happens.
+
+    Attributes:
+        state: ``started`` or ``finished``.
+        index, total: nodes that ended so far and nodes in this build (0 while unknown).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    state: str
+    kind: str
+    name: str
+    status: str = ""
+    rows: int | None = None
+    seconds: float = 0.0
+    index: int = 0
+    total: int = 0
+
+    def __str__(self) -> str:
+        if self.state == "started":
+            return f"{self.kind} {self.name} …"
+        rows = f", {self.rows:,} rows" if self.rows is not None else ""
+        place = f"{self.index}/{self.total} " if self.total else ""
+        return f"{place}{self.kind} {self.name}: {self.status}{rows}, {self.seconds:.2f} s"
+
+
+class ModelResult(BaseModel):
+    """What became of one node.
+
+    Attributes:
+        name: ``schema.table`` of a model or seed, otherwise the test's name.
+        node: dbt's unique id; ``file``: its file in the project.
+        kind: ``model``, ``seed``, ``test`` or ``unit_test``.
+        status: ``success``, ``pass``, ``warn``, ``fail``, ``error`` or ``skipped``.
+        rows: rows written to Delta; None for views and tests. ``failures``: failing rows of a test.
+        message: the cause when it did not go well, without raw values.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    node: str
+    kind: str
+    layer: str = ""
+    materialized: str = ""
+    file: str = ""
+    status: str
+    seconds: float = 0.0
+    rows: int | None = None
+    failures: int | None = None
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status in ("success", "pass", "warn", "no-op")
+
+
+class BuildResult(BaseModel):
+    """All nodes of a build; ``ok`` when none failed and none was skipped because of one that did.
+
+    ``build_id`` is dbt's invocation id, which stands in every Delta commit of the build too.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    build_id: str
+    started_at: datetime
+    seconds: float
+    models: list[ModelResult]
+    ok: bool
+
+    @property
+    def failed(self) -> list[ModelResult]:
+        return [m for m in self.models if m.status in ("error", "fail")]
+
+    def raise_for_failure(self) -> None:
+        """Raise BuildFailed with the first node that failed, and how many more there are."""
+        if self.ok:
+            return
+        first = (self.failed or [m for m in self.models if not m.ok])[0]
+        more = len(self.failed) - 1
+        raise BuildFailed(
+            f"{first.kind} {first.name}: {first.message or first.status}"
+            + (f" — and {more} more failed" if more > 0 else ""),
+            hint=f"look at dbt_project/{first.file}, then build again",
+            model=first.name,
+            file=first.file,
+        )
+
+
+def build(
+    settings: Settings,
+    *,
+    select: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    full_refresh: bool = False,
+    threads: int = 4,
+    unit_tests: bool = False,
+    on_event: Callable[[BuildEvent], None] | None = None,
+    now: datetime | None = None,
+    project: Path = PROJECT,
+    wait: float = WAIT_SECONDS,
+) -> BuildResult:
+    """Build models in dependency order, each followed by its data tests.
+
+    Seeds and views that what is selected reads, and that are not in the build database or changed since, are
+    built with it. What happened is added to ``platform.builds``.
+
+    Args:
+        select, exclude: dbt selectors (``tag:library``, ``population__residents+`` …); None selects all.
+        full_refresh: build incremental models from nothing.
+        unit_tests: run dbt's unit tests too; they test the code, not the data.
+        now: instant from which new versions of a history hold (UTC), default the build's start.
+        wait: seconds to wait for another build.
+
+    Raises:
+        Busy: another build is still running after ``wait`` seconds.
+        UnknownName: nothing is selected.
+        BuildFailed: the project cannot be parsed. A node that fails does not raise: see the result.
+    """
+    started = datetime.now(UTC)
+    with _session(settings, threads=threads, now=now or started, wait=wait):
+        manifest = _parse(settings, project)
+        chosen = list(select or ())
+        if chosen:
+            chosen += _needed_besides(settings, project, manifest, chosen, list(exclude or ()))
+        listener = _Listener(manifest, on_event)
+        args = ["build", *_selectors(chosen, exclude or ()), "--threads", str(threads)]
+        args += ["--full-refresh"] if full_refresh else []
+        args += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
+        outcome = _dbt(args, settings, project, manifest=manifest, listener=listener)
+        if outcome.result is None:
+            raise _failure(outcome.exception, "dbt could not run")
+        models = [_result(node, manifest) for node in outcome.result.results]
+        remember_loaded(settings, manifest, [m.node for m in models if m.status == "success"])
+        (_target(settings) / "run_results.json").unlink(missing_ok=True)  # it repeats messages with raw values
+    result = BuildResult(
+        build_id=listener.invocation_id,
+        started_at=started,
+        seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
+        models=models,
+        ok=bool(outcome.success) and all(m.ok for m in models),
+    )
+    with table_lock(settings, "platform.builds"):
+        write_run_log(settings, result.build_id, result.started_at, [m.model_dump() for m in models])
+    return result
+
+
+def list_models(settings: Settings, *, project: Path = PROJECT, wait: float = WAIT_SECONDS) -> list[ModelInfo]:
+    """The models of the project by layer and name, read without running anything."""
+    with _session(settings, threads=1, now=datetime.now(UTC), wait=wait):
+        return describe(_parse(settings, project))
+
+
+@contextmanager
+def _session(settings: Settings, *, threads: int, now: datetime, wait: float) -> Iterator[None]:
+    """Hold both locks and set what the profile and macros read from the environment."""
+    if not _one_at_a_time.acquire(timeout=max(wait, 0.0)):
+        raise Busy("another build is running in this process", hint="wait for it to end, then run this again")
+    try:
+        settings.make_dirs()
+        wanted = {
+            **settings.as_env(),
+            "LAKEHOUSE_BUILD_DB": str(database(settings)),
+            "LAKEHOUSE_DBT_THREADS": str(threads),
+            "LAKEHOUSE_NOW": now.astimezone(UTC).isoformat(),
+            "DO_NOT_TRACK": "1",
+        }
+        with table_lock(settings, "build", timeout=wait), _environment(wanted):
+            try:
+                yield
+            finally:
+                _close_database()
+    finally:
+        _one_at_a_time.release()
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def database(settings: Settings) -> Path:
+    """The build database: views only, private to dbt, made again when it is deleted."""
+    return settings.build / "lakehouse.duckdb"
+
+
+def _target(settings: Settings) -> Path:
+    return settings.build / "target"
+
+
+def _dbt(
+    args: list[str], settings: Settings, project: Path, *, manifest: Any = None, listener: _Listener | None = None
+) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    runner = dbtRunner(manifest=manifest, callbacks=[listener] if listener else [])
+    quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check"]
+    paths = {
+        "--project-dir": project,
+        "--profiles-dir": project,
+        "--target-path": _target(settings),
+        "--log-path": settings.build / "logs",
+    }
+    return runner.invoke([*quiet, *args, *(str(part) for pair in paths.items() for part in pair)])
+
+
+def _parse(settings: Settings, project: Path) -> Any:
+    outcome = _dbt(["parse"], settings, project)
+    if not outcome.success:
+        raise _failure(outcome.exception, "the dbt project cannot be read")
+    return outcome.result
+
+
+def _selectors(select: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    chosen = ["--select", *select] if select else []
+    return [*chosen, "--exclude", *exclude] if exclude else chosen
+
+
+def _needed_besides(
+    settings: Settings, project: Path, manifest: Any, select: list[str], exclude: list[str]
+) -> list[str]:
+    """Names of the seeds and views to build with a selection; UnknownName when it selects nothing."""
+    args = ["list", *_selectors(select, exclude), "--output", "json", "--output-keys", "unique_id"]
+    outcome = _dbt(args, settings, project, manifest=manifest)
+    if not outcome.success:
+        raise _failure(outcome.exception, "the selection cannot be read")
+    chosen = [json.loads(line)["unique_id"] for line in outcome.result]
+    if not chosen:
+        raise UnknownName(
+            f"nothing is selected by {' '.join(select)}",
+            hint="select by name, path or tag: tag:staging, tag:library, tag:mart, population__residents+",
+        )
+    return missing_ancestors(settings, manifest, chosen, database(settings))
+
+
+def _close_database() -> None:
+    """dbt keeps the database open for its next call in this process; others wait for the file."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager.env().close()
+        DuckDBConnectionManager.close_all_connections()
+
+
+def _failure(cause: BaseException | None, fallback: str) -> LakehouseError:
+    if isinstance(cause, LakehouseError):
+        return cause
+    return BuildFailed(scrub(str(cause)) if cause else fallback, hint="mend the file named and build again")
+
+
+def _name(node: Any) -> str:
+    if str(node.resource_type) in ("model", "seed"):
+        return f"{node.schema}.{node.alias}"
+    return str(node.name)
+
+
+def _rows(response: Mapping[str, Any] | None) -> int | None:
+    rows = (response or {}).get("rows_affected")
+    return None if rows is None else int(rows)
+
+
+def _result(node_result: Any, manifest: Any) -> ModelResult:
+    node = node_result.node
+    status = str(node_result.status)
+    kind = str(node.resource_type)
+    info = describe(manifest, only=node.unique_id)
+    return ModelResult(
+        name=_name(node),
+        node=node.unique_id,
+        kind=kind,
+        layer=info[0].layer if info else "",
+        materialized=str(node.config.materialized) if kind in ("model", "seed") else "",
+        file=node.original_file_path,
+        status=status,
+        seconds=round(node_result.execution_time or 0.0, 3),
+        rows=_rows(node_result.adapter_response) if kind == "model" else None,
+        failures=node_result.failures,
+        message="" if status in ("success", "pass") else scrub(node_result.message or ""),
+    )
+
+
+class _Listener:
+    """Turns dbt's events into ours. dbt calls it from several threads."""
+
+    def __init__(self, manifest: Any, on_event: Callable[[BuildEvent], None] | None) -> None:
+        self._manifest, self._on_event = manifest, on_event
+        self._lock = threading.Lock()
+        self._done = self._total = 0
+        self.invocation_id = ""
+
+    def __call__(self, event: Any) -> None:
+        self.invocation_id = event.info.invocation_id
+        if self._on_event is None:
+            return
+        if event.info.name == "ConcurrencyLine":
+            self._total = int(event.data.node_count)
+        if event.info.name not in ("NodeStart", "NodeFinished"):
+            return
+        node = self._manifest.nodes.get(event.data.node_info.unique_id)  # unit tests and hooks are not among them
+        kind = str(event.data.node_info.resource_type)
+        name = _name(node) if node else str(event.data.node_info.node_name)
+        with self._lock:
+            if event.info.name == "NodeStart":
+                self._on_event(BuildEvent(state="started", kind=kind, name=name, total=self._total))
+                return
+            self._done += 1
+            run = event.data.run_result
+            self._on_event(
+                BuildEvent(
+                    state="finished",
+                    kind=kind,
+                    name=name,
+                    status=str(run.status),
+                    rows=_rows(dict(run.adapter_response)) if kind == "model" else None,
+                    seconds=round(run.execution_time, 3),
+                    index=self._done,
+                    total=self._total,
+                )
+            )
