@@ -1,7 +1,8 @@
 """Libraries, then marts: one task a dbt layer, started by assets and announcing one.
 
 ``build.libraries`` starts when any feed has new rows; events that arrive while it runs are
-taken together by the next run. ``build.marts`` starts when the libraries were rebuilt.
+taken together by the next run. ``build.marts`` starts when the libraries were built. Which
+tables are built again follows from the versions of the feed tables, not from the events.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, Asset, AssetAny, task
+from airflow.sdk import DAG, Asset, AssetAny, Param, task
 
 from dags import tasks
 from dags.index import TIMEZONE, load_index
@@ -18,7 +19,8 @@ from dags.index import TIMEZONE, load_index
 DOC = """### 构建{title}
 
 由 dbt 在 DuckDB 上计算、写入 Delta，每层一个任务：{steps}。
-由上游数据资产更新触发；手工触发即重建整层。单个模型：`lakehouse build --select 模型名`。
+由上游数据资产更新触发，只重建读到变化资源的表；代码或契约有变化、或手工触发时勾选“整层重建”，则重建整层。
+单个模型：`lakehouse build --select 模型名`。
 模型报错或数据测试不通过时任务失败并列出模型与原因，旧表保持可读。
 """
 
@@ -36,6 +38,7 @@ def layer_dag(layer: dict[str, Any], upstream: list[Asset]) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["构建", layer["title"]],
+        params={"full": Param(False, type="boolean", title="整层重建", description="不管有无变化，重建本层全部表")},
         default_args={
             "owner": "数据平台",
             "retries": 1,
@@ -45,8 +48,10 @@ def layer_dag(layer: dict[str, Any], upstream: list[Asset]) -> DAG:
     ) as dag:
         last = None
         for step in steps:
-            outlets = [Asset(name=layer["asset"], uri=layer["asset"])] if step is steps[-1] else []
-            built = task(task_id=step["task"], outlets=outlets)(tasks.build)(step["select"])
+            is_last = step is steps[-1]
+            outlets = [Asset(name=layer["asset"], uri=layer["asset"])] if is_last else []
+            stamp = f"build.{layer['id']}" if is_last else None
+            built = task(task_id=step["task"], outlets=outlets)(tasks.build)(step["select"], stamp)
             if last is not None:
                 last >> built
             last = built

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from catalog.registry import Catalog
     from catalog.settings import Settings
 
+PUBLISHED = "publish.products"
+
 log = logging.getLogger("lakehouse.dags")
 
 
@@ -111,33 +113,74 @@ def announce(results: list[dict[str, Any]]) -> int:
     return rows
 
 
-def build(select: list[str]) -> dict[str, Any]:
-    """Build the dbt models of ``select``; fails with the names and messages of those that failed."""
-    from warehouse.dbt_build import build as dbt_build
+def build(select: list[str], stamp: str | None) -> dict[str, Any]:
+    """Build the dbt models of ``select``; fails with the names and messages of those that failed.
 
-    settings, _ = _both()
-    with _faults():
-        result = dbt_build(settings, select=select)
+    With ``stamp``, only what depends on feeds that changed since the last success of that name is
+    built, or everything when code or catalog changed, or when the run was asked for in full.
+    """
+    from catalog.errors import UnknownName
+    from warehouse.dbt_build import build as dbt_build
+    from warehouse.stamps import Stamps
+
+    settings, catalog = _both()
+    stamps = Stamps(settings, catalog)
+    inputs = stamps.inputs()
+    changed = stamps.changed(stamp, inputs) if stamp and not _asked_in_full() else None
+    if changed is not None:
+        log.info("feeds changed since the last build: %s", ", ".join(sorted(changed)) or "none")
+        select = [f"source:feed.{feed}+,{part}" for feed in sorted(changed) for part in select]
+    built: list[Any] = []
+    if select:
+        with _faults():
+            try:
+                result = dbt_build(settings, select=select)
+            except UnknownName:
+                if changed is None:
+                    raise  # with a part selected: no model of this layer reads these feeds
+            else:
+                _report(result)
+                built = result.models
+    if stamp:
+        stamps.write(stamp, inputs)
+    return {
+        "tables": [
+            {"name": m.name, "rows": m.rows, "seconds": round(m.seconds, 2)}
+            for m in built
+            if m.kind == "model" and m.rows is not None
+        ],
+        "tests": sum(m.kind == "test" for m in built),
+    }
+
+
+def _asked_in_full() -> bool:
+    from airflow.sdk import get_current_context
+
+    return bool(get_current_context()["params"].get("full"))
+
+
+def _report(result: Any) -> None:
     for model in result.models:
-        log.info("%s %s %s", model.name, model.status, model.rows)
+        log.info("%s %s %s rows=%s %s", model.kind, model.name, model.status, model.rows, model.message)
     if not result.ok:
-        bad = [m for m in result.models if m.status in ("error", "fail")]
-        _fail(f"{len(bad)} 个模型或测试失败：" + "；".join(f"{m.name}: {m.message}" for m in bad))
-    tables = [
-        {"name": m.name, "rows": m.rows, "seconds": round(m.seconds, 2)}
-        for m in result.models
-        if m.kind == "model" and m.rows is not None
-    ]
-    return {"tables": tables, "tests": sum(m.kind == "test" for m in result.models)}
+        skipped = sum(m.status == "skipped" for m in result.models)
+        _fail(
+            f"{len(result.failed)} 个模型或测试失败，{skipped} 个因此未建："
+            + "；".join(f"{m.name}: {m.message or m.status}" for m in result.failed)
+        )
 
 
 def publish() -> list[dict[str, Any]]:
     """Write a release of every product that changed."""
     from warehouse.publish import publish as release
+    from warehouse.stamps import Stamps
 
     settings, catalog = _both()
+    stamps = Stamps(settings, catalog)
+    inputs = stamps.inputs()
     with _faults():
         releases = release(settings, catalog, now=datetime.now(UTC))
+    stamps.write(PUBLISHED, inputs)
     return [
         {"product": r.product, "version": str(r.version), "rows": r.rows, "state": r.state, "folder": str(r.folder)}
         for r in releases

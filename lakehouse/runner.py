@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from lakehouse.stamps import Stamps
 
 if TYPE_CHECKING:
     from lakehouse.driver import DagRunResult, Driver
@@ -180,9 +179,12 @@ def _feed_verdict(result: DagRunResult, loads: list[dict[str, Any]]) -> str:
 def _layers(
     driver: Driver, settings: Settings, catalog: Catalog, dag_ids: list[str], summary: RunSummary, progress: Any
 ) -> None:
+    from warehouse.stamps import Stamps
+
     stamps = Stamps(settings, catalog)
+    inputs = stamps.inputs()
     for dag_id in dag_ids:
-        if not driver.triggered(dag_id) and stamps.current(dag_id):
+        if not driver.triggered(dag_id) and stamps.changed(dag_id, inputs) == frozenset():
             summary.unchanged.append(dag_id)
             progress.advance(f"{dag_id} 无变化")
             continue
@@ -193,8 +195,6 @@ def _layers(
             if dag_id.startswith("build.") and task.value:
                 summary.tables += task.value["tables"]
         summary.releases += result.value("publish") or []
-        if result.state == "success":
-            stamps.write(dag_id)
 
 
 def _run(driver: Driver, dag_id: str, title: str, summary: RunSummary, progress: Any) -> DagRunResult:
