@@ -3,7 +3,7 @@
 with as_of as (
     select
         {% if var('as_of_date', none) %}
-            cast('{{ var("as_of_date") }}' as date) as as_of_date
+            max(cast('{{ var("as_of_date") }}' as date)) as as_of_date
         {% else %}
             max(source_updated_date) as as_of_date
         {% endif %}
@@ -19,11 +19,7 @@ people as (
     cross join as_of
     inner join {{ ref('age_bands') }} as bands
         on
-            {{ age_years('residents.birth_date', 'as_of.as_of_date') }} >= bands.age_lo
-            and (
-                bands.age_hi is null
-                or {{ age_years('residents.birth_date', 'as_of.as_of_date') }} <= bands.age_hi
-            )
+            {{ age_years('residents.birth_date', 'as_of.as_of_date') }} between bands.age_lo and bands.age_hi
     where residents.community_code is not null
 ),
 

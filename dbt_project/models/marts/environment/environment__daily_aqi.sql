@@ -60,11 +60,7 @@ published as (
         computed.*,
         case
             when computed.top < 0 then null
-            when
-                not computed.is_complete
-                and editions.incomplete_needs_aqi_above is not null
-                and computed.top <= editions.incomplete_needs_aqi_above
-                then null
+            when not computed.is_complete and computed.top <= editions.incomplete_needs_aqi_above then null
             else computed.top
         end as aqi
     from computed
@@ -107,6 +103,4 @@ select
     published.standard
 from published
 left join {{ ref('aqi_levels') }} as levels
-    on
-        published.aqi >= levels.aqi_lo
-        and (levels.aqi_hi is null or published.aqi <= levels.aqi_hi)
+    on published.aqi between levels.aqi_lo and levels.aqi_hi

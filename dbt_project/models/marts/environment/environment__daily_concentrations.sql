@@ -108,6 +108,4 @@ from days
 left join ozone
     on days.station_name = ozone.station_name and days.date = ozone.date
 left join ozone_limits
-    on
-        days.date >= ozone_limits.valid_from
-        and (ozone_limits.valid_to is null or days.date <= ozone_limits.valid_to)
+    on days.date between ozone_limits.valid_from and ozone_limits.valid_to

@@ -27,7 +27,7 @@ rounded as (
         long.station_name,
         long.date,
         rules.standard,
-        long.date >= rules.valid_from and (rules.valid_to is null or long.date <= rules.valid_to) as is_in_force,
+        long.date between rules.valid_from and rules.valid_to as is_in_force,
         long.item,
         rules.pollutant,
         rules.averaging,
@@ -55,13 +55,10 @@ select
     rounded.concentration,
     rounded.unit,
     rounded.valid_hours,
-    case
-        when steps.bp_hi is null then steps.iaqi_hi
-        else {{ ceil_int(
-            "(steps.iaqi_hi - steps.iaqi_lo) / (steps.bp_hi - steps.bp_lo)"
-            ~ " * (rounded.concentration - steps.bp_lo) + steps.iaqi_lo"
-        ) }}
-    end as iaqi
+    {{ ceil_int(
+        "(steps.iaqi_hi - steps.iaqi_lo) / (steps.bp_hi - steps.bp_lo)"
+        ~ " * (rounded.concentration - steps.bp_lo) + steps.iaqi_lo"
+    ) }} as iaqi
 from rounded
 left join {{ ref('hj633_breakpoints') }} as steps
     on
@@ -69,4 +66,4 @@ left join {{ ref('hj633_breakpoints') }} as steps
         and rounded.pollutant = steps.pollutant
         and rounded.averaging = steps.averaging
         and (rounded.concentration > steps.bp_lo or (rounded.concentration = 0 and steps.bp_lo = 0))
-        and (steps.bp_hi is null or rounded.concentration <= steps.bp_hi)
+        and rounded.concentration <= steps.bp_hi

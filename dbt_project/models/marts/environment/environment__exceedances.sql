@@ -34,8 +34,7 @@ inner join limits
     on
         days.pollutant = limits.pollutant
         and days.averaging = limits.averaging
-        and days.date >= limits.valid_from
-        and (limits.valid_to is null or days.date <= limits.valid_to)
+        and days.date between limits.valid_from and limits.valid_to
 where
     days.is_in_force
     and days.use_in_aqi = 'always'

@@ -54,7 +54,7 @@ scored as (
         ) as composite_index
     from months
     left join limits
-        on months.month >= limits.valid_from and (limits.valid_to is null or months.month <= limits.valid_to)
+        on months.month between limits.valid_from and limits.valid_to
 )
 
 select
