@@ -288,7 +288,7 @@ def column_names(cells: Sequence[object]) -> tuple[str, ...]:
     """The cells of a header row as unique column names.
 
     Unnamed columns at the end are cut (252 to 16,304 of them were seen); inside, an unnamed one
-    becomes ``column_<position>`` and a repeated name gets ``_2``, ``_3`` …
+    becomes ``列<position>`` and a repeated name gets ``#2``, ``#3`` …, as the readers name them.
     """
     names = [clean_header(c) for c in cells]
     names = ["" if n in BLANKS or UNNAMED.match(n) else n for n in names]
@@ -297,11 +297,11 @@ def column_names(cells: Sequence[object]) -> tuple[str, ...]:
     out: list[str] = []
     taken: set[str] = set()
     for position, name in enumerate(names, start=1):
-        name = name or f"column_{position}"
+        name = name or f"列{position}"
         unique, n = name, 1
         while header_key(unique) in taken:
             n += 1
-            unique = f"{name}_{n}"
+            unique = f"{name}#{n}"
         taken.add(header_key(unique))
         out.append(unique)
     return tuple(out)

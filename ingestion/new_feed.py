@@ -136,7 +136,7 @@ def _copy_layout(sample: Sample, catalog: Catalog, draft: _Draft) -> Composed | 
         if not present or (len(present) < len(keys) and not spec.from_):
             continue
         element = feed.elements.get(spec.element or name) or catalog.elements[spec.element or name]
-        if spec.from_ and not spec.parse and misfit(present[0], element, catalog):
+        if spec.from_ and not (spec.parse or spec.multiply or spec.codes) and misfit(present[0], element, catalog):
             continue
         written = spec.model_dump(by_alias=True, exclude_defaults=True, mode="json")
         if spec.from_:
@@ -185,12 +185,34 @@ def _collect(sample: Sample, catalog: Catalog, department: str, composed: Compos
         if column.is_counter:
             draft.ignore.append(column.name)
             draft.shown[column.name] = ("", 1, "行的顺序号，不取（已有 _row_number）")
-        elif sample.header_row > 0 and column.name == f"column_{column.position}":
+        elif sample.header_row > 0 and column.name == f"列{column.position}":
             draft.ignore.append(column.name)
             draft.notes.append(f"第 {column.position} 列没有名称，未取")
             draft.shown[column.name] = ("", 1, "无名列，不取")
+        elif column.form == "money" and _is_capital(column, catalog, draft):
+            _add_capital(column, draft)
         else:
             _add_field(column, meaning_of(column, catalog, known), catalog, draft)
+
+
+_CAPITAL = {
+    "registered_capital_text": {},
+    "registered_capital_10k": {"parse": "capital_amount_10k"},
+    "registered_capital_currency": {"parse": "capital_currency"},
+}
+
+
+def _is_capital(column: Column, catalog: Catalog, draft: _Draft) -> bool:
+    named = "资金" in column.name or "资本" in column.name
+    return named and set(_CAPITAL) <= set(catalog.elements) and not set(_CAPITAL) & set(draft.fields)
+
+
+def _add_capital(column: Column, draft: _Draft) -> None:
+    """A registered capital in text forms: the text, the amount and the currency."""
+    for name, parse in _CAPITAL.items():
+        draft.fields[name] = {"from": column.name, **parse}
+    draft.field_of[column.name] = "registered_capital_text"
+    draft.shown[column.name] = ("string → decimal 万元 + 币种", 1, "带单位的金额，拆为原文、金额、币种")
 
 
 def _add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: _Draft) -> None:
@@ -200,7 +222,8 @@ def _add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: _Draft
         name = meaning.element
     else:
         kind = "code" if element.codes else element.type
-        name = field_name(column.name, unit=column.unit, kind=kind, taken=draft.taken(catalog))
+        unit = column.unit or ("%" if column.form == "percent" else "")
+        name = field_name(column.name, unit=unit, kind=kind, taken=draft.taken(catalog))
         if meaning.own:
             draft.elements[name] = meaning.own
         else:
@@ -208,6 +231,8 @@ def _add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: _Draft
             written["label"] = column.name
     if column.formats and element.type in ("date", "timestamp"):
         written["formats"] = list(column.formats)
+    if column.form == "percent" and element.type == "decimal":
+        written["parse"] = "percent"
     if meaning.codes:
         written["codes"] = meaning.codes
     typed_only = [t for t in column.null_tokens if t not in NULL_TOKENS]

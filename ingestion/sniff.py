@@ -117,7 +117,7 @@ def _spread(values: list[str], n: int) -> list[str]:
 
 def _is_counter(name: str, cells: Sequence[str]) -> bool:
     """A running number 1, 2, 3 … below a header that says so: it is the row's place, not its name."""
-    if not _COUNTER.match(header_key(name)) and not name.startswith("column_"):
+    if not _COUNTER.match(header_key(name)):
         return False
     numbers = [int(c) for c in cells if c.isdigit() and len(c) < 10]
     if len(numbers) < 2 or len(numbers) < 0.9 * len([c for c in cells if c]):
@@ -207,7 +207,7 @@ def _notes(raw: Raw, kind: str, path: Path, columns: Sequence[Column]) -> tuple[
     if raw.header_row > 1:
         out.append(f"表头在第 {raw.header_row} 行，其上 {raw.header_row - 1} 行是标题、落款或空行")
     if not raw.header_row and kind in ("csv", "xlsx", "xls"):
-        out.append("没有找到表头，列名为 column_1、column_2……，请补上含义")
+        out.append("没有找到表头，列名为 列1、列2……，请补上含义")
     if raw.junk_columns:
         out.append(f"右侧 {raw.junk_columns} 个无名空列已忽略")
     if raw.ragged:

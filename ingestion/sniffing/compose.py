@@ -66,7 +66,8 @@ def _point(columns: Sequence[Column], catalog: Catalog) -> Composed:
             pairs.append((mate, column, f"{column.name} 与 {mate.name} 的经纬度写反了，已对调"))
     if not pairs:
         return _NOTHING
-    x, y, note = min(pairs, key=lambda p: (bool(p[2]), _crs(p[0].name) is None))
+    order = ("EPSG:4490", "EPSG:4326", "GCJ02", "BD09", None)
+    x, y, note = min(pairs, key=lambda p: (bool(p[2]), order.index(_crs(p[0].name))))
     crs = _crs(x.name)
     notes = [note] if note else []
     if crs is None:

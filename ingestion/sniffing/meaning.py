@@ -40,6 +40,7 @@ _SYNONYMS = {
     "violation_facts": "主要违法事实",
     "person_name": "申请人姓名 负责人姓名",
     "remark": "备注说明",
+    "birth_date": "出生年月日 生日 dob date_of_birth birthday birth_date",
     "district_name": "所在区 所属区 所属区域 所属区县 所在区县 区县 行政区 辖区",
     "community_name": "所属社区 社区名称",
     "street_name": "所属街道 街道名称 街道(镇)",
@@ -195,13 +196,15 @@ def _type_misfit(column: Column, element: Element, *, sure: bool) -> str:
         "date": ("date",),
         "timestamp": ("date", "timestamp"),
     }
-    if column.type not in kinds.get(element.type, ()) or column.form:
+    wide = sure and element.type == "decimal" and column.type == "double"
+    if element.type != "string" and (
+        (column.type not in kinds.get(element.type, ()) and not wide) or column.form in ("money", "percent")
+    ):
         return f"值是 {column.form or column.type}"
     if element.unit and column.unit != element.unit and not (sure and not column.unit):
         return f"单位应为{element.unit}"
-    if element.type == "decimal" and (
-        column.digits > element.precision - element.scale or column.decimals > element.scale
-    ):
+    too_fine = column.decimals > element.scale and not sure
+    if element.type == "decimal" and (column.digits > element.precision - element.scale or too_fine):
         return "位数过多"
     if element.type in ("integer", "decimal", "double") and column.type != "string":
         low, high = _bound(element.min, float("-inf")), _bound(element.max, float("inf"))
@@ -265,6 +268,10 @@ def _coded(column: Column, catalog: Catalog) -> Meaning | None:
             continue
         codes = match_codes(column, catalog, list_id)
         if codes is not None:
+            house = next((n for n, e in catalog.elements.items() if e.codes == list_id and list_id != "yes_no"), None)
+            if house:
+                grade = catalog.elements[house].grade
+                return Meaning(element=house, codes=codes, grade=grade, reason=f"代码表 {code_list.title}")
             quasi = list_id in ("sex", "ethnic_group", "education", "marital_status", "family_relation")
             own = Element(
                 label=column.name, codes=list_id, grade=2 if quasi else 1, identifier="quasi" if quasi else "none"
@@ -303,13 +310,14 @@ def _personal(value: str) -> bool:
     return 2 <= len(value) <= 4 and value[0] in _SURNAMES and all("一" <= c <= "鿿" for c in value)
 
 
-_PARTY = re.compile(r"名称|单位|企业|相对人|申请|业主|当事|户|人$")
+_PARTY = re.compile(r"单位|企业名|相对人|申请|业主|当事|纳税人|户名|人$|人名称$")
+_EMAIL_HEADER = re.compile(r"邮箱|e-?mail")
 
 
 def _own(column: Column) -> tuple[Element, str]:
     """An element of the column's own: type and length from its values, grade from what they hold."""
     key = header_key(column.name)
-    type_ = "string" if column.form else column.type
+    type_ = "string" if column.form == "money" else column.type
     if not column.filled and column.unit:
         type_ = "decimal"
     label, unit = column.name, column.unit or ("%" if column.form == "percent" else "")
@@ -331,6 +339,9 @@ def _own(column: Column) -> tuple[Element, str]:
     elif PERSON_HEADER.search(key) and type_ == "string":
         grade, reason = 2, "可能是人名"
         extra.update(category="可能为自然人姓名", identifier="quasi", mask="partial_name" if short else None)
+    elif _EMAIL_HEADER.search(key):
+        grade, reason = 3, "电子邮箱"
+        extra.update(category="个人通信", identifier="direct")
     elif column.has("bank_card"):
         grade, reason = 3, "值中有银行卡号"
         extra.update(category="金融账户", identifier="direct")

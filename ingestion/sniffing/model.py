@@ -29,7 +29,7 @@ class Column(Model):
     """One source column of a sample.
 
     Attributes:
-        name: source name, cleaned; ``column_<n>`` where the file has none.
+        name: source name, cleaned; ``列<n>`` where the file has none.
         position: 1-based.
         share: part of the filled values that read as ``type``, 0-1.
         formats: strptime formats of a date or timestamp, commonest first.

@@ -31,8 +31,9 @@ def field_name(header: str, *, unit: str = "", kind: str = "string", taken: Coll
         kind: ``date`` and ``timestamp`` end the name with ``_date`` and ``_at``, ``code`` with ``_code``.
         taken: names that exist already.
     """
-    base = identifier(unit_of(header)[0] if unit else header) or "field"
-    if kind == "date" and not base.endswith("_date") and base != "date":
+    unnamed = re.fullmatch(r"列(\d+)", header)
+    base = f"column_{unnamed.group(1)}" if unnamed else identifier(unit_of(header)[0] if unit else header) or "field"
+    if kind == "date" and not re.search(r"(?:^|_)date(?:_|$)", base):
         base = re.sub(r"_?time$", "", base)
         base = f"{base}_date" if base else "date"
     elif kind == "timestamp":
@@ -40,7 +41,7 @@ def field_name(header: str, *, unit: str = "", kind: str = "string", taken: Coll
         base = f"{base}_at" if base else "recorded_at"
     elif kind == "string" and re.search(r"_(?:date|time)$", base):
         base += "_text"
-    elif kind == "code" and not base.endswith("_code"):
+    elif kind == "code" and not re.search(r"_code\d*$", base):
         base = re.sub(r"_(?:name|kind)$", "", base) + "_code"
     if unit and unit in UNITS and not base.endswith("_" + UNITS[unit]):
         base = f"{base}_{UNITS[unit]}"
@@ -57,8 +58,8 @@ def identifier(text: str) -> str:
     """``text`` as snake_case: known Chinese words in English, others in pinyin, Latin kept."""
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)
     parts: list[str] = []
-    for chunk in re.findall(r"[一-鿿]+|[a-z]+|[0-9]+", header_key(text).replace("_", " ")):
-        parts.extend(_words(chunk) if "一" <= chunk[0] <= "鿿" else [chunk])
+    for chunk in re.findall(r"[一-鿿]+|[a-z0-9]+(?:\.[0-9]+)?", header_key(text).replace("_", " ")):
+        parts.extend(_words(chunk) if "一" <= chunk[0] <= "鿿" else [chunk.replace(".", "_")])
     out: list[str] = []
     for part in parts:
         if part and (not out or out[-1] != part):
@@ -102,7 +103,9 @@ def title_of(file_name: str) -> str:
     """A resource title from a file name: no extension, department prefix, date or copy number."""
     stem = re.sub(r"\.(?:csv|txt|tsv|xlsx?|json|ndjson|geojson|zip|shp)$", "", file_name, flags=re.IGNORECASE)
     short = _AUTHORITY.sub("", stem)
-    short = re.sub(r"[(（]\d+[)）]$|[-_ ]?\d{4}[-.年_]?\d{0,2}[-.月_]?\d{0,2}日?$", "", short).strip(" -_")
+    short = re.sub(r"[(（]\d+[)）]$|(?<=[-_ 一-鿿])(?:19|20)\d{2}[-.年_]?\d{0,2}[-.月_]?\d{0,2}日?$", "", short).strip(
+        " -_"
+    )
     return short or stem
 
 

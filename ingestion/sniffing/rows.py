@@ -25,7 +25,7 @@ class Raw(NamedTuple):
     """Records of a sample as text.
 
     Attributes:
-        names: source columns; ``column_<n>`` when the file has no header.
+        names: source columns; ``列<n>`` when the file has no header.
         records: data records cut or filled to the width of ``names``; ragged ones are left out.
         ragged: the records with more cells than columns, as found.
     """
@@ -164,13 +164,13 @@ def _table(rows: list[list[str]], complete: bool) -> Raw:
 
 
 def _widen(header: Header, data: list[list[str]]) -> tuple[str, ...]:
-    """Header names, plus ``column_<n>`` for unnamed columns that most records fill."""
+    """Header names, plus ``列<n>`` for unnamed columns that most records fill."""
     ends = Counter(max((i for i, c in enumerate(r, 1) if c.strip() not in BLANKS), default=0) for r in data)
     width = len(header.names)
     usual = max((w for w, hits in ends.items() if hits * 2 > len(data)), default=width)
     if not header.row:
         usual = max((w for w, hits in ends.items() if hits * 20 > len(data)), default=max(ends, default=1))
-    return header.names + tuple(f"column_{n}" for n in range(width + 1, usual + 1))
+    return header.names + tuple(f"列{n}" for n in range(width + 1, usual + 1))
 
 
 def _footer(data: list[list[str]]) -> tuple[str | None, int]:
