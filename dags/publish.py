@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, Asset, task
@@ -13,6 +14,7 @@ from dags.index import TIMEZONE, load_index
 DOC = """### 发布数据产品
 
 主题库更新后，逐个产品检查；内容有变化才写出新版本（CSV、XLSX、Parquet、GeoParquet 等，附校验和、数据字典和变更说明）。
+有产品不能发布时 `gate` 任务失败并写明原因，其余产品照常发布。
 单个产品：`lakehouse publish 产品名`。产品清单在 `catalog/products/`。
 """
 
@@ -36,6 +38,6 @@ with DAG(
         "execution_timeout": timedelta(hours=1),
     },
 ):
-    task(task_id="publish", outlets=[Asset(name=f"product {p['id']}", uri=p["asset"]) for p in _index["products"]])(
-        tasks.publish
-    )()
+    _outlets = [Asset(name=f"product {p['id']}", uri=p["asset"]) for p in _index["products"]]
+    _releases: Any = task(task_id="publish")(tasks.publish)()
+    task(task_id="gate", outlets=_outlets)(tasks.released)(_releases)

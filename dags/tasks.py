@@ -180,11 +180,27 @@ def publish() -> list[dict[str, Any]]:
     inputs = stamps.inputs()
     with _faults():
         releases = release(settings, catalog, now=datetime.now(UTC))
-    stamps.write(PUBLISHED, inputs)
+    if all(r.status != "refused" for r in releases):
+        stamps.write(PUBLISHED, inputs)
     return [
-        {"product": r.product, "version": str(r.version), "rows": r.rows, "state": r.state, "folder": str(r.folder)}
+        {
+            "product": r.product,
+            "version": r.version,
+            "rows": r.rows,
+            "status": r.status,
+            "folder": str(r.folder or ""),
+            "message": r.message,
+        }
         for r in releases
     ]
+
+
+def released(releases: list[dict[str, Any]]) -> int:
+    """Products with a new release; fails, with every reason, when one was refused."""
+    refused = [r for r in releases if r["status"] == "refused"]
+    if refused:
+        _fail(f"{len(refused)} 个产品未能发布：" + "；".join(f"{r['product']}: {r['message']}" for r in refused))
+    return sum(r["status"] == "released" for r in releases)
 
 
 def maintain() -> dict[str, int]:

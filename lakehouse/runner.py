@@ -55,7 +55,7 @@ class RunSummary:
     Attributes:
         demo: whether demo files were generated first.
         tables: ``name, rows, seconds`` of every table built; empty when nothing had changed.
-        releases: ``product, version, rows, state, folder``.
+        releases: ``product, version, rows, status, folder, message``.
         seconds_by_dag: seconds of each DAG that ran.
         next: commands worth trying now.
     """

@@ -38,8 +38,8 @@ def show(summary: RunSummary) -> None:
     if summary.releases:
         print_table(
             "发布 · releases",
-            ("product", "version", "rows", "state", "folder"),
-            [(r["product"], r["version"], r["rows"], r["state"], r["folder"]) for r in summary.releases],
+            ("product", "version", "rows", "status", "folder"),
+            [(r["product"], r["version"], r["rows"], r["status"], r["folder"]) for r in summary.releases],
         )
     out = console()
     if summary.unchanged:
