@@ -143,7 +143,10 @@ def enterprise_faults(people: Sequence[Contact]) -> tuple[Fault, ...]:
     """Faults of the registry; a personal ID in the code column comes from ``people``."""
 
     def personal(row: Row, at: dict[str, int], rng: np.random.Generator) -> Row:
-        row[at["统一社会信用代码"]] = people[int(rng.integers(len(people)))].resident_id
+        number = people[int(rng.integers(len(people)))].resident_id
+        while credit_code(number[:2], number[2:8], number[8:17]) == number:  # one in 31 passes as a credit code
+            number = people[int(rng.integers(len(people)))].resident_id
+        row[at["统一社会信用代码"]] = number
         return row
 
     return (

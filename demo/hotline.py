@@ -89,6 +89,7 @@ def make_orders(world: World, people: Sequence[Contact]) -> Orders:
     data = word_list("hotline.yaml")
     categories, bursts = data["categories"], data["bursts"]
     first, _ = window(world)
+    names = {s.code: s.name for s in world.streets}
     n = world.orders
     days = np.array([first + timedelta(days=d) for d in range(181)])
     load = np.array([_load(categories, d) for d in days])  # days × categories
@@ -100,7 +101,7 @@ def make_orders(world: World, people: Sequence[Contact]) -> Orders:
         start = (date(world.as_of.year, spec["month"], spec["day"]) - first).days
         if not 0 <= start <= 180 - spec["days"]:
             continue
-        near = np.array([i for i, p in enumerate(people) if p.street == spec["street"]])
+        near = np.array([i for i, p in enumerate(people) if p.street == names[spec["street"]]])
         part = rng.random(n) < spec["share_pct"] / 100
         day[part] = start + rng.integers(0, spec["days"], part.sum())
         category[part], burst[part] = spec["category"], b
