@@ -1,0 +1,136 @@
+"""What every reader hands on: one stream of all-text record batches, each record numbered.
+
+Columns of a batch: ``_row_number`` (1-based record in the file), ``c0`` … ``cN`` (the source's
+columns as text, NULL or empty when there is no value), ``_problem`` (NULL, or why the record could
+not be read) and ``_raw`` (for such records, and repaired ones, what stood there as JSON).
+Every record of the file is in the stream, so that found = loaded + quarantined + skipped can hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from catalog.model import Format
+from ingestion.formats.header import Wanted
+
+BATCH_ROWS = 50_000
+
+RAGGED = "ragged"
+"""The record has another number of fields than the header."""
+UNCLOSED = "unclosed_quote"
+"""A quote was opened and never closed; the line is taken alone."""
+CUT = "truncated"
+"""The file ends within this record."""
+BAD_RECORD = "bad_record"
+"""The line or element is not a JSON object."""
+REPAIRED = "repaired"
+"""The record was ragged and has been rejoined in the free-text column; loaded when it passes the rules."""
+
+PROBLEM_ZH = {
+    RAGGED: "列数与表头不一致",
+    UNCLOSED: "引号没有闭合",
+    CUT: "文件在此处被截断",
+    BAD_RECORD: "不是完整的 JSON 对象",
+    "nul": "含有空字符（NUL）",
+    "key_missing": "主键为空",
+    "key_conflict": "同一批内主键重复且内容不同，无法判断取舍",
+    "unnamed_value": "无名列中有内容",
+}
+
+
+@dataclass
+class Opened:
+    """A file opened by a reader.
+
+    Attributes:
+        columns: source column names; ``c<i>`` of the batches is ``columns[i]``.
+        batches: the records; consumed once.
+        about: what was found out (encoding, header_row, sheet, crs …), kept with the load.
+        late_columns: names met while reading that are not in ``columns`` (NDJSON); filled as batches are consumed.
+        nul_seen: tells, once consumed, whether text with NUL characters was handed out.
+    """
+
+    columns: tuple[str, ...]
+    batches: Iterator[pa.RecordBatch]
+    about: dict[str, Any] = field(default_factory=dict)
+    late_columns: set[str] = field(default_factory=set)
+    close: Callable[[], None] = lambda: None
+
+
+class Reader(Protocol):
+    """A format's ``read``: the landed file, how it is written, and the columns the contract wants."""
+
+    def __call__(self, path: Path, fmt: Format, wanted: Wanted) -> Opened: ...
+
+
+def batch_schema(width: int) -> pa.Schema:
+    """The schema of the batches of a source with ``width`` columns."""
+    texts = [pa.field(f"c{i}", pa.string()) for i in range(width)]
+    return pa.schema(
+        [pa.field("_row_number", pa.int64()), *texts, pa.field("_problem", pa.string()), pa.field("_raw", pa.string())]
+    )
+
+
+def make_batch(
+    numbers: Sequence[int] | pa.Array,
+    columns: Sequence[Any],
+    problems: Sequence[str | None] | None = None,
+    raws: Sequence[str | None] | None = None,
+) -> pa.RecordBatch:
+    """A batch from columns of text; no problems when none are given."""
+    n = len(numbers)
+    none = pa.nulls(n, pa.string())
+    arrays = [
+        numbers if isinstance(numbers, pa.Array) else pa.array(numbers, pa.int64()),
+        *(c if isinstance(c, pa.Array) else pa.array(c, pa.string()) for c in columns),
+        none if problems is None else pa.array(problems, pa.string()),
+        none if raws is None else pa.array(raws, pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=batch_schema(len(columns)))
+
+
+def rows_to_batches(
+    rows: Iterator[tuple[int, Sequence[str | None] | None, str | None, str | None]], width: int
+) -> Iterator[pa.RecordBatch]:
+    """Batches from (number, fields or None, problem, raw JSON) tuples."""
+    chunk: list[tuple[int, Sequence[str | None] | None, str | None, str | None]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) >= BATCH_ROWS:
+            yield _to_batch(chunk, width)
+            chunk = []
+    if chunk:
+        yield _to_batch(chunk, width)
+
+
+def _to_batch(chunk: list[Any], width: int) -> pa.RecordBatch:
+    empty = (None,) * width
+    columns = list(zip(*(r[1] if r[1] is not None else empty for r in chunk), strict=True)) if width else []
+    return make_batch([r[0] for r in chunk], columns, [r[2] for r in chunk], [r[3] for r in chunk])
+
+
+def raw_fields(fields: Sequence[Any]) -> str:
+    """The raw form of a record that has no columns: its fields in order."""
+    return json.dumps({"_fields": list(fields)}, ensure_ascii=False)
+
+
+def raw_line(text: str) -> str:
+    """The raw form of a record that could not be split into fields."""
+    return json.dumps({"_line": text}, ensure_ascii=False)
+
+
+def unique_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Column names as keys of the raw JSON: trimmed, a repeated name gets ``#2``, an empty one its place."""
+    seen: dict[str, int] = {}
+    out = []
+    for place, name in enumerate(columns, start=1):
+        name = " ".join(name.replace("\ufeff", "").split()) or f"列{place}"
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return tuple(out)

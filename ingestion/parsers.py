@@ -1,0 +1,89 @@
+"""Parsers of text forms, named by a field's ``parse``: each turns a text expression into a SQL expression.
+
+A parser gives NULL for text it cannot read, so that the ``type`` rule finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from catalog.errors import ContractError
+
+_FULL = "'０１２３４５６７８９．，－＋％（）'"
+_HALF = "'0123456789.,-+%()'"
+_AMOUNT = "'([-+]?[0-9][0-9,]*(?:\\.[0-9]+)?)'"
+
+
+def half_width(text: str) -> str:
+    """Full-width digits, signs and brackets as half-width ones."""
+    return f"translate({text}, {_FULL}, {_HALF})"
+
+
+def _first_number(text: str) -> str:
+    plain = half_width(text)
+    return f"TRY_CAST(replace(regexp_extract({plain}, {_AMOUNT}, 1), ',', '') AS DECIMAL(32,8))"
+
+
+def number_cn(text: str) -> str:
+    """A number with thousands separators, full-width digits and 万 or 亿: ``１,５００万`` is 15000000."""
+    return f"{_first_number(text)} * {_scale(text)}"
+
+
+def _scale(text: str) -> str:
+    return (
+        f"CASE WHEN contains({text}, '万亿') THEN 1000000000000 WHEN contains({text}, '亿') THEN 100000000 "
+        f"WHEN contains({text}, '万') THEN 10000 ELSE 1 END"
+    )
+
+
+def capital_amount_10k(text: str) -> str:
+    """The amount of a capital in 10,000 of its currency: ``500(万元人民币)``, ``858万人民币``, ``30000元``."""
+    unit = (
+        f"CASE WHEN contains({text}, '亿') THEN 10000 WHEN contains({text}, '万') THEN 1 "
+        f"WHEN contains({text}, '元') THEN 0.0001 ELSE 1 END"
+    )
+    return f"{_first_number(text)} * {unit}"
+
+
+_CURRENCIES = (
+    ("美元", "USD"), ("港", "HKD"), ("日元", "JPY"), ("欧元", "EUR"), ("英镑", "GBP"), ("马克", "DEM"),
+    ("瑞士法郎", "CHF"), ("法郎", "FRF"), ("加拿大元", "CAD"), ("加元", "CAD"), ("澳", "AUD"), ("新加坡", "SGD"),
+    ("韩元", "KRW"), ("台币", "TWD"), ("瑞典克朗", "SEK"),
+)  # fmt: skip
+
+
+def capital_currency(text: str) -> str:
+    """The ISO 4217 code of a registered capital; 万 or 元 alone is the renminbi."""
+    cases = " ".join(f"WHEN contains({text}, '{word}') THEN '{code}'" for word, code in _CURRENCIES)
+    yuan = " OR ".join(f"contains({text}, '{word}')" for word in ("元", "万", "人民币"))
+    return f"CASE {cases} WHEN {yuan} THEN 'CNY' END"
+
+
+def percent(text: str) -> str:
+    """``12.5%`` and ``12.5`` are 12.5; ``１２‰`` is 1.2."""
+    return f"{_first_number(text)} * CASE WHEN contains({text}, '‰') THEN 0.1 ELSE 1 END"
+
+
+def digits(text: str) -> str:
+    """The digits of a text and nothing else."""
+    return f"nullif(regexp_replace({half_width(text)}, '[^0-9]', '', 'g'), '')"
+
+
+PARSERS: dict[str, Callable[[str], str]] = {
+    "capital_amount_10k": capital_amount_10k,
+    "capital_currency": capital_currency,
+    "digits": digits,
+    "number_cn": number_cn,
+    "percent": percent,
+}
+
+
+def parser(name: str, **where: object) -> Callable[[str], str]:
+    """The parser called ``name``.
+
+    Raises:
+        ContractError: there is none; the hint lists those there are.
+    """
+    if name not in PARSERS:
+        raise ContractError(f"there is no parser {name!r}", hint=f"one of {', '.join(sorted(PARSERS))}", **where)
+    return PARSERS[name]

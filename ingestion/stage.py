@@ -1,0 +1,286 @@
+"""One DuckDB pass over a delivery: type, code, check, and set each row apart as accepted, quarantined or skipped.
+
+The result is a table ``staged`` in a database of its own that is thrown away after the load:
+typed columns, pseudonyms, a bit mask of the rules each row breaks, and the raw values of rows that
+do. ``accepted`` is a view of the rows to load, with the system columns of the feed table.
+"""
+
+# ruff: noqa: S608 - every name and constant here comes from a validated contract and is quoted
+from __future__ import annotations
+
+import re
+import shutil
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import pyarrow as pa
+
+from catalog.model import Feed
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from ingestion.deduplicate import deduplicate
+from ingestion.formats import Wanted, open_file
+from ingestion.formats.base import RAGGED, REPAIRED, Opened
+from ingestion.formats.csv import BrokenQuotes
+from ingestion.formats.header import drift_error, match_columns, normalise
+from ingestion.stage_sql import ACCEPTED, QUARANTINED, WORD_BITS, Plan, words
+from quality.coordinates import point_wkb, to_cgcs2000
+from quality.rules import CompiledRule
+from quality.sql import literal, quote
+from warehouse.schema import feed_columns
+
+MEMORY_LIMIT = "900MB"
+
+
+@dataclass
+class Staged:
+    """A staged delivery.
+
+    Attributes:
+        con: connection to the stage database; closed by ``close``.
+        path: the stage database's file.
+        rows_found: records in the file (values, where wide columns were unpivoted).
+        rows_skipped: duplicates, superseded rows, footers and blank rows.
+        skipped: why rows were skipped, with counts.
+        reasons: rule code to rejected rows.
+        warned: rule code to rows that break a rule which only warns or stops.
+        about: what the reader found out.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    path: Path
+    feed: Feed
+    plan: Plan
+    about: dict[str, Any]
+    rows_found: int = 0
+    rows_accepted: int = 0
+    rows_quarantined: int = 0
+    rows_skipped: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    warned: dict[str, int] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Throw the stage away."""
+        self.con.close()
+        self.path.unlink(missing_ok=True)
+        Path(f"{self.path}.wal").unlink(missing_ok=True)
+        shutil.rmtree(f"{self.path}.tmp", ignore_errors=True)
+
+    def __enter__(self) -> Staged:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+OpenSource = Callable[[bool], Opened]
+"""Opens the source again from its start; True asks for the way that survives broken quotes."""
+
+
+def stage(
+    settings: Settings,
+    catalog: Catalog,
+    feed: Feed,
+    source: Path | OpenSource,
+    *,
+    receipt: str,
+    loaded_at: datetime,
+    rules: Sequence[CompiledRule],
+) -> Staged:
+    """Read a delivery as its contract says and set its rows apart.
+
+    Args:
+        source: the landed file, or a function that opens records from elsewhere (replay).
+        receipt: the delivery's receipt; becomes ``_receipt``.
+        loaded_at: becomes ``_loaded_at`` (UTC).
+        rules: the feed's compiled rules; row rules that reject set rows apart here, others are counted.
+
+    Raises:
+        InputError, DriftError: the file cannot be read as the contract says. Nothing is changed.
+    """
+    wanted = Wanted.of(feed)
+    open_source = source if callable(source) else _opener(source, feed, wanted)
+    recover = False
+    while True:
+        opened = open_source(recover)
+        try:
+            again = partial(open_source, recover)
+            return _stage(settings, catalog, feed, opened, wanted, again, receipt, loaded_at, rules)
+        except BrokenQuotes:
+            if recover:
+                raise
+            recover = True
+        finally:
+            opened.close()
+
+
+def _opener(path: Path, feed: Feed, wanted: Wanted) -> OpenSource:
+    def open_source(recover: bool) -> Opened:
+        options = {"recover": True} if recover else {}
+        return open_file(path, feed.format, wanted, **options)
+
+    return open_source
+
+
+def _stage(
+    settings: Settings,
+    catalog: Catalog,
+    feed: Feed,
+    opened: Opened,
+    wanted: Wanted,
+    reopen: Callable[[], Opened],
+    receipt: str,
+    loaded_at: datetime,
+    rules: Sequence[CompiledRule],
+) -> Staged:
+    freeze = feed.drift.columns == "freeze"
+    unknown = match_columns(opened.columns, wanted, freeze=freeze)
+    extra = _extra_names(opened.columns, unknown, {c.name for c in feed_columns(catalog, feed)})
+    plan = Plan(catalog, feed, opened.columns, extra, rules)
+    con, path = open_stage(settings, receipt, plan.extensions)
+    staged = Staged(con, path, feed, plan, opened.about)
+    try:
+        with _registered(con, opened, plan):
+            plan.create(con)
+        late = sorted(n for n in opened.late_columns if normalise(n) not in wanted.names() | wanted.ignore)
+        if late and freeze:
+            raise drift_error([], late)
+        deduplicate(con, feed, plan)
+        if con.execute("SELECT 1 FROM _losers WHERE why = 'key_conflict' LIMIT 1").fetchone():
+            _remember_conflicts(con, plan, reopen)
+        _make_view(con, plan, receipt, loaded_at)
+        _count(staged)
+    except BaseException:
+        staged.close()
+        raise
+    return staged
+
+
+@contextmanager
+def _registered(con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan) -> Iterator[None]:
+    """Register a source's batches as ``_stream``; the reader's own error comes out, not DuckDB's text of it."""
+    failed: list[BaseException] = []
+
+    def guarded() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from opened.batches
+        except BaseException as e:
+            failed.append(e)
+            raise
+
+    con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, guarded()))
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException):
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        con.unregister("_stream")
+
+
+def _remember_conflicts(con: duckdb.DuckDBPyConnection, plan: Plan, reopen: Callable[[], Opened]) -> None:
+    """Rows in conflict passed their checks, so their raw values were not kept: read them once more."""
+    opened = reopen()
+    try:
+        with _registered(con, opened, plan):
+            con.execute(f"CREATE OR REPLACE TABLE _conflict_raw AS {plan.raw_of(con, '_losers')}", plan.parameters)
+    finally:
+        opened.close()
+
+
+def open_stage(
+    settings: Settings, receipt: str, extensions: Sequence[str] = ()
+) -> tuple[duckdb.DuckDBPyConnection, Path]:
+    """A fresh stage database for a receipt, with the extensions its rules need."""
+    folder = settings.build / "stage"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{receipt}.duckdb"
+    for leftover in (path, Path(f"{path}.wal")):
+        leftover.unlink(missing_ok=True)
+    con = duckdb.connect(str(path))
+    con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    con.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET force_compression = 'uncompressed'")
+    for name in extensions:
+        load_extension(con, name)
+    cast(Any, con).create_function("lh_point_wkb", _point_wkb, ["DOUBLE", "DOUBLE", "VARCHAR"], "BLOB", type="arrow")
+    return con, path
+
+
+def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load a DuckDB extension that was installed as a Python package; no network."""
+    import duckdb_extensions
+
+    duckdb_extensions.import_extension(name, con=con)
+    con.load_extension(name)
+
+
+def _point_wkb(x: pa.Array, y: pa.Array, crs: pa.Array) -> pa.Array:
+    if not len(x):
+        return pa.array([], pa.binary())
+    lon, lat = to_cgcs2000(x.to_numpy(zero_copy_only=False), y.to_numpy(zero_copy_only=False), crs[0].as_py())
+    packed = pa.py_buffer(point_wkb(lon, lat).tobytes())
+    return pa.Array.from_buffers(pa.binary(21), len(lon), [None, packed]).cast(pa.binary())
+
+
+def _extra_names(columns: Sequence[str], unknown: Sequence[int], taken: set[str]) -> dict[str, str]:
+    """Names of evolved columns: ``x_`` and the header, with everything but letters and digits as ``_``."""
+    out: dict[str, str] = {}
+    for i in unknown:
+        text = unicodedata.normalize("NFKC", columns[i]).strip().lower()
+        name = "x_" + (re.sub(r"\W+", "_", text).strip("_") or f"column_{i + 1}")
+        while name in taken or name in out.values():
+            name += "_"
+        out[columns[i]] = name
+    return out
+
+
+def _make_view(con: duckdb.DuckDBPyConnection, plan: Plan, receipt: str, loaded_at: datetime) -> None:
+    """``accepted``: the rows to load, typed, with system columns; pseudonyms are added on the way out."""
+    names = [quote(n) for n in (*(f.name for f in plan.fields), *plan.extra.values())]
+    at = loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    con.execute(
+        f"CREATE OR REPLACE VIEW accepted AS SELECT {', '.join(names)}, {literal(receipt)} AS _receipt, _row_number, "
+        f"TIMESTAMPTZ {literal(at)} AS _loaded_at FROM staged "
+        f"WHERE _state = {ACCEPTED} AND rowid NOT IN (SELECT r FROM _losers)"
+    )
+
+
+def _count(staged: Staged) -> None:
+    con, plan = staged.con, staged.plan
+    staged.rows_found = _one(con, "SELECT count(*) FROM staged")
+    staged.rows_accepted = _one(con, "SELECT count(*) FROM accepted")
+    skipped = con.execute("SELECT _skip, count(*) FROM staged WHERE _skip IS NOT NULL GROUP BY 1").fetchall()
+    losers = con.execute("SELECT why, count(*) FROM _losers GROUP BY 1").fetchall()
+    staged.skipped = {why: n for why, n in [*skipped, *losers] if why != "key_conflict"}
+    staged.rows_skipped = sum(staged.skipped.values())
+    staged.rows_quarantined = staged.rows_found - staged.rows_accepted - staged.rows_skipped
+    for checks, name, out in ((plan.rejects, "_reject", staged.reasons), (plan.others, "_other", staged.warned)):
+        if not checks:
+            continue
+        sums = ", ".join(f"sum(({name}{i // WORD_BITS} >> {i % WORD_BITS}) & 1)" for i in range(len(checks)))
+        touched = " OR ".join(f"{name}{i} <> 0" for i in range(words(len(checks))))
+        row = con.execute(f"SELECT {sums} FROM staged WHERE {touched}").fetchone() or ()
+        out.update({c.code: int(n) for c, n in zip(checks, row, strict=True) if n})
+    problems = con.execute(
+        f"SELECT CASE _problem WHEN '{REPAIRED}' THEN '{RAGGED}' ELSE _problem END, count(*) FROM staged "
+        f"WHERE _problem IS NOT NULL AND _state = {QUARANTINED} GROUP BY 1"
+    ).fetchall()
+    staged.reasons.update(dict(problems))
+    if conflicts := dict(losers).get("key_conflict"):
+        staged.reasons["key_conflict"] = conflicts
+
+
+def _one(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0
