@@ -12,7 +12,7 @@ from demo import entities as registry
 from demo import filings, geometry, macro, messages
 from demo import hotline as calls
 from demo.entities import Contact
-from demo.faults import Fault, FileTruth, Row, Truth
+from demo.faults import Fault, FileTruth, Place, Row, Truth
 from demo.truth import TruthFolder
 from demo.world import World
 from demo.writers import Drop, csv_file, geojson_file, json_file, shapefile_zip, yearbook_workbook
@@ -55,13 +55,15 @@ class Office:
 
     def break_some(
         self, feed: str, name: str, header: Sequence[str], rows: list[Row], faults: Sequence[Fault],
-        *, key: Sequence[str] = (), append: bool = False, snapshot: bool = False,
+        *, key: Sequence[str] = (), append: bool = False, snapshot: bool = False, place: Place | None = None,
     ) -> tuple[str, list[Row], set[int], FileTruth]:  # fmt: skip
         """Open ``name`` in the feed's folder and inject faults; path, records, touched, ledger."""
         path = f"{FOLDERS[feed]}/{name}"
         file = self.truth.open(feed, path)
         rng = self.world.rng(f"faults/{feed}", len(self.truth.files))
-        sent, touched = self.truth.inject(file, header, rows, faults, rng, key=key, append=append, snapshot=snapshot)
+        sent, touched = self.truth.inject(
+            file, header, rows, faults, rng, key=key, append=append, snapshot=snapshot, place=place
+        )
         return path, sent, touched, file
 
 
@@ -161,7 +163,10 @@ def hotline(office: Office) -> None:
 
 
 def statistics(office: Office) -> None:
-    """The yearbook sheet and its revision; monthly price indices and the latest months again."""
+    """The yearbook sheet and its revision; monthly price indices and the latest months again.
+
+    Rows of the sheet are counted in values, as it is unpivoted.
+    """
     world, feed = office.world, "statistics__indicators"
     rows = macro.indicator_rows(world)
     deliveries = (
@@ -169,10 +174,12 @@ def statistics(office: Office) -> None:
         (f"indicators_{world.as_of.year - 1}_修订.xlsx", macro.revision_rows(world, rows), "主要经济社会指标（修订）"),
     )
     for name, part, title in deliveries:
-        path, sent, _, _ = office.break_some(
-            feed, name, macro.LONG_HEADER, part, macro.INDICATOR_FAULTS, key=("指标", "年份")
+        place = macro.in_sheet(part)
+        path, sent, _, file = office.break_some(
+            feed, name, macro.LONG_HEADER, part, macro.INDICATOR_FAULTS, key=("指标", "年份"), place=place
         )
         header, wide = macro.widen(sent)
+        office.truth.footer(file, len(wide) + 1)
         yearbook_workbook(
             office.drop, path, title=f"西城区{title}", header=header, rows=wide, day=world.as_of,
             note="注：除已公布数字外均为虚构的演示数据。",

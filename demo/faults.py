@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
 Row = list[str]
 Outcome = Literal["quarantined", "skipped", "warned", "loaded"]
 Change = Callable[[Row, dict[str, int], np.random.Generator], Row]
+Place = Callable[[int, Row], tuple[int, str]]
+"""From a record's number and content to the row and column it stands in (wide sheets)."""
 
 
 class RawRow(Row):
@@ -140,11 +142,11 @@ class Truth:
         """Rows the feed table must hold in the end (feeds with a key)."""
         return len(self._keys.get(feed, ()))
 
-    def count(self, file: FileTruth, *, loaded: int, quarantined: int = 0) -> None:
-        """Records that did not pass through :meth:`inject` (vector files)."""
-        file.rows += loaded + quarantined
-        file.loaded += loaded
-        file.quarantined += quarantined
+    def footer(self, file: FileTruth, row: int) -> None:
+        """A line below the table that is no record; it is found and skipped."""
+        file.rows += 1
+        file.skipped += 1
+        self.entries.append(FaultEntry(file.file, file.feed, row, "", "footer", "skipped"))
 
     def inject(
         self,
@@ -157,6 +159,7 @@ class Truth:
         key: Sequence[str] = (),
         append: bool = False,
         snapshot: bool = False,
+        place: Place | None = None,
     ) -> tuple[list[Row], set[int]]:
         """Break a share of ``rows`` and write down what was broken.
 
@@ -167,6 +170,7 @@ class Truth:
             key: columns of the load key, to foresee what is a repeat.
             append: records whose key is there already are skipped.
             snapshot: the file replaces what was there.
+            place: where a record stands when the file is not a list of records.
 
         Returns:
             the records as delivered, and the indexes of ``rows`` that were touched.
@@ -175,6 +179,7 @@ class Truth:
         seen = self._keys.setdefault(file.feed, set())
         if snapshot and file.rows == 0:
             seen.clear()
+        first = len(self.entries)
         chosen = self._choose(file, rows, faults, rng, at)
         out: list[Row] = []
         for i, row in enumerate(rows):
@@ -191,6 +196,9 @@ class Truth:
                 wrong = fault.change(type(row)(row), at, rng)
             out.append(wrong)
             self._account(file, wrong, at, key, seen, append, fault)
+        if place is not None:
+            moved = [replace(e, **_placed(place, e, out)) for e in self.entries[first:]]
+            self.entries[first:] = moved
         return out, set(chosen)
 
     def _choose(
@@ -239,3 +247,8 @@ class Truth:
         if name:
             column = fault.column if fault else ""
             self.entries.append(FaultEntry(file.file, file.feed, file.rows, column, name, expected))
+
+
+def _placed(place: Place, entry: FaultEntry, rows: list[Row]) -> dict[str, Any]:
+    row, column = place(entry.row, rows[entry.row - 1])
+    return {"row": row, "column": column}

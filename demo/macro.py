@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from demo.faults import Fault, Row, put
+from demo.faults import Fault, Place, Row, put
 from demo.world import World, word_list
 
 FIRST_YEAR = 2016
 LONG_HEADER = ("指标", "单位", "年份", "value")
-INDICATOR_FAULTS: tuple[Fault, ...] = (put("two_numbers_in_a_cell", "value", "1186/1464"),)
+INDICATOR_FAULTS: tuple[Fault, ...] = (
+    put("two_numbers_in_a_cell", "value", "1186/1464"),
+    put("no_value", "value", "…", "skipped"),
+)
 CPI_HEADER = ("report_month", "cpi_national_yoy100", "cpi_city_yoy100", "cpi_rural_yoy100")
 CPI_FAULTS: tuple[Fault, ...] = (
     put("impossible_date", "report_month", '"2025-13"'),
@@ -69,6 +72,12 @@ def revision_rows(world: World, rows: list[Row]) -> list[Row]:
         elif int(year) == last - 1:
             out.append([name, unit, year, value])
     return out
+
+
+def in_sheet(rows: list[Row]) -> Place:
+    """Where a long row stands in the wide sheet: its record, and the column of its year."""
+    span = len({r[2] for r in rows})
+    return lambda number, row: ((number - 1) // span + 1, f"{row[2]}年")
 
 
 def widen(rows: list[Row]) -> tuple[list[str], list[Row]]:

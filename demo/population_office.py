@@ -183,6 +183,7 @@ class PopulationOffice:
             key=FLOATING_KEY,
             snapshot=True,
         )
+        self._truth.footer(file, len(rows) + 1)
         day = self._world.as_of
         register_workbook(
             self._drop,

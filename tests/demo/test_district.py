@@ -87,7 +87,7 @@ def test_default_rate_breaks_about_one_record_in_fifty(district: District) -> No
 def test_no_faults_on_request(tmp_path: Path) -> None:
     summary = generate(tmp_path / "drop", tmp_path / "truth", residents=300, faults=0)
     assert all(t.expected_quarantined == 0 for t in summary.feeds.values())
-    assert {r["fault"] for r in _faults(tmp_path)} == {"resent_record"}
+    assert {r["fault"] for r in _faults(tmp_path)} == {"resent_record", "footer"}
 
 
 def _faults(folder: Path) -> list[dict[str, str]]:

@@ -80,7 +80,7 @@ def test_floating_population_is_an_office_workbook(district: District) -> None:
     assert len(down) >= 10
     assert sheet.cell(sheet.max_row, 1).value.startswith("合计")
     totals = district.summary.feeds["public_security__floating_population"]
-    assert sheet.max_row == 3 + totals.rows + 1
+    assert sheet.max_row == 3 + totals.rows
 
 
 def test_workbooks_carry_no_time_of_writing(district: District) -> None:
