@@ -20,7 +20,15 @@ from catalog.registry import Catalog, load_catalog
 from ingestion.detect import header_key
 from ingestion.sniff import is_key_like, update_column
 from ingestion.sniffing.compose import Composed, compose
-from ingestion.sniffing.meaning import Meaning, known_headers, layout_of, meaning_of, misfit, source_columns
+from ingestion.sniffing.meaning import (
+    Meaning,
+    known_headers,
+    layout_of,
+    meaning_of,
+    misfit,
+    own_meaning,
+    source_columns,
+)
 from ingestion.sniffing.model import Column, Sample
 from ingestion.sniffing.names import field_name, object_name, title_of
 from ingestion.sniffing.types import NULL_TOKENS, STYLES, covered
@@ -217,6 +225,8 @@ def _add_capital(column: Column, draft: _Draft) -> None:
 
 def _add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: _Draft) -> None:
     written: dict[str, Any] = {"from": column.name}
+    if meaning.own is None and catalog.elements[meaning.element].pseudonym and meaning.element in draft.fields:
+        meaning = own_meaning(column)  # one feed table has one column of each pseudonym
     element = meaning.own or catalog.elements[meaning.element]
     if meaning.own is None and meaning.element not in draft.fields:
         name = meaning.element
@@ -383,9 +393,8 @@ def _render(contract: Mapping[str, Any], sample: Sample) -> str:
     """The contract as a person would write it: one line a field."""
     where = f"第 {sample.header_row} 行表头，" if sample.header_row else ""
     size = f"{sample.rows} 行 {len(sample.columns)} 列"
-    lines = [
-        f"# 由样本“{_comment(sample.file)}”生成：{sample.kind}，{sample.encoding or '无编码'}，{where}{size}。请核对含义、级别与共享属性。"
-    ]
+    found = "，".join(filter(None, (sample.kind, sample.encoding, where + size)))
+    lines = [f"# 由样本“{_comment(sample.file)}”生成：{found}。请核对含义、级别与共享属性。"]
     for key, value in contract.items():
         if key in ("fields", "elements"):
             lines.append(f"{key}:")

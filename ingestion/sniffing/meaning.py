@@ -141,8 +141,13 @@ def meaning_of(column: Column, catalog: Catalog, known: Mapping[str, Mapping[str
     found = fitting(True) or _coded(column, catalog) or fitting(False) or _by_content(column, catalog)
     if found:
         return found
+    return own_meaning(column, *refused[:1])
+
+
+def own_meaning(column: Column, *why: str) -> Meaning:
+    """An element of the column's own; ``why`` says what it is not."""
     own, reason = _own(column)
-    return Meaning(own=own, grade=own.grade, reason="；".join(filter(None, (*refused[:1], reason))))
+    return Meaning(own=own, grade=own.grade, reason="；".join(filter(None, (*why, reason))))
 
 
 def _share(column: Column, test: Callable[[str], Any]) -> float:

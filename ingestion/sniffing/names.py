@@ -117,5 +117,5 @@ def object_name(file_name: str) -> str:
     name = identifier(title)
     while len(name) > 40 and "_" in name:
         name = name.rpartition("_")[0]
-    name = name if name and name[0].isalpha() else f"feed_{name}".strip("_")
+    name = name if name and name[0].isalpha() else f"feed_{name or 'sample'}"
     return name if NAME.match(name) else "feed_sample"

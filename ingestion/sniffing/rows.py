@@ -18,6 +18,7 @@ FOOTER = re.compile(
     r"^(合计|总计|小计|共计|注[:：\s]|注\d*$|备注[:：]|数据来源|资料来源|来源[:：]|填表|制表|填报|审核|单位负责人|"
     r"说明[:：]|统计[:：人]|联系人[:：])"
 )
+_TOTALS = ("合计", "总计", "小计", "共计")
 _FOOTER_LOOK = 12
 
 
@@ -79,7 +80,7 @@ def _csv(path: Path, max_rows: int) -> Raw:
         delimiter = detect_delimiter(f.read(1 << 18))
     with path.open(encoding=encoding, errors="replace", newline="") as f:
         rows, complete = _take(csv.reader(f, delimiter=delimiter), max_rows + 40)
-    return _table(rows, complete)._replace(encoding=encoding, delimiter=delimiter)
+    return _table(rows, complete, max_rows)._replace(encoding=encoding, delimiter=delimiter)
 
 
 def _take(rows: Iterator[list[str]], limit: int) -> tuple[list[list[str]], bool]:
@@ -110,7 +111,7 @@ def _excel(path: Path, max_rows: int) -> Raw:
         if left == right and top < len(rows) and left < len(rows[top]):
             for r in range(top + 1, min(bottom + 1, len(rows))):
                 rows[r][left] = rows[top][left]
-    return _table(rows, len(rows) <= max_rows + 39)._replace(sheet=index)
+    return _table(rows, len(rows) < max_rows + 40, max_rows)._replace(sheet=index)
 
 
 def cell_text(value: Any) -> str:
@@ -126,7 +127,7 @@ def cell_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _table(rows: list[list[str]], complete: bool) -> Raw:
+def _table(rows: list[list[str]], complete: bool, max_rows: int) -> Raw:
     """Finds header and footer of rows from a grid file and squares the records between."""
     header = find_header(rows)
     body = rows[header.row :]
@@ -135,6 +136,7 @@ def _table(rows: list[list[str]], complete: bool) -> Raw:
         raise InputError("the file has no records", hint="ask for the file again")
     footer, feet = _footer(filled) if complete else (None, 0)
     data = filled[: len(filled) - feet]
+    data, complete = data[:max_rows], complete and len(data) <= max_rows
     names = _widen(header, data)
     width = len(names)
     squared, ragged, short = [], [], 0
@@ -180,7 +182,8 @@ def _footer(data: list[list[str]]) -> tuple[str | None, int]:
     for back, row in enumerate(reversed(data[-_FOOTER_LOOK:]), start=1):
         first = next((c.strip() for c in row if c.strip()), "")
         found = FOOTER.match(first)
-        if found and (len(row) > 1 or back == 1) and sum(bool(c.strip()) for c in row) <= max(1, len(row) // 2):
+        sparse = sum(bool(c.strip()) for c in row) <= max(1, len(row) // 2)
+        if found and (len(row) > 1 or back == 1) and (sparse or found.group(1) in _TOTALS):
             feet = back
             words.append(re.sub(r"[:：\s]$", "", found.group(1)))
     if feet and any(len(r) > 1 for r in data):
