@@ -1,0 +1,140 @@
+"""Keyed pseudonyms: HMAC-SHA256 of an identifier, so that registers join on a person nobody can name.
+
+The key is a file of the owner alone. It reaches DuckDB only inside a Python function, never as SQL text, parameter,
+setting or plan, so no log, ``EXPLAIN`` or profile can show it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import LakehouseError
+from quality.identifiers import upgrade_resident_id, upgrade_resident_id_sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+KEY_FILE = "pseudonym.key"
+FUNCTION = "lakehouse_pseudonym"
+_BLOCK = 64  # bytes of a SHA-256 block (FIPS 180-4), to which HMAC pads its key (RFC 2104)
+
+
+class KeyRefused(LakehouseError):
+    """The pseudonym key is missing, damaged, or readable by others than its owner."""
+
+    code = "LH310"
+
+
+class PseudonymKey:
+    """A key, and the name it may be called by. Its text forms never show the key.
+
+    Attributes:
+        key_id: eight hex digits, derived one way from the key; stored beside what the key made.
+    """
+
+    __slots__ = ("_inner", "_outer", "key_id")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != 32:
+            raise KeyRefused("a pseudonym key has 32 bytes", hint="restore the key file from its backup")
+        padded = secret.ljust(_BLOCK, b"\0")
+        self._inner = bytes(b ^ 0x36 for b in padded)
+        self._outer = bytes(b ^ 0x5C for b in padded)
+        self.key_id = hashlib.sha256(b"lakehouse pseudonym key id\0" + secret).hexdigest()[:8]
+
+    def pseudonym(self, text: str) -> str:
+        """HMAC-SHA256 (RFC 2104) of the UTF-8 text, 64 hex digits. Equals ``hmac.digest``; this form is faster."""
+        sha256 = hashlib.sha256
+        return sha256(self._outer + sha256(self._inner + text.encode()).digest()).hexdigest()
+
+    def resident_key(self, resident_id: str) -> str:
+        """The pseudonym of a resident ID in any spelling: blanks, small x and 15 digits make no difference."""
+        return self.pseudonym(upgrade_resident_id(resident_id.strip()))
+
+    def register(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Give ``con`` (and its cursors) the function that `pseudonym_sql` calls. Once a connection."""
+        import pyarrow as pa
+        from duckdb.func import PythonUDFType
+
+        sha256, inner, outer = hashlib.sha256, self._inner, self._outer
+
+        def function(column: Any) -> Any:
+            made = [
+                None if v is None else sha256(outer + sha256(inner + v.encode()).digest()).hexdigest()
+                for v in column.to_pylist()
+            ]
+            return pa.array(made, pa.string())
+
+        con.create_function(FUNCTION, function, ["varchar"], "varchar", type=PythonUDFType.ARROW)
+
+    def __repr__(self) -> str:
+        return f"PseudonymKey({self.key_id})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a pseudonym key is not pickled")
+
+
+def pseudonym_sql(expr: str, name: str = "resident_key") -> str:
+    """DuckDB expression of the pseudonym of ``expr`` on a connection that knows the key; NULL for NULL.
+
+    Args:
+        name: pseudonym column, e.g. ``resident_key``; tells how the value is normalised before hashing.
+    """
+    text = f"trim({expr})"
+    return f"{FUNCTION}({upgrade_resident_id_sql(text) if name == 'resident_key' else text})"
+
+
+def load_key(keys_dir: Path, *, create: bool = True) -> PseudonymKey:
+    """The key in ``keys_dir/pseudonym.key``; made on first use, for its owner only (0600).
+
+    Args:
+        create: False when pseudonyms exist already: a new key would silently break every join with them.
+
+    Raises:
+        KeyRefused: missing and not to be created, damaged, or open to others.
+    """
+    path = keys_dir / KEY_FILE
+    if not path.exists():
+        if not create:
+            raise KeyRefused(
+                "the pseudonym key is missing while tables made with it exist",
+                hint="restore keys/pseudonym.key from its backup; a new key would not match the stored pseudonyms",
+                file=str(path),
+            )
+        _create(path)
+    mode = path.stat()
+    if stat.S_IMODE(mode.st_mode) & 0o077:
+        raise KeyRefused(
+            f"the pseudonym key is open to others (mode {stat.S_IMODE(mode.st_mode):04o})",
+            hint=f"chmod 600 {path}; if others may have read it, treat it as disclosed",
+            file=str(path),
+        )
+    if hasattr(os, "getuid") and mode.st_uid not in (os.getuid(), 0):
+        raise KeyRefused("the pseudonym key belongs to another user", hint=f"chown it to {os.getuid()}", file=str(path))
+    try:
+        return PseudonymKey(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+    except ValueError as e:
+        raise KeyRefused("the pseudonym key file is damaged", hint="restore it from its backup", file=str(path)) from e
+
+
+def _create(path: Path) -> None:
+    """Write a new key whole or not at all; when two processes try at once, one key wins."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as f:
+            f.write(secrets.token_hex(32) + "\n")
+            f.flush()
+            os.fsync(f.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink(missing_ok=True)
