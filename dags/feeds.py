@@ -70,9 +70,9 @@ def feed_dag(feed: dict[str, Any], *, drop: Path, poll_seconds: float) -> DAG:
         },
     ) as dag:
         files: Any = task(task_id="collect")(tasks.collect)(feed["id"])
-        receipts: Any = task(task_id="land")(tasks.land)(feed["id"], files)
-        results: Any = task(task_id="load")(tasks.load)(feed["id"], receipts)
-        task(task_id="gate")(tasks.gate)(results)
+        landed: Any = task(task_id="land")(tasks.land)(feed["id"], files)
+        results: Any = task(task_id="load")(tasks.load)(feed["id"], landed)
+        task(task_id="gate")(tasks.gate)(feed["id"], landed, results)
         task(task_id="announce", outlets=[Asset(name=feed["id"], uri=feed["asset"])])(tasks.announce)(results)
     return dag
 

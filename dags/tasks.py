@@ -63,45 +63,68 @@ def _fail(reason: str) -> None:
 
 
 def collect(feed_id: str) -> list[str]:
-    """Paths of the files that wait for this feed, oldest first; skipped when there is none."""
+    """Paths of the files that wait for this feed, oldest first; skipped when nothing waits.
+
+    A delivery that landed before a crash and was not loaded waits too, and gives no path.
+    """
+    from ingestion.landing import pending
     from ingestion.load import collect as waiting
 
     settings, catalog = _both()
     with _faults():
         files = waiting(settings, catalog, feed_id)
-    if not files:
-        _skip(f"没有等待 {feed_id} 的新文件")
+        if not files and not pending(settings, feed_id):
+            _skip(f"没有等待 {feed_id} 的新文件")
     return [str(f) for f in files]
 
 
-def land(feed_id: str, files: list[str]) -> list[str]:
-    """Keep each file's bytes unchanged in landing; the receipt ids, in order."""
+def land(feed_id: str, files: list[str]) -> dict[str, list[str]]:
+    """Keep each file's bytes unchanged in landing.
+
+    Returns:
+        ``receipts`` that wait to be loaded, in order, and why files were ``refused``, if any were.
+    """
+    from catalog.errors import InputError
+    from ingestion.landing import pending
     from ingestion.load import land as keep
 
     settings, catalog = _both()
+    refused = []
     with _faults():
-        return [keep(settings, catalog, feed_id, Path(f), now=datetime.now(UTC)).id for f in files]
+        for file in files:
+            if not Path(file).exists():
+                continue  # landed by an earlier try of this task
+            try:
+                keep(settings, catalog, feed_id, Path(file), now=datetime.now(UTC))
+            except InputError as e:
+                refused.append(str(e))
+        return {"receipts": [r.id for r in pending(settings, feed_id)], "refused": refused}
 
 
-def load(feed_id: str, receipts: list[str]) -> list[dict[str, Any]]:
+def load(feed_id: str, landed: dict[str, list[str]]) -> list[dict[str, Any]]:
     """Load each receipt (its gate runs before the commit); one result a receipt, without any row."""
     from ingestion.load import load as into_lake
 
     settings, catalog = _both()
     results = []
     with _faults():
-        for receipt in receipts:
+        for receipt in landed["receipts"]:
             result = into_lake(settings, catalog, feed_id, receipt, now=datetime.now(UTC))
             log.info("%s %s: %s", feed_id, receipt, result.verdict)
             results.append(_counts(result))
     return results
 
 
-def gate(results: list[dict[str, Any]]) -> str:
-    """The verdict of the run: fails, with every reason, when a batch was stopped."""
-    stopped = [r for r in results if r["verdict"] == "stopped"]
-    if stopped:
-        _fail("；".join(f"质量闸门拦下 {r['feed']} 回执 {r['receipt']}：{r['message']}" for r in stopped))
+def gate(feed_id: str, landed: dict[str, list[str]], results: list[dict[str, Any]]) -> str:
+    """The verdict of the run: fails, with every reason, when a file was refused or a batch stopped."""
+    reasons = [f"{feed_id} 的文件未能接收：{reason}" for reason in landed["refused"]]
+    reasons += [
+        f"质量闸门拦下 {feed_id} 的文件 {r['file']}（回执 {r['receipt']}）：{r['message']}"
+        for r in results
+        if r["verdict"] == "stopped"
+    ]
+    if reasons:
+        _fail("；".join(reasons))
     return "warned" if any(r["verdict"] == "warned" for r in results) else "passed"
 
 
@@ -249,6 +272,6 @@ def _counts(result: Any) -> dict[str, Any]:
     keys = ("feed", "receipt", "rows_found", "rows_loaded", "rows_quarantined", "rows_skipped", "verdict", "message")
     return {
         **{k: getattr(result, k) for k in keys},
-        "file": Path(result.file).name if result.file else None,
+        "file": result.file,
         "reasons": dict(result.reasons),
     }

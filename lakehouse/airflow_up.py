@@ -1,4 +1,8 @@
-"""``lakehouse up``: Airflow's own standalone mode on 127.0.0.1, as a child that is stopped cleanly."""
+"""``lakehouse up``: Airflow's four parts on this machine, as children that are stopped cleanly.
+
+Not ``airflow standalone``: that opens two log servers to every network interface. The page reads
+task logs from the log folder instead, and nothing listens but the API server on 127.0.0.1.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
-from typing import TextIO
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -21,13 +26,23 @@ from catalog.settings import Settings
 from lakehouse import airflow_env
 from lakehouse.present import note
 
-START_SECONDS = 180
-STOP_SECONDS = 40
-COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+START_SECONDS = 240
+STOP_SECONDS = 30
+PARTS = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+
+MIGRATE = "from catalog.settings import Settings; from lakehouse import airflow_env as e; "
+MIGRATE += "s = Settings.from_env(); e.activate(s); e.ensure_database(s)"
+"""In a child, so that this process stays small and free of Airflow."""
 
 
-class StartFailed(LakehouseError):
-    """Airflow ended, or was not healthy in time."""
+class AirflowFailed(LakehouseError):
+    """A part of Airflow ended, or was not healthy in time."""
 
     code = "LH602"
 
@@ -37,7 +52,7 @@ def up(settings: Settings, catalog: Catalog, *, port: int = airflow_env.PORT) ->
 
     Raises:
         Busy: the port is taken, or another process drives these DAGs.
-        StartFailed: with the log to read.
+        AirflowFailed: with the log to read.
     """
     from dags.index import write_index
 
@@ -46,65 +61,102 @@ def up(settings: Settings, catalog: Catalog, *, port: int = airflow_env.PORT) ->
     try:
         write_index(settings, catalog)
         password = airflow_env.ensure_password(settings)
-        log = settings.airflow / "logs" / "up.log"
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        note(f"starting Airflow (about 30 s); log: {log}")
-        with log.open("a", encoding="utf-8") as stream:
-            child = _start(settings, port, stream)
-            try:
-                _wait_healthy(child, port, log)
-                note(f"Airflow: http://127.0.0.1:{port}  user: {airflow_env.USER}  password: in {password}")
-                note(f"drop files below {settings.drop}; Ctrl-C stops")
-                code = child.wait()
-                raise StartFailed("Airflow ended by itself", hint=f"read {log}", exit_code=code)
-            except KeyboardInterrupt:
-                note("stopping Airflow")
-                return 0
-            finally:
-                _stop(child)
+        logs = settings.airflow / "logs"
+        logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note(f"starting Airflow (about 30 s); logs: {logs}")
+        with _interruptible(), _parts(airflow_env.environment(settings, port=port), logs) as parts:
+            _wait_healthy(parts, port, logs)
+            note(f"Airflow: http://127.0.0.1:{port}  user: {airflow_env.USER}  password: in {password}")
+            note(f"drop files below {settings.drop}; Ctrl-C stops")
+            while True:
+                _all_run(parts, logs)
+                time.sleep(1)
+    except KeyboardInterrupt:
+        note("Airflow is stopped")
+        return 0
     finally:
         lock.release()
 
 
-def _start(settings: Settings, port: int, log: TextIO) -> subprocess.Popen[bytes]:
-    """Standalone in a process group of its own, so that Ctrl-C reaches it once, through us."""
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    return subprocess.Popen(
-        [sys.executable, "-m", "airflow", "standalone"],
-        env={**os.environ, **airflow_env.environment(settings, port=port)},
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _wait_healthy(child: subprocess.Popen[bytes], port: int, log: object) -> None:
+@contextmanager
+def _parts(env: dict[str, str], logs: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The parts by name, each with its log; all are ended on the way out."""
+    whole = {**os.environ, **env}
+    _migrate(whole, logs)
+    parts: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, command in PARTS.items():
+            parts[name] = _start([sys.executable, "-m", "airflow", *command], whole, logs / f"{name}.log")
+        yield parts
+    finally:
+        _stop(list(parts.values()))
+
+
+def _migrate(env: dict[str, str], logs: Path) -> None:
+    code = _start([sys.executable, "-c", MIGRATE], env, logs / "migrate.log").wait()
+    if code:
+        raise AirflowFailed("Airflow's database could not be made", hint=f"read {logs / 'migrate.log'}", exit_code=code)
+
+
+def _start(command: list[str], env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """In a process group of its own: Ctrl-C at the terminal reaches it through us only."""
+    with log.open("w", encoding="utf-8") as stream:
+        return subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _wait_healthy(parts: dict[str, subprocess.Popen[bytes]], port: int, logs: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        if child.poll() is not None:
-            raise StartFailed("Airflow ended while starting", hint=f"read {log}", exit_code=child.returncode)
+        _all_run(parts, logs)
         with suppress(URLError, OSError, ValueError):
             with urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=2) as answer:
                 health = json.load(answer)
-            if all((health.get(c) or {}).get("status") == "healthy" for c in COMPONENTS):
+            if all((health.get(part) or {}).get("status") == "healthy" for part in HEALTHY):
                 return
         time.sleep(0.5)
-    raise StartFailed(f"Airflow was not healthy after {START_SECONDS} s", hint=f"read {log}", port=port)
+    raise AirflowFailed(f"Airflow was not healthy after {START_SECONDS} s", hint=f"read the logs in {logs}", port=port)
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Ask standalone to stop its parts; end the whole group when it does not in time."""
-    if child.poll() is None:
-        child.send_signal(signal.SIGINT)
+def _all_run(parts: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    for name, part in parts.items():
+        if part.poll() is not None:
+            raise AirflowFailed(
+                f"Airflow's {name} ended by itself", hint=f"read {logs / name}.log", exit_code=part.returncode
+            )
+
+
+def _stop(parts: list[subprocess.Popen[bytes]]) -> None:
+    """Ask every part to end, running tasks first; end what remains of its group when time is up."""
+    for part in parts:
+        if part.poll() is None:
+            part.terminate()
+    end = time.monotonic() + STOP_SECONDS
+    for part in parts:
         with suppress(subprocess.TimeoutExpired):
-            child.wait(STOP_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
+            part.wait(max(0.1, end - time.monotonic()))
+        with suppress(ProcessLookupError):
+            os.killpg(part.pid, signal.SIGKILL)
 
 
 def _port_is_free(port: int) -> None:

@@ -120,7 +120,7 @@ def test_every_feed_has_its_dag_as_its_contract_says(parsed: dict[str, Any], cat
         assert dag["waits_for"] == [f"lake://drop/{feed.id}"]
         assert (dag["cron"] is None) == (feed.catalogue.update == "irregular")
         assert dag["down"]["collect"] == ["land"]
-        assert dag["down"]["land"] == ["load"]
+        assert dag["down"]["land"] == ["gate", "load"]
         assert dag["down"]["load"] == ["announce", "gate"]
     extra = {d for d in parsed["dags"] if d.startswith("feed.")} - {f"feed.{f}" for f in catalog.feeds}
     assert not extra
