@@ -42,3 +42,8 @@
 {% macro format_month(d) %}{{ return(adapter.dispatch('format_month')(d)) }}{% endmacro %}
 {% macro default__format_month(d) %}strftime({{ d }}, '%Y-%m'){% endmacro %}
 {% macro spark__format_month(d) %}date_format({{ d }}, 'yyyy-MM'){% endmacro %}
+
+{# The newest date of a column, or the date a var of the run sets. #}
+{% macro newest_or_var(column, name) %}
+    {%- if var(name, none) -%} max(cast('{{ var(name) }}' as date)) {%- else -%} max({{ column }}) {%- endif -%}
+{% endmacro %}

@@ -21,13 +21,15 @@ listed_rows as (
         uscc,
         entity_name,
         entity_type,
-        row_number() over (partition by uscc order by source_updated_at desc, source_record_id) as place
+        row_number() over (partition by uscc order by source_updated_at desc, source_record_id asc) as place
     from {{ ref('staging__market_supervision__listed_companies') }}
     where uscc is not null
 ),
 
 listed as (
-    select * from listed_rows where place = 1
+    select *
+    from listed_rows
+    where place = 1
 ),
 
 merged as (

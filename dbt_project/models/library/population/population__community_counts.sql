@@ -2,11 +2,7 @@
 -- none) is empty and flagged. Ages are as of the newest update of the sources, unless the var as_of_date is set.
 with as_of as (
     select
-        {% if var('as_of_date', none) %}
-            max(cast('{{ var("as_of_date") }}' as date)) as as_of_date
-        {% else %}
-            max(source_updated_date) as as_of_date
-        {% endif %}
+        {{ newest_or_var('source_updated_date', 'as_of_date') }} as as_of_date
     from {{ ref('population__residents') }}
 ),
 

@@ -10,9 +10,9 @@ with members as (
         row_number() over (
             partition by household_key
             order by
-                case when family_relation_code = '0' then 0 else 1 end,
+                case when family_relation_code = '0' then 0 else 1 end asc,
                 source_updated_date desc,
-                resident_key
+                resident_key asc
         ) as place
     from {{ ref('population__residents') }}
     where household_key is not null

@@ -13,13 +13,15 @@ with household_rows as (
         marital_code,
         community_code,
         updated_at as source_updated_at,
-        row_number() over (partition by resident_key order by updated_at desc, household_number) as place
+        row_number() over (partition by resident_key order by updated_at desc, household_number asc) as place
     from {{ ref('staging__public_security__household') }}
     where resident_key is not null
 ),
 
 household as (
-    select * from household_rows where place = 1
+    select *
+    from household_rows
+    where place = 1
 ),
 
 floating_rows as (
@@ -32,7 +34,7 @@ floating_rows as (
         communities.code as community_code,
         row_number() over (
             partition by people.resident_key
-            order by people.registration_date desc, communities.code
+            order by people.registration_date desc, communities.code asc
         ) as place
     from {{ ref('staging__public_security__floating_population') }} as people
     left join {{ ref('codes__streets') }} as streets
@@ -45,7 +47,9 @@ floating_rows as (
 ),
 
 floating as (
-    select * from floating_rows where place = 1
+    select *
+    from floating_rows
+    where place = 1
 ),
 
 merged as (

@@ -2,7 +2,6 @@
 -- Daily reports use the 24-hour means of PM2.5, PM10, SO2, NO2, CO and the daily maximum 8-hour mean of O3; where
 -- O3 is above the end of its 8-hour table (2012 edition: 800 µg/m³), its 1-hour index takes the place.
 {% set shares = ['pm25', 'pm10', 'so2', 'no2', 'co', 'o3'] %}
-{% set names = {'pm25': 'PM2.5', 'pm10': 'PM10', 'so2': 'SO2', 'no2': 'NO2', 'co': 'CO', 'o3': 'O3'} %}
 with wide as (
     select
         station_name,
@@ -50,8 +49,20 @@ shares as (
 computed as (
     select
         *,
-        greatest({% for p in shares %}coalesce(iaqi_{{ p }}, -1){% if not loop.last %}, {% endif %}{% endfor %}) as top,
-        {% for p in shares %}iaqi_{{ p }} is not null{% if not loop.last %} and {% endif %}{% endfor %} as is_complete
+        greatest(
+            coalesce(iaqi_pm25, -1),
+            coalesce(iaqi_pm10, -1),
+            coalesce(iaqi_so2, -1),
+            coalesce(iaqi_no2, -1),
+            coalesce(iaqi_co, -1),
+            coalesce(iaqi_o3, -1)
+        ) as top,
+        iaqi_pm25 is not null
+        and iaqi_pm10 is not null
+        and iaqi_so2 is not null
+        and iaqi_no2 is not null
+        and iaqi_co is not null
+        and iaqi_o3 is not null as is_complete
     from shares
 ),
 
@@ -78,10 +89,13 @@ select
     case
         when published.aqi > 50
             then concat_ws(
-                '、'
-                {%- for p in shares %},
-                case when published.iaqi_{{ p }} = published.aqi then '{{ names[p] }}' end
-                {%- endfor %}
+                '、',
+                case when published.iaqi_pm25 = published.aqi then 'PM2.5' end,
+                case when published.iaqi_pm10 = published.aqi then 'PM10' end,
+                case when published.iaqi_so2 = published.aqi then 'SO2' end,
+                case when published.iaqi_no2 = published.aqi then 'NO2' end,
+                case when published.iaqi_co = published.aqi then 'CO' end,
+                case when published.iaqi_o3 = published.aqi then 'O3' end
             )
     end as primary_pollutant,
     {% for p in shares[:5] %}

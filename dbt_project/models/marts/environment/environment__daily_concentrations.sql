@@ -40,7 +40,9 @@ hours as (
         hourly.o3_ugm3
     from days
     cross join (
-        values {% for h in range(24) %}({{ h }}){% if not loop.last %}, {% endif %}{% endfor %}
+        values
+        (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11),
+        (12), (13), (14), (15), (16), (17), (18), (19), (20), (21), (22), (23)
     ) as clock (hour)
     left join hourly
         on

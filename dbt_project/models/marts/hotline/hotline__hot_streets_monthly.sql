@@ -8,7 +8,7 @@ with topics as (
         count(*) as topic_orders,
         row_number() over (
             partition by street_code, month
-            order by count(*) desc, category_1, coalesce(category_2, '')
+            order by count(*) desc, category_1 asc, coalesce(category_2, '')
         ) as place
     from {{ ref('hotline__response_times') }}
     where not is_excluded

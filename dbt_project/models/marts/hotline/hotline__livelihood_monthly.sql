@@ -10,7 +10,7 @@ with counted as (
 
 rated as (
     select
-        counted.*,
+        *,
         sum(assessed_count) over (partition by month) as month_count,
         {{ hotline_rates() }}
     from counted

@@ -22,7 +22,7 @@ ranked as (
         before.orders_count as orders_before,
         row_number() over (
             partition by counted.month
-            order by counted.orders_count desc, counted.category_1, counted.category_2, counted.category_3
+            order by counted.orders_count desc, counted.category_1 asc, counted.category_2 asc, counted.category_3 asc
         ) as place
     from counted
     left join counted as before
