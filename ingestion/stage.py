@@ -34,6 +34,7 @@ from ingestion.stage_sql import ACCEPTED, QUARANTINED, WORD_BITS, Plan, words
 from quality.coordinates import point_wkb, to_cgcs2000
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
+from warehouse.duck import load_extension
 from warehouse.schema import feed_columns
 
 MEMORY_LIMIT = "900MB"
@@ -157,7 +158,7 @@ def _stage(
         if con.execute("SELECT 1 FROM _losers WHERE why = 'key_conflict' LIMIT 1").fetchone():
             _remember_conflicts(con, plan, reopen)
         _make_view(con, plan, receipt, loaded_at)
-        _count(staged)
+        recount(staged)
     except BaseException:
         staged.close()
         raise
@@ -217,14 +218,6 @@ def open_stage(
     return con, path
 
 
-def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Load a DuckDB extension that was installed as a Python package; no network."""
-    import duckdb_extensions
-
-    duckdb_extensions.import_extension(name, con=con)
-    con.load_extension(name)
-
-
 def _point_wkb(x: pa.Array, y: pa.Array, crs: pa.Array) -> pa.Array:
     if not len(x):
         return pa.array([], pa.binary())
@@ -256,7 +249,8 @@ def _make_view(con: duckdb.DuckDBPyConnection, plan: Plan, receipt: str, loaded_
     )
 
 
-def _count(staged: Staged) -> None:
+def recount(staged: Staged) -> None:
+    """Count the rows again after some were taken out of ``accepted``."""
     con, plan = staged.con, staged.plan
     staged.rows_found = _one(con, "SELECT count(*) FROM staged")
     staged.rows_accepted = _one(con, "SELECT count(*) FROM accepted")

@@ -140,7 +140,8 @@ class Plan:
 
     def _source(self) -> str:
         texts = ", ".join(f"c{i}" for i in range(self.width))
-        blank = f"coalesce({', '.join(f'nullif(trim(c{i}, {_BLANKS}), )' for i in range(self.width))})"
+        filled = ", ".join(f"nullif(trim(c{i}, {_BLANKS}), '')" for i in range(self.width))
+        blank = f"coalesce({filled})"
         skip = f"WHEN _problem IS NULL AND {blank} IS NULL THEN 'blank'"
         if self.feed.format.footer:
             skip += f" WHEN regexp_matches({blank}, {self._parameter(self.feed.format.footer)}::VARCHAR) THEN 'footer'"

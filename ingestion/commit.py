@@ -1,0 +1,231 @@
+# ruff: noqa: S608 - every name and constant here comes from a validated contract and is quoted
+"""The Delta commits of one load: quarantine, feed table, platform tables, each once a receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from catalog.model import Feed
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
+from ingestion.landing import Receipt
+from ingestion.results import LoadResult, loads_row
+from ingestion.stage import Staged
+from ingestion.stage_sql import QUARANTINED, WORD_BITS, words
+from quality.pseudonym import load_key, pseudonym_sql
+from quality.sql import literal, quote
+from warehouse.delta import commit_once, ensure_table, exists, transaction_version
+from warehouse.duck import load_extension
+from warehouse.schema import feed_columns, feed_schema
+from warehouse.tables import table_lock
+
+APP = "ingest"
+BATCH_ROWS = 100_000
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        ("receipt", pa.string()),
+        ("row_number", pa.int64()),
+        ("part", pa.int64()),
+        ("rules", pa.list_(pa.string())),
+        ("reasons", pa.string()),
+        ("parties", pa.list_(pa.string())),
+        ("raw", pa.string()),
+        ("quarantined_at", pa.timestamp("us", tz="UTC")),
+        ("status", pa.string()),
+        ("closed_at", pa.timestamp("us", tz="UTC")),
+        ("closed_by", pa.string()),
+    ]
+)
+"""``quarantine.<feed>``: one row a rejected record. ``part`` counts the values of an unpivoted record,
+0 otherwise; ``raw`` is JSON of source column to text, or ``_fields``/``_line`` where columns could not
+be told; ``status`` is ``open``, ``loaded`` (by a replay) or ``skipped``."""
+
+
+def app_id(feed_id: str) -> str:
+    """The application id of a feed's loads; its version is the receipt's sequence."""
+    return f"{APP}/{feed_id}"
+
+
+def is_committed(settings: Settings, feed: Feed, receipt: Receipt) -> bool:
+    """Whether the feed table already carries this receipt's commit."""
+    done = transaction_version(settings.feed_path(feed.id), app_id(feed.id))
+    return done is not None and done >= receipt.sequence
+
+
+@dataclass(frozen=True)
+class Output:
+    """How the accepted rows meet the feed table."""
+
+    mode: str
+    select: str
+    evolve: bool
+
+
+def mark_known_rows(settings: Settings, feed: Feed, staged: Staged) -> int:
+    """Take out accepted rows that the feed table makes needless, and count those that will replace one.
+
+    Append: rows whose key is there (``known``). Upsert with ``newest_by``: rows older than what is
+    there (``older``).
+
+    Returns:
+        Accepted rows whose key is in the table and that will replace its row.
+    """
+    path = settings.feed_path(feed.id)
+    if feed.load.mode == "snapshot" or not exists(path):
+        return 0
+    con, keys = staged.con, [quote(k) for k in feed.load.key]
+    load_extension(con, "delta")
+    newest = quote(feed.load.newest_by) if feed.load.newest_by else None
+    wanted = ", ".join([*keys, *([newest] if newest and feed.load.newest_by not in feed.load.key else [])])
+    same = " AND ".join(f"t.{k} = s.{k}" for k in keys)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE _there AS SELECT {wanted} FROM delta_scan({literal(path)}) t "
+        f"WHERE EXISTS (SELECT 1 FROM accepted s WHERE {same})"
+    )
+    why, condition = "known", "true"
+    if feed.load.mode == "upsert":
+        why, condition = "older", f"s.{newest} < t.{newest} OR (s.{newest} IS NULL AND t.{newest} IS NOT NULL)"
+    if feed.load.mode == "append" or newest:
+        con.execute(
+            f"INSERT INTO _losers SELECT s.rowid, s._row_number, s._part, '{why}' "
+            f"FROM staged s JOIN _there t ON {same} WHERE s._state = 0 AND s.rowid NOT IN (SELECT r FROM _losers) AND ({condition})"
+        )
+    row = con.execute(f"SELECT count(*) FROM accepted s SEMI JOIN _there t ON {same}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def commit_quarantine(settings: Settings, feed: Feed, receipt: Receipt, staged: Staged, at: datetime) -> None:
+    """Commit the rejected rows with their rules, reasons and raw values; a repeat replaces the receipt's rows."""
+    path = settings.quarantine_path(feed.id)
+    if not staged.rows_quarantined:
+        withdraw_quarantine(settings, feed, receipt)
+        return
+    rows = staged.con.execute(quarantine_sql(staged, receipt.id, at)).to_arrow_reader(BATCH_ROWS)
+    name = app_id(feed.id)
+    done = transaction_version(path, name)
+    if done is not None and done >= receipt.sequence:
+        # a crash came after this commit and before the feed's: the contract may have changed since
+        commit_once(
+            path, rows, mode="overwrite", predicate=f"receipt = {literal(receipt.id)}",
+            app_id=f"{name}/again", version=int(at.timestamp() * 1_000_000),
+        )  # fmt: skip
+        return
+    commit_once(path, rows, mode="append", app_id=name, version=receipt.sequence)
+
+
+def withdraw_quarantine(settings: Settings, feed: Feed, receipt: Receipt) -> None:
+    """Remove the rows that an attempt killed before its feed commit left in quarantine."""
+    path = settings.quarantine_path(feed.id)
+    done = transaction_version(path, app_id(feed.id))
+    if done is not None and done >= receipt.sequence:
+        DeltaTable(path).delete(f"receipt = {literal(receipt.id)}")
+
+
+def quarantine_sql(staged: Staged, receipt: str, at: datetime) -> str:
+    """SELECT of the rejected rows in the order of QUARANTINE_SCHEMA; makes the tables it reads."""
+    con, plan = staged.con, staged.plan
+    checks = [{"ord": i, "code": c.code, "message": c.message_zh, "party": c.party} for i, c in enumerate(plan.rejects)]
+    con.register("_rules", pa.Table.from_pylist(checks))
+    con.execute("CREATE OR REPLACE TEMP TABLE _checks AS SELECT * FROM _rules")
+    con.unregister("_rules")
+    hits = [
+        f"SELECT s.rowid AS r, c.ord, c.code, c.message, c.party FROM staged s JOIN _checks c "
+        f"ON c.ord >= {word * WORD_BITS} AND c.ord < {(word + 1) * WORD_BITS} "
+        f"AND (s._reject{word} >> (c.ord - {word * WORD_BITS})::INTEGER) & 1 = 1 WHERE s._state = {QUARANTINED}"
+        for word in range(words(len(plan.rejects)))
+    ]
+    cases = " ".join(f"WHEN '{code}' THEN {literal(text)}" for code, text in PROBLEM_ZH.items())
+    problem = f"CASE s._problem WHEN '{REPAIRED}' THEN '{RAGGED}' ELSE s._problem END"
+    hits.append(
+        f"SELECT rowid, -1, {problem}, CASE {problem} {cases} END, 'source' FROM staged s "
+        f"WHERE _problem IS NOT NULL AND _state = {QUARANTINED}"
+    )
+    hits.append(
+        f"SELECT r, -1, why, {literal(PROBLEM_ZH['key_conflict'])}, 'source' FROM _losers WHERE why = 'key_conflict'"
+    )
+    con.execute("CREATE TABLE IF NOT EXISTS _conflict_raw (_row_number BIGINT, _part BIGINT, raw VARCHAR)")
+    when = f"TIMESTAMPTZ {literal(at.isoformat())}"
+    return (
+        f"SELECT {literal(receipt)} AS receipt, s._row_number AS row_number, s._part::BIGINT AS part, "
+        f"list(h.code ORDER BY h.ord) AS rules, string_agg(h.message, '；' ORDER BY h.ord) AS reasons, "
+        f"list(h.party ORDER BY h.ord) AS parties, any_value(coalesce(s._raw, c.raw)) AS raw, "
+        f"{when} AS quarantined_at, 'open' AS status, NULL::TIMESTAMPTZ AS closed_at, NULL::VARCHAR AS closed_by "
+        f"FROM staged s JOIN ({' UNION ALL '.join(hits)}) h ON h.r = s.rowid "
+        f"LEFT JOIN _conflict_raw c ON c._row_number = s._row_number AND c._part = s._part "
+        f"GROUP BY s.rowid, s._row_number, s._part ORDER BY s._row_number, s._part"
+    )
+
+
+def commit_feed(
+    settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, staged: Staged, *, replacing: int
+) -> bool:
+    """Commit the accepted rows to the feed table in the contract's mode; the table exists afterwards."""
+    path = settings.feed_path(feed.id)
+    ensure_table(path, feed_schema(catalog, feed), partition_by=feed.load.partition_by)
+    if not staged.rows_accepted:
+        return False
+    out = output(settings, catalog, feed, staged)
+    mode = "merge" if feed.load.mode == "upsert" and replacing else out.mode
+    return commit_once(
+        path,
+        staged.con.execute(out.select).to_arrow_reader(BATCH_ROWS),
+        mode="overwrite" if mode == "overwrite" else "merge" if mode == "merge" else "append",
+        app_id=app_id(feed.id),
+        version=receipt.sequence,
+        merge_key=feed.load.key,
+        newest_by=feed.load.newest_by,
+        evolve=out.evolve,
+        metadata={"receipt": receipt.id, "rows": str(staged.rows_accepted)},
+    )
+
+
+def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> Output:
+    """The SELECT of the rows to write, in the columns of the feed table, pseudonyms made on the way."""
+    con = staged.con
+    there = {f.name: f for f in DeltaTable(settings.feed_path(feed.id)).schema().fields}
+    pieces, names, source = [], [], ""
+    for column in feed_columns(catalog, feed):
+        names.append(column.name)
+        if column.origin == "pseudonym":
+            pieces.append(f"{pseudonym_sql(quote(source), column.name)} AS {quote(column.name)}")
+        else:
+            source = column.name
+            pieces.append(quote(column.name))
+    if any(c.origin == "pseudonym" for c in feed_columns(catalog, feed)):
+        load_key(settings.keys, create=not _has_rows(settings, feed)).register(con)
+    pieces += [quote(n) for n in staged.plan.extra.values()]
+    names += list(staged.plan.extra.values())
+    evolve = set(names) != set(there)
+    if feed.load.mode != "snapshot":
+        schema = pa.schema(DeltaTable(settings.feed_path(feed.id)).schema().to_arrow())
+        empty = con.from_arrow(schema.empty_table())
+        types = dict(zip(empty.columns, map(str, empty.types), strict=True))
+        pieces += [f"CAST(NULL AS {types[n]}) AS {quote(n)}" for n in there if n not in names]
+    mode = "overwrite" if feed.load.mode == "snapshot" else "append"
+    return Output(mode, f"SELECT {', '.join(pieces)} FROM accepted", evolve)
+
+
+def commit_platform(
+    settings: Settings, receipt: Receipt, result: LoadResult, at: datetime, validations: pa.Table | None
+) -> None:
+    """Write the load's row and its check results to the platform tables, once."""
+    name = app_id(receipt.feed)
+    tables = {"loads": loads_row(receipt, result, at)}
+    if validations is not None and validations.num_rows:
+        tables["validations"] = validations
+    for table, rows in tables.items():
+        with table_lock(settings, f"platform.{table}"):
+            commit_once(
+                settings.platform_path(table), rows, mode="append", app_id=name, version=receipt.sequence, evolve=True
+            )
+
+
+def _has_rows(settings: Settings, feed: Feed) -> bool:
+    path = settings.feed_path(feed.id)
+    return exists(path) and bool(DeltaTable(path).file_uris())
