@@ -11,9 +11,11 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from catalog.errors import UnknownName
@@ -44,6 +46,29 @@ def write(result: SqlResult, format: str, out: BinaryIO) -> int:
     return writers[format](result, out)
 
 
+def write_result(result: SqlResult, format: str, out: Path | None = None) -> int:
+    """Write ``result`` to standard output, or to the file ``out``, which appears whole or not at all; closes it.
+
+    Raises:
+        UnknownName: ``format`` is not one of ``FORMATS``.
+    """
+    with result:
+        if out is not None:
+            part = out.with_name(f".{out.name}.part")
+            try:
+                with part.open("wb") as f:
+                    count = write(result, format, f)
+                part.replace(out)
+            finally:
+                part.unlink(missing_ok=True)
+            return count
+        if format == "table":
+            from rich.console import Console
+
+            return write_table(result, Console())
+        return write(result, format, sys.stdout.buffer)
+
+
 def write_table(result: SqlResult, console: Console) -> int:
     """Rows as a table for people; control characters in values are made harmless."""
     from rich.table import Table
@@ -58,6 +83,8 @@ def write_table(result: SqlResult, console: Console) -> int:
         table.add_row(*(Text("NULL", style="dim") if v is None else Text(_shown(v)) for v in row))
         count += 1
     console.print(table)
+    if result.truncated:
+        console.print(f"… cut at {count} rows; raise --limit for more", style="dim")
     return count
 
 
