@@ -105,8 +105,9 @@ class FaultEntry:
 class FileTruth:
     """What one delivered file holds and what loading it after the files before it must give.
 
-    ``rows = loaded + quarantined + skipped``; ``warned`` counts some of the loaded.
-    ``copy_of`` names the file whose bytes are repeated: all of it is recognised, nothing loads.
+    ``rows = loaded + quarantined + skipped``. ``warned`` counts the loaded records whose injected
+    fault is one that only warns; the loader's own warnings also count rows it rejects or skips.
+    ``copy_of`` names the file whose bytes are repeated: it is recognised and skipped whole.
     """
 
     feed: str
@@ -135,8 +136,9 @@ class Truth:
         return made
 
     def repeat(self, original: FileTruth, file: str) -> None:
-        """The bytes of ``original`` delivered once more under another name."""
-        self.files.append(FileTruth(feed=original.feed, file=file, rows=original.rows, copy_of=original.file))
+        """The bytes of ``original`` delivered once more under another name: found and skipped, all of it."""
+        rows = original.rows
+        self.files.append(FileTruth(feed=original.feed, file=file, rows=rows, skipped=rows, copy_of=original.file))
 
     def table_rows(self, feed: str) -> int:
         """Rows the feed table must hold in the end (feeds with a key)."""

@@ -45,7 +45,7 @@ FAULT_HEADER = ("file", "feed", "row", "column", "fault", "expected")
 
 
 class FeedTotals(BaseModel):
-    """One feed: rows of its files in sending order, repeats of whole files left out.
+    """One feed: rows of its files loaded in sending order, repeats of whole files among them.
 
     ``rows = expected_loaded + expected_quarantined + expected_skipped``. ``table_rows`` is what
     the feed table holds in the end.
@@ -125,7 +125,7 @@ class TruthFolder:
         """What each feed's files hold, by feed id."""
         out = {}
         for feed in sorted({f.feed for f in truth.files}):
-            own = [f for f in truth.files if f.feed == feed and not f.copy_of]
+            own = [f for f in truth.files if f.feed == feed]
             loaded = sum(f.loaded for f in own)
             out[feed] = FeedTotals(
                 files=len(own),

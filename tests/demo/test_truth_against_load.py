@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from datetime import UTC, datetime
 
@@ -37,4 +38,29 @@ def test_the_rules_reject_exactly_the_records_the_truth_names(
             ok = staged.rows_found == int(f["rows"]) and staged.rows_quarantined == int(f["quarantined"])
         if not ok or found != expected[f["file"]]["quarantined"]:
             wrong[f["file"]] = sorted(found ^ expected[f["file"]]["quarantined"])[:5]
+    assert wrong == {}
+
+
+@pytest.mark.slow
+def test_loading_in_sending_order_gives_what_the_truth_foresees(
+    district: District, catalog: Catalog, settings: Settings
+) -> None:
+    from deltalake import DeltaTable
+
+    from ingestion.load import ingest
+
+    shutil.copytree(district.drop, settings.drop, dirs_exist_ok=True)
+    expected = {f["file"]: f for f in district.table("files.csv")}
+    columns = ("rows", "loaded", "quarantined", "skipped")
+    wrong: dict[str, object] = {}
+    for feed_id, totals in district.summary.feeds.items():
+        folder = catalog.feed(feed_id).source.path.rpartition("/")[0]
+        for r in ingest(settings, catalog, feed_id, now=NOW):
+            truth = tuple(int(expected[f"{folder}/{r.file}"][c]) for c in columns)
+            got = (r.rows_found, r.rows_loaded, r.rows_quarantined, r.rows_skipped)
+            if got != truth:
+                wrong[f"{feed_id}/{r.file}"] = (r.verdict, got, truth)
+        rows = DeltaTable(settings.feed_path(feed_id)).count()
+        if rows != totals.table_rows:
+            wrong[feed_id] = (rows, totals.table_rows)
     assert wrong == {}
