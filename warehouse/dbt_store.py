@@ -29,6 +29,8 @@ from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.duck import literal, quote
 
 BATCH_ROWS = 100_000
+MERGE_ROWS_IN_MEMORY = 1_000_000
+"""Up to so many rows a merge holds its source in memory: only then does it skip files without its keys."""
 STAGE = "lakehouse_increment"
 SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
 """Aliases of a merge, those dbt's ``incremental_predicates`` use everywhere."""
@@ -153,11 +155,11 @@ def _increment(
     rows = _scalar(cur, f"select count(*) from {stage}")
     if rows or len({c.name for c in written} - {c.name for c in target}):
         with _Rows(cur, f"from {stage}", request) as stream:
-            _commit_increment(request, table, stream.reader, predicate)
+            _commit_increment(request, table, stream.reader, predicate, rows)
     return StoreResult(rows=rows, version=DeltaTable(request.path).version())
 
 
-def _commit_increment(request: StoreRequest, table: DeltaTable, reader: Any, predicate: str | None) -> None:
+def _commit_increment(request: StoreRequest, table: DeltaTable, reader: Any, predicate: str | None, rows: int) -> None:
     evolve = request.on_schema_change == "append_new_columns"
     if request.strategy in ("merge", "history"):
         key = (*request.unique_key, VALID_FROM) if request.strategy == "history" else request.unique_key
@@ -168,6 +170,7 @@ def _commit_increment(request: StoreRequest, table: DeltaTable, reader: Any, pre
             source_alias=SOURCE,
             target_alias=TARGET,
             merge_schema=evolve,
+            streamed_exec=rows > MERGE_ROWS_IN_MEMORY,
             writer_properties=_WRITER,
             commit_properties=_commit(request),
         )
