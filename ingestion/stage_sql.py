@@ -21,7 +21,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from ingestion.columns_sql import clean, code_map, raw_name, raw_sql, typed_sql
 from ingestion.formats.base import PROBLEM_ZH, REPAIRED, batch_schema
-from ingestion.formats.header import is_unnamed, normalise
+from ingestion.formats.header import Wanted, is_unnamed, normalise
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
 
@@ -103,9 +103,13 @@ class Plan:
         checks = []
         text = f"concat({', '.join(f'c{i}' for i in range(self.width))})"
         checks.append(Check("nul", PROBLEM_ZH["nul"], f"contains({text}, chr(0))"))
-        unnamed = [i for i, n in enumerate(self.columns[: self.width]) if is_unnamed(n) or re.fullmatch(r"列\d+", n)]
+        known = Wanted.of(self.feed)
+        taken = known.names() | known.ignore
+        names = enumerate(self.columns[: self.width])
+        unnamed = [i for i, n in names if is_unnamed(n) and normalise(n) not in taken]
         if unnamed:
-            filled = " OR ".join(f"coalesce(trim(c{i}, {_BLANKS}), '') <> ''" for i in unnamed[:64])
+            fillers = (*self.feed.format.null_values, "/", "-", "—")
+            filled = " OR ".join(f"{clean(f'c{i}', fillers)} IS NOT NULL" for i in unnamed[:64])
             checks.append(Check("unnamed_value", PROBLEM_ZH["unnamed_value"], f"({filled})"))
         return checks
 

@@ -35,7 +35,7 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     header = choose_header([[text(c) for c in row] for row in head], wanted, fmt.header_row, fmt.max_columns)
     columns = unique_columns(header.columns)
     merged = _merged_below(sheet, header.row)
-    about = {"sheet": sheet.name, "header_row": header.row, "title_rows": header.row - 1}
+    about = {"sheet": sheet.name, "header_row": header.row, "title_rows": max(header.row - 1, 0)}
     body = _body(head[header.row :], rows, left)
     return Opened(columns, rows_to_batches(_rows(body, header.row, merged, len(columns)), len(columns)), about)
 

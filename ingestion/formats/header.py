@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ MIN_SHARE = 0.5
 """Share of the contract's columns a row must carry to be its header."""
 
 _SPACE = re.compile(r"\s+")
-_UNNAMED = re.compile(r"^(unnamed:?\s*\d+(_level_\d+)?|column\d+|f\d+)?$", re.IGNORECASE)
+_UNNAMED = re.compile(r"^(unnamed:?\s*\d+(_level_\d+)?|column\d+|f\d+|列\d+|[/\\—-]+(#\d+)?)?$", re.IGNORECASE)
 
 
 def normalise(name: object) -> str:
@@ -27,7 +28,7 @@ def normalise(name: object) -> str:
 
 
 def is_unnamed(name: str) -> bool:
-    """Whether a header cell is empty or a filler such as ``Unnamed: 3``."""
+    """Whether a header cell is empty or a filler such as ``Unnamed: 3``, ``/`` or ``列3``."""
     return bool(_UNNAMED.match(normalise(name)))
 
 
@@ -117,11 +118,13 @@ def find_header(rows: Iterable[Sequence[object]], wanted: Wanted) -> Header | No
 
 
 def choose_header(rows: Sequence[Sequence[object]], wanted: Wanted, declared: int | str, max_columns: int) -> Header:
-    """The header by the contract's ``header_row``.
+    """The header by the contract's ``header_row``; 0 says that there is none and columns are ``列1``, ``列2`` …
 
     Raises:
         InputError: no row carries the contract's columns, or the row has too many columns.
     """
+    if declared == 0:
+        return _no_header(rows)
     found = find_header(rows, wanted)
     if isinstance(declared, int):
         cells = tuple("" if c is None else str(c) for c in rows[declared - 1]) if declared <= len(rows) else ()
@@ -145,6 +148,13 @@ def choose_header(rows: Sequence[Sequence[object]], wanted: Wanted, declared: in
             hint="delete the empty columns in the source, or raise format.max_columns",
         )
     return found
+
+
+def _no_header(rows: Sequence[Sequence[object]]) -> Header:
+    """A header that is not there: as many columns as most rows have, called by their place."""
+    widths = Counter(len(row) for row in rows if row)
+    width = widths.most_common(1)[0][0] if widths else 0
+    return Header(0, tuple(f"列{place}" for place in range(1, width + 1)), 1.0)
 
 
 def match_columns(columns: Sequence[str], wanted: Wanted, *, freeze: bool) -> list[int]:
