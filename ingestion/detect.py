@@ -7,21 +7,33 @@ lines. Everything here is cheap, reads no more than it must and decides the same
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
-import json
 import re
-import unicodedata
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from ingestion.formats import kinds
+from ingestion.formats.header import normalise as header_key
+from ingestion.formats.text import detect_encoding
+
+__all__ = [
+    "FORMAT_OF",
+    "Header",
+    "clean_header",
+    "column_names",
+    "detect_delimiter",
+    "detect_encoding",
+    "detect_kind",
+    "find_header",
+    "header_key",
+]
+
 Kind = Literal[
     "empty", "csv", "xlsx", "xls", "json", "ndjson", "geojson", "shapefile", "gpkg", "kml", "gml",
-    "xml", "html", "dbf", "parquet", "sqlite", "zip", "gzip", "tar", "binary",
+    "xml", "html", "pdf", "dbf", "parquet", "zip", "gzip", "tar", "binary",
 ]  # fmt: skip
 
 FORMAT_OF: dict[str, str] = {
@@ -32,6 +44,10 @@ FORMAT_OF: dict[str, str] = {
 
 DELIMITERS = (",", "\t", ";", "|")
 _HEAD = 1 << 16
+_NAMED: dict[str, Kind] = {
+    "empty": "empty", "xlsx": "xlsx", "xls": "xls", "zip": "zip", "gzip": "gzip", "parquet": "parquet", "pdf": "pdf",
+    "shapefile-zip": "shapefile", "geopackage": "gpkg", "shapefile": "binary",
+}  # fmt: skip
 _GEOJSON_TYPES = "FeatureCollection|Feature|GeometryCollection|(?:Multi)?(?:Polygon|Point|LineString)"
 _GEOJSON = re.compile(rf'"type"\s*:\s*"(?:{_GEOJSON_TYPES})"')
 _JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*[{\[\]"])')
@@ -66,12 +82,10 @@ class Header(NamedTuple):
     Attributes:
         row: 1-based row of the header, 0 when there is none (all rows are data).
         names: cleaned, unique names (see ``column_names``); empty when ``row`` is 0.
-        matched: how many of the expected names it carries (0 without expectation).
     """
 
     row: int
     names: tuple[str, ...]
-    matched: int = 0
 
 
 def clean_header(cell: object) -> str:
@@ -80,41 +94,32 @@ def clean_header(cell: object) -> str:
     return re.sub(r"\s+", " ", text.replace("\ufeff", "").replace("\u3000", " ")).strip()
 
 
-def header_key(cell: object) -> str:
-    """A header cell for comparing: NFKC (full-width brackets, digits), no blanks, lower case."""
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", clean_header(cell))).casefold()
-
-
 def detect_kind(path: Path) -> Kind:
-    """What ``path`` is by content: archives are looked into, names are not."""
+    """What ``path`` is by content: archives are looked into, names are not.
+
+    Goes further than ``formats.kinds`` where a person has to be told: which XML, which binary, and
+    whether a line that starts with a bracket is JSON at all.
+
+    Raises:
+        InputError: an archive or workbook that is cut short.
+    """
+    kind = kinds.detect_kind(path)
     with path.open("rb") as f:
         head = f.read(_HEAD)
-    if not head.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
-        return "empty"
-    binary = _binary_kind(path, head)
-    if binary:
-        return binary
-    text = head.decode(detect_encoding(path, limit=_HEAD), errors="replace").lstrip("\ufeff \t\r\n")
-    if text.startswith("<"):
+    if kind in ("text", "binary"):
+        is_text = kind == "text" and (not _is_binary(head) or detect_encoding(path).startswith("utf-16"))
+        return _binary_kind(head) or ("csv" if is_text else "binary")
+    text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    if kind in ("xml", "html"):
         return _markup_kind(text)
-    if _JSON_START.match(text):
-        return _json_kind(path, text)
-    if _control_share(head) > 0.05 and b"\x00" in head and not _utf16(head):
-        return "binary"
-    return "csv"
+    if kind == "json" or kind == "ndjson" or kind == "geojson":
+        if not _JSON_START.match(text):
+            return "csv"
+        return "geojson" if kind == "json" and _is_geojson(path, text) else kind
+    return _NAMED[kind]
 
 
-def _binary_kind(path: Path, head: bytes) -> Kind | None:
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_kind(path)
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return "xls"
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if head.startswith(b"\x1f\x8b"):
-        return "gzip"
-    if head.startswith(b"SQLite format 3\x00"):
-        return "gpkg" if head[68:72] in (b"GPKG", b"GP10", b"GP11") else "sqlite"
+def _binary_kind(head: bytes) -> Kind | None:
     if head[257:262] == b"ustar":
         return "tar"
     if len(head) > 32 and head[0] in (0x03, 0x30, 0x83, 0x8B, 0xF5) and 1 <= head[2] <= 12 and 1 <= head[3] <= 31:
@@ -124,15 +129,9 @@ def _binary_kind(path: Path, head: bytes) -> Kind | None:
     return None
 
 
-def _zip_kind(path: Path) -> Kind:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [n.lower() for n in archive.namelist()]
-    except zipfile.BadZipFile:
-        return "zip"
-    if "[content_types].xml" in names and any(n.startswith("xl/") for n in names):
-        return "xlsx"
-    return "shapefile" if any(n.endswith(".shp") for n in names) else "zip"
+def _is_binary(head: bytes) -> bool:
+    control = sum(1 for b in head if b < 9 or 13 < b < 32)
+    return control > 0.05 * len(head) and b"\x00" in head
 
 
 def _markup_kind(text: str) -> Kind:
@@ -144,88 +143,14 @@ def _markup_kind(text: str) -> Kind:
     return "gml" if "opengis.net/gml" in start or "opengis.net/wfs" in start else "xml"
 
 
-def _json_kind(path: Path, text: str) -> Kind:
-    lines = [line for line in text.split("\n", 3)[:3] if line.strip()]
-    if len(lines) > 1 and _is_json(lines[0]) and lines[1].lstrip().startswith(("{", "[")):
-        return "ndjson"
-    if text.startswith("{") and _GEOJSON.search(text[:_HEAD]):
-        return "geojson"
-    if text.startswith("{") and path.stat().st_size <= 64 << 20:
-        with path.open("rb") as f:
-            f.seek(max(0, path.stat().st_size - 4096))
-            tail = f.read().decode("utf-8", errors="replace")
-        if '"features"' in text and _GEOJSON.search(tail):
-            return "geojson"
-    return "json"
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except json.JSONDecodeError:
+def _is_geojson(path: Path, text: str) -> bool:
+    """GeoJSON may name its type after megabytes of features."""
+    if not text.startswith("{") or path.stat().st_size > 64 << 20:
         return False
-    return True
-
-
-def _control_share(head: bytes) -> float:
-    return sum(1 for b in head if b < 9 or 13 < b < 32) / len(head)
-
-
-def _utf16(head: bytes) -> str | None:
-    """UTF-16 without a BOM: one byte of each pair is nearly always zero in ASCII-rich text."""
-    if len(head) < 8:
-        return None
-    even, odd = head[0::2].count(0) / (len(head) / 2), head[1::2].count(0) / (len(head) / 2)
-    if odd > 0.2 and even < 0.02:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.2 and odd < 0.02 else None
-
-
-def detect_encoding(path: Path, limit: int | None = None) -> str:
-    """The Python codec of a text file: ``utf-8``, ``utf-8-sig``, ``gb18030`` or ``utf-16…``.
-
-    UTF-8 is proven over the whole file (or the first ``limit`` bytes): GB18030 text is never
-    valid UTF-8 for long. When neither decodes, the one with fewer faults wins; a character cut
-    by a truncated file is no fault. ASCII is UTF-8.
-    """
     with path.open("rb") as f:
-        head = f.read(4096)
-        for bom, name in (
-            (codecs.BOM_UTF8, "utf-8-sig"),
-            (codecs.BOM_UTF32_LE, "utf-32"),
-            (codecs.BOM_UTF16_LE, "utf-16"),
-            (codecs.BOM_UTF16_BE, "utf-16"),
-        ):
-            if head.startswith(bom):
-                return name
-        wide = _utf16(head)
-        if wide:
-            return wide
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        chunk, done = head, 0
-        while chunk:
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError:
-                break
-            done += len(chunk)
-            if limit is not None and done >= limit:
-                return "utf-8"
-            chunk = f.read(1 << 20)
-        else:
-            return "utf-8"
-        f.seek(max(0, done - 4))
-        sample = f.read(min(limit or (4 << 20), 4 << 20))
-    utf8, gb = (_faults(sample, codec) for codec in ("utf-8", "gb18030"))
-    return "utf-8" if utf8 * 2 < gb else "gb18030"
-
-
-def _faults(sample: bytes, codec: str) -> int:
-    text = sample.decode(codec, errors="replace")
-    faults = text.count("\ufffd")
-    # gb18030 reads almost any bytes; what it makes of UTF-8 is full of private-use and rare characters
-    odd = sum(1 for c in text if "\ue000" <= c <= "\uf8ff" or "\u0080" <= c <= "\u009f")
-    return faults + odd
+        f.seek(max(0, path.stat().st_size - 4096))
+        tail = f.read().decode("utf-8", errors="replace")
+    return _GEOJSON.search(text) is not None or ('"features"' in text and _GEOJSON.search(tail) is not None)
 
 
 def detect_delimiter(text: str) -> str:
@@ -254,34 +179,26 @@ def _records(text: str, delimiter: str, limit: int) -> list[list[str]]:
     return out
 
 
-def find_header(rows: Iterable[Sequence[object]], expected: Iterable[str] | None = None, *, look: int = 30) -> Header:
-    """The header row among the first rows of a table.
+def find_header(rows: Iterable[Sequence[object]], *, look: int = 30) -> Header:
+    """The row among the first that looks like column names above values.
+
+    Without a contract to compare with, names are told by being short, distinct, unlike values, ended by the
+    words that end headers, and by the cells below being of another nature.
 
     Args:
         rows: records as lists of cells, from the top of the file; title, seal and blank rows included.
-        expected: source columns of a contract. The first row that carries most of them wins.
         look: how many rows are looked at.
 
     Returns:
-        ``row`` 0 when nothing looks like a header, or when no expected column is found.
+        ``row`` 0 when nothing looks like a header.
     """
     top = [[clean_header(c) for c in row] for _, row in zip(range(look), rows, strict=False)]
-    if expected is not None:
-        return _expected_header(top, {header_key(e) for e in expected})
     body = _body_width(top)
     scored = [(_header_score(top, i, body), -i) for i in range(len(top))]
     if not scored or max(scored)[0] < 1.0:
         return Header(0, ())
     row = -max(scored)[1]
     return Header(row + 1, column_names(top[row]))
-
-
-def _expected_header(top: list[list[str]], wanted: set[str]) -> Header:
-    hits = [len({header_key(c) for c in row} & wanted) for row in top]
-    if not hits or not max(hits):
-        return Header(0, ())
-    row = hits.index(max(hits))
-    return Header(row + 1, column_names(top[row]), max(hits))
 
 
 def column_names(cells: Sequence[object]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from ingestion.sniffing.meaning import (
 from ingestion.sniffing.model import Column, Sample
 from ingestion.sniffing.names import field_name, object_name, title_of
 from ingestion.sniffing.types import NULL_TOKENS, STYLES, covered
+from quality.rules import compile_rules
 
 PREVIEW_HEADINGS = ("来源列", "字段", "类型", "级别", "空值", "示例（已脱敏）", "说明")
 
@@ -239,7 +240,7 @@ def _add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: _Draft
         else:
             written["element"] = meaning.element
             written["label"] = column.name
-    if column.formats and element.type in ("date", "timestamp"):
+    if element.type in ("date", "timestamp") and not all(f.startswith("%Y-%m-%d") for f in column.formats):
         written["formats"] = list(column.formats)
     if column.form == "percent" and element.type == "decimal":
         written["parse"] = "percent"
@@ -338,6 +339,8 @@ def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
         out["header_row"] = 0
     if sample.sheet:
         out["sheet"] = sample.sheet
+    if sample.format == "vector" and not sample.crs:
+        out["crs"] = "EPSG:4490"
     if sample.records:
         out["records"] = sample.records
     if sample.footer:
@@ -439,7 +442,8 @@ def write_contract(catalog_dir: Path, proposal: Proposal, *, force: bool = False
     path.parent.mkdir(parents=True, exist_ok=True)
     _put(path, proposal.contract_yaml.encode())
     try:
-        load_catalog(catalog_dir)
+        catalog = load_catalog(catalog_dir)
+        compile_rules(catalog, catalog.feed(proposal.feed_id))
     except ContractError:
         if before is None:
             path.unlink()

@@ -220,6 +220,8 @@ def _notes(raw: Raw, kind: str, path: Path, columns: Sequence[Column]) -> tuple[
         out.append(f"{raw.blank_rows} 行空行")
     for column in columns:
         out.extend(f"{column.name}：{note}" for note in (column.note, _finding_note(column)) if note)
+    if raw.geometry and not raw.crs:
+        out.append("地图文件没有写坐标系，暂按国家大地坐标 EPSG:4490，请向提供部门确认")
     if not raw.complete:
         out.append(f"只看了前 {raw.rows} 行")
     return tuple(out)

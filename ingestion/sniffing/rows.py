@@ -7,12 +7,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from catalog.errors import InputError
+from catalog.model import Format
 from ingestion.detect import BLANKS, Header, detect_delimiter, detect_encoding, find_header
+from ingestion.formats import vector
+from ingestion.formats.excel import text
+from ingestion.formats.header import Wanted
 
 FOOTER = re.compile(
     r"^(合计|总计|小计|共计|注[:：\s]|注\d*$|备注[:：]|数据来源|资料来源|来源[:：]|填表|制表|填报|审核|单位负责人|"
@@ -63,9 +66,10 @@ def read_raw(path: Path, kind: str, max_rows: int) -> Raw:
     if kind in ("json", "ndjson"):
         return _json(path, kind, max_rows)
     if kind in ("geojson", "shapefile", "gpkg", "kml", "gml"):
-        return _vector(path, kind, max_rows)
+        return _vector(path, max_rows)
     hints = {
         "empty": "the file holds nothing: ask for it again",
+        "pdf": "ask the department for the table itself, not its print",
         "zip": "unpack the archive and sniff one of its files",
         "gzip": "unpack the file first",
         "html": "the download was a web page, not data: ask for the file itself",
@@ -106,25 +110,12 @@ def _excel(path: Path, max_rows: int) -> Raw:
             raise InputError("the workbook has no filled sheet", hint="ask for the file again", file=path.name)
     except CalamineError as e:
         raise InputError(f"the workbook cannot be read: {e}", hint="open it, save it again", file=path.name) from e
-    rows = [[cell_text(c) for c in row] for row in cells]
+    rows = [[text(c) or "" for c in row] for row in cells]
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
         if left == right and top < len(rows) and left < len(rows[top]):
             for r in range(top + 1, min(bottom + 1, len(rows))):
                 rows[r][left] = rows[top][left]
     return _table(rows, len(rows) < max_rows + 40, max_rows)._replace(sheet=index)
-
-
-def cell_text(value: Any) -> str:
-    """A workbook cell as the text it stands for: 3.0 is ``3``, midnight is a date."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ", timespec="seconds")
-    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _table(rows: list[list[str]], complete: bool, max_rows: int) -> Raw:
@@ -228,51 +219,32 @@ def _records(document: Any, at: str = "") -> tuple[str, list[Any]]:
 def _json_text(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
-    return cell_text(value)
+    return text(value) or ""
 
 
-def _vector(path: Path, kind: str, max_rows: int) -> Raw:
-    import pyogrio
-
-    source = f"/vsizip/{path.absolute()}" if kind == "shapefile" else str(path)
+def _vector(path: Path, max_rows: int) -> Raw:
+    """The attributes of a map's features, read by the very reader that will load it."""
+    wanted = Wanted({}, {}, frozenset(), None, frozenset(), frozenset(), {})
+    stated = True
     try:
-        encoding = None if kind != "shapefile" else _dbf_encoding(path)
-        meta, _, _, columns = pyogrio.raw.read(source, encoding=encoding, read_geometry=False, max_features=max_rows)
-        info = pyogrio.read_info(source, encoding=encoding)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as e:
-        raise InputError("the map file cannot be read", hint="open it in a GIS, save it again", file=path.name) from e
-    names = tuple(str(n) for n in meta["fields"])
-    rows = [[_vector_text(c[i]) for c in columns] for i in range(len(columns[0]) if columns else 0)]
-    total = int(info["features"])
-    crs = str(meta["crs"] or "")
+        opened = vector.read(path, Format(type="vector"), wanted)
+    except InputError as e:
+        if "coordinate system" not in e.message:
+            raise
+        stated = False
+        opened = vector.read(path, Format(type="vector", crs="EPSG:4490"), wanted)
+    rows: list[list[str]] = []
+    total = 0
+    for batch in opened.batches:
+        total += batch.num_rows
+        columns = [batch.column(i + 1).to_pylist() for i in range(len(opened.columns) - 1)]
+        rows += [[str(v or "") for v in row] for row in zip(*columns, strict=True)][: max_rows - len(rows)]
     return Raw(
-        names, rows, total, total <= max_rows, encoding=encoding or "", crs=crs, geometry=bool(meta["geometry_type"])
+        opened.columns[:-1],
+        rows,
+        total,
+        total <= max_rows,
+        encoding=opened.about.get("encoding") or "",
+        crs=str(opened.about["crs"]) if stated else "",
+        geometry=bool(opened.about.get("geometry_type")),
     )
-
-
-def _vector_text(value: Any) -> str:
-    if hasattr(value, "tolist"):  # numpy scalars and lists
-        value = value.tolist()
-    if value is None or value != value:  # NaN is a missing number
-        return ""
-    return _json_text(value)
-
-
-def _dbf_encoding(path: Path) -> str | None:
-    """Codec of the DBF inside a zipped Shapefile: its .cpg if any, else by content."""
-    import zipfile
-
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if any(n.lower().endswith(".cpg") for n in names):
-            return None
-        dbf = next((n for n in names if n.lower().endswith(".dbf")), None)
-        if dbf is None:
-            return None
-        with archive.open(dbf) as f:
-            head = f.read(1 << 20)
-    try:
-        head[32:].decode("utf-8")
-    except UnicodeDecodeError:
-        return "gb18030"
-    return "utf-8"
