@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+MIN_RECORDS = 12
+"""A smaller delivery stays clean: one fault would be a third of it, and contracts stop such a batch."""
+
 Row = list[str]
 Outcome = Literal["quarantined", "skipped", "warned", "loaded"]
 Change = Callable[[Row, dict[str, int], np.random.Generator], Row]
@@ -207,6 +210,8 @@ class Truth:
         self, file: FileTruth, rows: list[Row], faults: Sequence[Fault], rng: np.random.Generator, at: dict[str, int]
     ) -> dict[int, Fault]:
         if not faults or self.rate <= 0:
+            return {}
+        if file.rows == 0 and len(rows) < MIN_RECORDS:
             return {}
         marks = rng.random(len(rows)) < self.rate
         if file.rows == 0 and len(rows) >= 5 * len(faults) and marks.sum() < len(faults):
