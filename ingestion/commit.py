@@ -13,7 +13,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
-from ingestion.landing import Receipt
+from ingestion.landing import Receipt, read_receipt
 from ingestion.results import LoadResult, loads_row
 from ingestion.stage import Staged
 from ingestion.stage_sql import QUARANTINED, WORD_BITS, words
@@ -58,6 +58,12 @@ def is_committed(settings: Settings, feed: Feed, receipt: Receipt) -> bool:
     return done is not None and done >= receipt.sequence
 
 
+def is_current(settings: Settings, feed: Feed, receipt_id: str) -> bool:
+    """Whether the feed table's last load was of this receipt."""
+    receipt = read_receipt(settings, feed.id, receipt_id)
+    return transaction_version(settings.feed_path(feed.id), app_id(feed.id)) == receipt.sequence
+
+
 @dataclass(frozen=True)
 class Output:
     """How the accepted rows meet the feed table."""
@@ -93,8 +99,9 @@ def mark_known_rows(settings: Settings, feed: Feed, staged: Staged) -> int:
         why, condition = "older", f"s.{newest} < t.{newest} OR (s.{newest} IS NULL AND t.{newest} IS NOT NULL)"
     if feed.load.mode == "append" or newest:
         con.execute(
-            f"INSERT INTO _losers SELECT s.rowid, s._row_number, s._part, '{why}' "
-            f"FROM staged s JOIN _there t ON {same} WHERE s._state = 0 AND s.rowid NOT IN (SELECT r FROM _losers) AND ({condition})"
+            f"INSERT INTO _losers SELECT s.rowid, s._row_number, s._part, '{why}' FROM staged s "
+            f"JOIN _there t ON {same} "
+            f"WHERE s._state = 0 AND s.rowid NOT IN (SELECT r FROM _losers) AND ({condition})"
         )
     row = con.execute(f"SELECT count(*) FROM accepted s SEMI JOIN _there t ON {same}").fetchone()
     return int(row[0]) if row else 0

@@ -147,7 +147,8 @@ def _stage(
     extra = _extra_names(opened.columns, unknown, {c.name for c in feed_columns(catalog, feed)})
     plan = Plan(catalog, feed, opened.columns, extra, rules)
     con, path = open_stage(settings, receipt, plan.extensions)
-    staged = Staged(con, path, feed, plan, opened.about)
+    about = {**opened.about, "columns": list(opened.columns)}
+    staged = Staged(con, path, feed, plan, about)
     try:
         with _registered(con, opened, plan):
             plan.create(con)

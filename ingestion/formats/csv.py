@@ -67,7 +67,7 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, recover: bool = False) -> O
             header = choose_header(rows, wanted, fmt.header_row, fmt.max_columns)
         except InputError as e:
             raise _explain(path, fmt, encoding, wanted, e) from e
-        stream.push_back(head[ends[header.row - 1] :].encode())
+        stream.push_back(head[ends[header.row - 1] if header.row else 0 :].encode())
         stream.quotes = 0
     except BaseException:
         stream.close()
@@ -78,7 +78,7 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, recover: bool = False) -> O
         batches = rows_to_batches(_recovering(stream, fmt, len(columns), free), len(columns))
     else:
         batches = _fast(stream, fmt, len(columns), free)
-    about = {"encoding": encoding, "header_row": header.row, "title_rows": header.row - 1}
+    about = {"encoding": encoding, "header_row": header.row, "title_rows": max(header.row - 1, 0)}
     return Opened(columns, batches, about, close=stream.close)
 
 
@@ -229,10 +229,13 @@ def _ragged_rows(
         row = next(_reader(iter(text.splitlines(keepends=True)), fmt))
         if _swallowed(text.splitlines(), fmt, width):
             raise BrokenQuotes("a quote left open has swallowed records")
-        yield _ragged(number, row, fmt, width, free, last)
+        yield join_free_text(number, row, fmt, width, free, last)
 
 
-def _ragged(number: int, fields: list[str], fmt: Format, width: int, free: int | None, last: bool) -> Row:
+def join_free_text(
+    number: int, fields: list[str], fmt: Format, width: int, free: int | None, last: bool = False
+) -> Row:
+    """A ragged record as a row of the stream: rejoined at the free-text column when it has too many fields."""
     if free is not None and len(fields) > width and fmt.free_text is not None:
         extra = len(fields) - width
         joined = fmt.delimiter.join(fields[free : free + extra + 1])
@@ -276,7 +279,7 @@ def _recovering(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -
         elif len(fields) == width:
             yield number, fields, None, None
         else:
-            yield _ragged(number, fields, fmt, width, free, not used[-1].endswith(("\n", "\r")))
+            yield join_free_text(number, fields, fmt, width, free, not used[-1].endswith(("\n", "\r")))
 
 
 def _reader(lines: Iterator[str], fmt: Format) -> Iterator[list[str]]:

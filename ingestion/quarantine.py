@@ -1,0 +1,365 @@
+# ruff: noqa: S608 - every name and constant here comes from a validated contract and is quoted
+"""Rejected rows: look at them, and send them through the contract again once it or the rules are mended.
+
+A replay never replaces a newer or equal row of the feed table, so that it can be repeated, and may
+run long after later deliveries. Rows that load or turn out needless stay in the table as closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from catalog.model import Feed
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from ingestion import landing
+from ingestion.commit import is_current, output, quarantine_sql
+from ingestion.formats.base import Opened, rows_to_batches
+from ingestion.formats.csv import join_free_text
+from ingestion.formats.header import normalise
+from ingestion.landing import Checkpoint, no_checkpoint
+from ingestion.stage import Staged, recount, stage
+from quality.rules import compile_rules
+from quality.sql import literal, quote
+from warehouse.delta import append_rows, commit_once, ensure_table, exists, transaction_version
+from warehouse.duck import connect, load_extension
+from warehouse.schema import feed_schema
+from warehouse.tables import LOCK_SECONDS, table_lock
+
+
+class QuarantinedRow(BaseModel):
+    """A rejected row as a person may see it: values of grade 1 in clear, others masked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    receipt: str
+    row_number: int
+    part: int
+    rules: tuple[str, ...]
+    reason: str
+    parties: tuple[str, ...]
+    quarantined_at: datetime
+    shown: dict[str, str]
+
+
+class ReplayResult(BaseModel):
+    """Counts of a replay: rows_found were open; found = loaded + quarantined (still) + skipped."""
+
+    model_config = ConfigDict(frozen=True)
+
+    feed: str
+    rows_found: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    rows_skipped: int = 0
+
+
+def browse(
+    settings: Settings, catalog: Catalog, feed_id: str, *, limit: int = 20, receipt: str | None = None
+) -> list[QuarantinedRow]:
+    """Open rows of a feed's quarantine, the newest receipts first."""
+    feed = catalog.feed(feed_id)
+    path = settings.quarantine_path(feed_id)
+    if not exists(path):
+        return []
+    with _connect(path) as con:
+        rows = con.execute(
+            "SELECT receipt, row_number, part, rules, reasons, parties, quarantined_at, raw FROM q "
+            "WHERE status = 'open' AND ($receipt IS NULL OR receipt = $receipt) "
+            "ORDER BY receipt DESC, row_number, part LIMIT $limit",
+            {"receipt": receipt, "limit": limit},
+        ).fetchall()
+    clear = _clear_columns(catalog, feed)
+    return [
+        QuarantinedRow(
+            receipt=r[0], row_number=r[1], part=r[2], rules=tuple(r[3]), reason=r[4], parties=tuple(r[5]),
+            quarantined_at=r[6], shown=_shown(r[7], clear),
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+def replay(
+    settings: Settings,
+    catalog: Catalog,
+    feed_id: str,
+    *,
+    now: datetime | None = None,
+    receipt: str | None = None,
+    checkpoint: Checkpoint = no_checkpoint,
+    lock_timeout: float = LOCK_SECONDS,
+) -> ReplayResult:
+    """Send the open rows of a feed's quarantine through its present contract; rows that pass are loaded.
+
+    Args:
+        receipt: only the rows of this delivery.
+
+    Raises:
+        Busy: a load of this feed runs.
+    """
+    feed = catalog.feed(feed_id)
+    at = now or datetime.now(UTC)
+    totals = {"rows_found": 0, "rows_loaded": 0, "rows_quarantined": 0, "rows_skipped": 0}
+    with table_lock(settings, feed_id, timeout=lock_timeout):
+        for each, rows in _open_rows(settings, feed_id, receipt):
+            for part, group in _groups(rows):
+                counts = _replay_receipt(settings, catalog, feed, each, part, group, at, checkpoint)
+                totals = {k: totals[k] + counts[k] for k in totals}
+    return ReplayResult(feed=feed_id, **totals)
+
+
+@dataclass(frozen=True)
+class _Row:
+    row_number: int
+    part: int
+    raw: dict[str, Any]
+
+
+def _connect(path: str) -> duckdb.DuckDBPyConnection:
+    con = connect(memory="900MB")
+    con.execute("SET TimeZone = 'UTC'")
+    load_extension(con, "delta")
+    con.execute(f"CREATE TEMP VIEW q AS SELECT * FROM delta_scan({literal(path)})")
+    return con
+
+
+def _open_rows(settings: Settings, feed_id: str, receipt: str | None) -> list[tuple[str, list[_Row]]]:
+    path = settings.quarantine_path(feed_id)
+    if not exists(path):
+        return []
+    with _connect(path) as con:
+        rows = con.execute(
+            "SELECT receipt, row_number, part, raw FROM q WHERE status = 'open' AND raw IS NOT NULL "
+            "AND ($receipt IS NULL OR receipt = $receipt) ORDER BY receipt, row_number, part",
+            {"receipt": receipt},
+        ).fetchall()
+    out: dict[str, list[_Row]] = {}
+    for r in rows:
+        out.setdefault(r[0], []).append(_Row(r[1], r[2], json.loads(r[3])))
+    return list(out.items())
+
+
+def _groups(rows: list[_Row]) -> Iterator[tuple[bool, list[_Row]]]:
+    """Whole records, and single values of unpivoted ones, apart."""
+    for part in (False, True):
+        group = [r for r in rows if bool(r.part) is part]
+        if group:
+            yield part, group
+
+
+def _replay_receipt(
+    settings: Settings,
+    catalog: Catalog,
+    feed: Feed,
+    receipt: str,
+    part: bool,
+    rows: list[_Row],
+    at: datetime,
+    checkpoint: Checkpoint,
+) -> dict[str, int]:
+    columns = _columns(settings, feed, receipt, rows, part)
+    if part:
+        feed = feed.model_copy(update={"format": feed.format.model_copy(update={"unpivot": None})})
+    # what a replay reads was delivered already: columns that came or went since are no drift
+    feed = feed.model_copy(
+        update={"drift": feed.drift.model_copy(update={"columns": "freeze"}), "ignore": (*feed.ignore, *columns)}
+    )
+
+    def source(recover: bool) -> Opened:
+        records = (_record(i, row, columns, feed) for i, row in enumerate(rows, start=1))
+        return Opened(columns, rows_to_batches(records, len(columns)))
+
+    rules = compile_rules(catalog, feed, as_of=at)
+    with stage(settings, catalog, feed, source, receipt=receipt, loaded_at=at, rules=rules) as staged:
+        _restore_numbers(staged, rows)
+        replacing = _mark_held(settings, feed, staged, receipt)
+        recount(staged)
+        checkpoint("replay.staged")
+        _commit_feed(settings, catalog, feed, staged, replacing)
+        checkpoint("replay.committed")
+        _close(settings, feed, staged, receipt, at)
+        checkpoint("replay.closed")
+        counts = {
+            "rows_found": staged.rows_found,
+            "rows_loaded": staged.rows_accepted + staged.skipped.get("loaded_before", 0),
+            "rows_quarantined": staged.rows_quarantined,
+            "rows_skipped": staged.rows_skipped - staged.skipped.get("loaded_before", 0),
+        }
+    _log(settings, feed.id, receipt, counts, at)
+    return counts
+
+
+def _columns(settings: Settings, feed: Feed, receipt: str, rows: list[_Row], part: bool) -> tuple[str, ...]:
+    """The source columns of the delivery: as its load recorded them, and whatever the raw rows carry."""
+    outcome = landing.read_outcome(settings, landing.read_receipt(settings, feed.id, receipt)) or {}
+    names = dict.fromkeys(outcome.get("about", {}).get("columns", ()))
+    for row in rows:
+        if "_fields" not in row.raw and "_line" not in row.raw:
+            names.update(dict.fromkeys(row.raw))
+    return tuple(names)
+
+
+def _record(
+    number: int, row: _Row, columns: Sequence[str], feed: Feed
+) -> tuple[int, Sequence[str | None] | None, str | None, str | None]:
+    text = json.dumps(row.raw, ensure_ascii=False)
+    if "_line" in row.raw:
+        return number, None, "bad_record", text
+    if "_fields" in row.raw:
+        fields = list(row.raw["_fields"])
+        free = (
+            [normalise(c) for c in columns].index(normalise(feed.format.free_text)) if feed.format.free_text else None
+        )
+        return join_free_text(number, fields, feed.format, len(columns), free)
+    return number, [row.raw.get(c) for c in columns], None, None
+
+
+def _restore_numbers(staged: Staged, rows: list[_Row]) -> None:
+    """Give staged rows the record numbers of their delivery in place of their place in the replay."""
+    numbers = {"i": range(1, len(rows) + 1), "n": [r.row_number for r in rows], "p": [r.part for r in rows]}
+    staged.con.register("_numbers", pa.table({k: pa.array(v, pa.int64()) for k, v in numbers.items()}))
+    staged.con.execute("UPDATE staged SET _row_number = n, _part = p FROM _numbers WHERE _row_number = i")
+    staged.con.unregister("_numbers")
+
+
+def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> int:
+    """Take out accepted rows that the table holds already or that would replace a row that is not older.
+
+    ``loaded_before``: this very row (a replay was killed). ``outdated``: another snapshot has replaced
+    this one. ``known``: append, the key is there. Other
+    rows whose key is there and which are not newer stay quarantined as ``key_conflict``.
+    """
+    path = settings.feed_path(feed.id)
+    if not exists(path):
+        return 0
+    con = staged.con
+    load_extension(con, "delta")
+    table = f"delta_scan({literal(path)})"
+    if feed.load.mode == "snapshot" and not is_current(settings, feed, receipt):
+        con.execute(
+            "INSERT INTO _losers SELECT rowid, _row_number, _part, 'outdated' FROM staged WHERE _state = 0 "
+            "AND rowid NOT IN (SELECT r FROM _losers)"
+        )
+        return 0
+    con.execute(
+        f"INSERT INTO _losers SELECT s.rowid, s._row_number, s._part, 'loaded_before' FROM staged s WHERE s._state = 0 "
+        f"AND s.rowid NOT IN (SELECT r FROM _losers) AND EXISTS (SELECT 1 FROM {table} t "
+        f"WHERE t._receipt = {literal(receipt)} AND t._row_number = s._row_number"
+        f"{''.join(f' AND t.{quote(k)} = s.{quote(k)}' for k in feed.load.key)})"
+    )
+    if not feed.load.key:
+        return 0
+    newest = quote(feed.load.newest_by) if feed.load.newest_by else None
+    same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in feed.load.key)
+    newer = (
+        f"coalesce(s.{newest} > t.{newest}, t.{newest} IS NULL)" if newest and feed.load.mode != "append" else "false"
+    )
+    why = "known" if feed.load.mode == "append" else "key_conflict"
+    con.execute(
+        f"INSERT INTO _losers SELECT s.rowid, s._row_number, s._part, '{why}' FROM staged s WHERE s._state = 0 "
+        f"AND s.rowid NOT IN (SELECT r FROM _losers) AND EXISTS (SELECT 1 FROM {table} t WHERE {same} AND NOT {newer})"
+    )
+    con.execute("CREATE OR REPLACE TABLE _conflict_raw AS SELECT _row_number, _part, NULL::VARCHAR AS raw FROM _losers")
+    row = con.execute(f"SELECT count(*) FROM accepted s SEMI JOIN (SELECT * FROM {table}) t ON {same}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _commit_feed(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged, replacing: int) -> None:
+    if not staged.rows_accepted:
+        return
+    path = settings.feed_path(feed.id)
+    ensure_table(path, feed_schema(catalog, feed), partition_by=feed.load.partition_by)
+    out = output(settings, catalog, feed, staged)
+    name = f"replay/{feed.id}"
+    commit_once(
+        path,
+        staged.con.execute(out.select).to_arrow_reader(100_000),
+        mode="merge" if replacing else "append",
+        app_id=name,
+        version=(transaction_version(path, name) or 0) + 1,
+        merge_key=feed.load.key,
+        newest_by=feed.load.newest_by,
+        evolve=out.evolve,
+    )
+
+
+def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: datetime) -> None:
+    """Rewrite the receipt's quarantine rows: loaded and needless ones closed, the others with their present reasons."""
+    path = settings.quarantine_path(feed.id)
+    con = staged.con
+    load_extension(con, "delta")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE _again AS {quarantine_sql(staged, receipt, at)}")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE _verdicts AS SELECT s._row_number AS row_number, s._part AS part, "
+        "CASE WHEN l.why = 'loaded_before' THEN 'loaded' WHEN l.why = 'key_conflict' THEN 'open' "
+        "WHEN l.why IS NOT NULL OR s._state = 2 THEN 'skipped' WHEN s._state = 1 THEN 'open' "
+        "ELSE 'loaded' END AS status FROM staged s LEFT JOIN _losers l ON l.r = s.rowid"
+    )
+    when = f"TIMESTAMPTZ {literal(at.isoformat())}"
+    rows = con.execute(
+        f"SELECT q.receipt, q.row_number, q.part, "
+        f"CASE WHEN v.status = 'open' THEN a.rules ELSE q.rules END AS rules, "
+        f"CASE WHEN v.status = 'open' THEN a.reasons ELSE q.reasons END AS reasons, "
+        f"CASE WHEN v.status = 'open' THEN a.parties ELSE q.parties END AS parties, "
+        f"q.raw, q.quarantined_at, coalesce(v.status, q.status) AS status, "
+        f"CASE WHEN v.status <> 'open' THEN {when} ELSE q.closed_at END AS closed_at, "
+        f"CASE WHEN v.status <> 'open' THEN 'replay' ELSE q.closed_by END AS closed_by "
+        f"FROM delta_scan({literal(path)}) q "
+        f"LEFT JOIN _verdicts v ON q.status = 'open' AND v.row_number = q.row_number AND v.part = q.part "
+        f"LEFT JOIN _again a ON a.row_number = q.row_number AND a.part = q.part WHERE q.receipt = $receipt",
+        {"receipt": receipt},
+    ).to_arrow_table()
+    name = f"replay/{feed.id}"
+    commit_once(
+        path, rows, mode="overwrite", predicate=f"receipt = {literal(receipt)}", app_id=name,
+        version=(transaction_version(path, name) or 0) + 1,
+    )  # fmt: skip
+
+
+def _log(settings: Settings, feed_id: str, receipt: str, counts: dict[str, int], at: datetime) -> None:
+    row = {"feed": feed_id, "receipt": receipt, **counts, "replayed_at": at}
+    schema = pa.schema(
+        [
+            ("feed", pa.string()),
+            ("receipt", pa.string()),
+            *((k, pa.int64()) for k in counts),
+            ("replayed_at", pa.timestamp("us", tz="UTC")),
+        ]
+    )
+    with table_lock(settings, "platform.replays"):
+        append_rows(settings.platform_path("replays"), pa.Table.from_pylist([row], schema=schema))
+
+
+def _clear_columns(catalog: Catalog, feed: Feed) -> set[str]:
+    """Normalised source columns that may be shown as they are: every field they feed is of grade 1."""
+    grades: dict[str, int] = {}
+    for field in catalog.fields(feed):
+        for name in field.spec.from_:
+            grades[normalise(name)] = max(grades.get(normalise(name), 1), field.grade)
+    return {name for name, grade in grades.items() if grade == 1}
+
+
+def _shown(raw: str | None, clear: set[str]) -> dict[str, str]:
+    data = json.loads(raw) if raw else {}
+    if "_line" in data:
+        return {"整行": f"共 {len(data['_line'])} 个字符"}
+    if "_fields" in data:
+        return {"整行": f"共 {len(data['_fields'])} 列"}
+    return {k: _short(v) if normalise(k) in clear else _mask(v) for k, v in data.items() if v}
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 40 else text[:40] + "…"
+
+
+def _mask(text: str) -> str:
+    return text[0] + "*" * min(len(text) - 1, 6)
