@@ -181,7 +181,7 @@ def test_libraries_hold_together(
     )
     assert read(households) == [("h1", "a", 2, True), ("h2", "c", 1, False)]
     assert read("select sum(persons_count), count(*) filter (is_suppressed) from population.community_counts") == [
-        (0, 3)
+        (0, 2)
     ]
     assert read(
         "select address_code, street_code, community_code, located_street_code, is_inside_district, is_inside_street"
