@@ -102,7 +102,7 @@ def digest(con: duckdb.DuckDBPyConnection, relation: str, expressions: list[str]
     texts = ", ".join(f"coalesce({e}, chr(30))" for e in expressions)
     row = con.execute(
         "SELECT count(*), coalesce(bit_xor(h), 0)::VARCHAR, "  # noqa: S608 - expressions are made here
-        "coalesce(sum((h % 18446744073709551616)::HUGEINT), 0)::VARCHAR "
+        "coalesce(sum((h & 9223372036854775807)::BIGINT), 0)::VARCHAR "
         f"FROM (SELECT md5_number(concat_ws(chr(31), {texts})) AS h FROM {relation})"
     ).fetchone()
     assert row is not None

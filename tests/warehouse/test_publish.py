@@ -440,6 +440,20 @@ def test_last_release_of_nothing(settings: Settings) -> None:
     assert last_release(settings, "sample") == (None, None)
 
 
+def test_every_product_asks_for_columns_its_model_declares(catalog: Catalog, root: Path) -> None:
+    """A renamed column of a model is found here, not on the night of the release."""
+    import yaml
+
+    declared: dict[str, set[str]] = {}
+    for file in (root / "dbt_project" / "models").rglob("_*.yml"):
+        for model in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("models", []):
+            schema, _, table = model["name"].partition("__")
+            declared[f"{schema}.{table}"] = {c["name"] for c in model.get("columns", [])}
+    for product in catalog.products.values():
+        wanted = {c.from_ or name for name, c in product.columns.items()} | set(product.where)
+        assert wanted <= declared[product.table], product.id
+
+
 def test_every_product_of_the_catalog_is_plannable(catalog: Catalog) -> None:
     """Each product's own declaration passes, given the columns it asks for."""
     assert catalog.products
