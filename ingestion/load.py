@@ -221,10 +221,10 @@ def _gate(
     at: datetime,
 ) -> tuple[str, str, pa.Table | None]:
     """Verdict, reason when stopped, and the check results as a table."""
-    from quality.gate import run_gate
-
     if feed.load.mode == "snapshot" and not staged.rows_accepted:
         return "stopped", "整批没有一行通过，原有数据保持不变", None
+    from quality.gate import run_gate
+
     batch = BatchStats(
         feed=feed.id,
         receipt=receipt.id,
@@ -237,15 +237,13 @@ def _gate(
         row_failures={**staged.reasons, **staged.warned},
     )
     outcome = run_gate(
-        staged.path, "accepted", catalog=catalog, feed=feed, rules=rules, batch=batch,
-        docs_dir=settings.home / "docs", now=at,
+        staged.con, "accepted", catalog=catalog, feed=feed, rules=rules, batch=batch,
+        docs_dir=settings.home / "data_docs", now=at,
     )  # fmt: skip
-    failed = [r for r in outcome.results if not r.success and r.severity == "stop"]
-    message = "；".join(f"{r.code} {r.message}" for r in failed)
     verdict = outcome.verdict
     if verdict == "passed" and (staged.rows_quarantined or staged.warned):
         verdict = "warned"
-    return verdict, message, outcome.to_arrow()
+    return verdict, outcome.reason, outcome.to_arrow()
 
 
 def _previous_rows(settings: Settings, feed: Feed, receipt: Receipt) -> int | None:

@@ -185,7 +185,7 @@ class Utf8Reader:
         offset = self._read_bytes - len(before) + e.start
         found = detect_encoding(self._path)
         hint = f"the file reads as {found}; set format.encoding to {found} or auto"
-        if codecs.lookup(found).name in (codecs.lookup(self._encoding).name, "utf-8"):
+        if found.removesuffix("-sig") == self._encoding.removesuffix("-sig"):
             hint = "the file is damaged there; ask the department to send it again"
         return InputError(
             f"the file is not {self._encoding.removesuffix('-sig')} text: byte 0x{e.object[e.start]:02x} is unreadable",

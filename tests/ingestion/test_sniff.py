@@ -377,3 +377,19 @@ def test_only_the_first_rows_are_judged_when_there_are_many(tmp_path: Path) -> N
     sample = sniff(write(tmp_path / "a.csv", LISTED), max_rows=5)
     assert not sample.complete
     assert any("只看了前" in n for n in sample.notes)
+
+
+def test_a_bomb_of_a_workbook_is_refused_before_it_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        cells = '<row r="1"><c r="A1"/></row><row r="1048576"><c r="XFD1048576"/></row>'
+        archive.writestr("xl/worksheets/sheet1.xml", f"<worksheet><sheetData>{cells}</sheetData></worksheet>")
+    with pytest.raises(InputError) as caught:
+        sniff(path)
+    assert "more than can be held" in str(caught.value)
+
+
+def test_an_empty_workbook_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no filled sheet"):
+        sniff(workbook(tmp_path / "a.xlsx", []))
