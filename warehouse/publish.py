@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
@@ -128,14 +128,12 @@ def _publish(
         (home / ROWS).unlink(missing_ok=True)
 
 
-class _Made(BaseModel):
+class _Made(NamedTuple):
     """A release that lies in its folder, new or found unchanged."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     manifest: dict[str, Any]
     folder: Path
-    job: Any
+    job: Job
     is_new: bool
 
 
