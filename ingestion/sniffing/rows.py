@@ -14,7 +14,7 @@ from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.detect import BLANKS, Header, detect_delimiter, detect_encoding, find_header
 from ingestion.formats import vector
-from ingestion.formats.excel import text
+from ingestion.formats.excel import open_sheet, text
 from ingestion.formats.header import Wanted
 
 FOOTER = re.compile(
@@ -97,19 +97,17 @@ def _take(rows: Iterator[list[str]], limit: int) -> tuple[list[list[str]], bool]
 
 
 def _excel(path: Path, max_rows: int) -> Raw:
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        for index in range(len(book.sheet_names)):
-            sheet = book.get_sheet_by_index(index)
-            cells = sheet.to_python(skip_empty_area=False, nrows=max_rows + 40)
-            if any(c not in ("", None) for row in cells for c in row):
-                break
-        else:
-            raise InputError("the workbook has no filled sheet", hint="ask for the file again", file=path.name)
-    except CalamineError as e:
-        raise InputError(f"the workbook cannot be read: {e}", hint="open it, save it again", file=path.name) from e
+    """The first sheet that holds something, opened with the loader's own checks against bombs."""
+    for index in range(50):
+        try:
+            sheet = open_sheet(path, Format(type="excel", sheet=index))
+        except InputError as e:
+            if index == 0:
+                raise
+            raise InputError("the workbook has no filled sheet", hint="ask for the file again", file=path.name) from e
+        cells = sheet.to_python(skip_empty_area=False, nrows=max_rows + 40)
+        if any(c not in ("", None) for row in cells for c in row):
+            break
     rows = [[text(c) or "" for c in row] for row in cells]
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
         if left == right and top < len(rows) and left < len(rows[top]):

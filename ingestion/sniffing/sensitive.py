@@ -90,6 +90,8 @@ def mask_text(value: str, header: str = "", *, limit: int = 40) -> str:
     if PHONE_HEADER.search(key):
         text = _FIXED.sub(lambda m: _star(m.group(), 2, 2), text)
     text = re.sub(r"\s+", " ", text).strip()
+    if len(value) > 4 * limit:  # free text may tell of a person anywhere: only how it starts is shown
+        return f"{text[:12]}…（{len(value)} 字）"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
