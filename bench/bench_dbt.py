@@ -114,7 +114,7 @@ def _dbt(project: Path, home: Path, select: str) -> float:
 
     args = ["run", "--quiet", "--log-level-file", "none", "--project-dir", str(project), "--profiles-dir", str(project)]
     args += ["--target-path", str(home / "target"), "--log-path", str(home / "logs")]
-    outcome = dbtRunner().invoke([*args, *(["--select", select] if select else [])])
+    outcome: Any = dbtRunner().invoke([*args, *(["--select", select] if select else [])])
     if not outcome.success:
         faults = [r.message for r in outcome.result.results if str(r.status) == "error"] if outcome.result else []
         raise RuntimeError(f"dbt failed: {faults or outcome.exception}")

@@ -191,8 +191,6 @@ def machine() -> str:
 
 
 def _child(side: str, args: str) -> None:
-    import resource
-
     module, _, function = side.partition(":")
     call = getattr(importlib.import_module(module), function)
     start = time.perf_counter()
@@ -200,9 +198,19 @@ def _child(side: str, args: str) -> None:
     seconds = time.perf_counter() - start
     if isinstance(own, int | float) and not isinstance(own, bool):
         seconds = float(own)
+    sys.stdout.write(f"\n{MARK}{json.dumps({'seconds': seconds, 'peak_mb': _own_peak_mb()})}\n")
+
+
+def _own_peak_mb() -> float:
+    """Highest resident memory of this process. getrusage would count the parent's before exec, so not on Linux."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 2**10
+    import resource
+
     scale = 2**20 if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
-    sys.stdout.write(f"\n{MARK}{json.dumps({'seconds': seconds, 'peak_mb': peak})}\n")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 
 if __name__ == "__main__":
