@@ -20,12 +20,11 @@ SEEDS += ("marital_status", "family_relation", "seven_have_five_nature", "curren
 
 def compiled_files(catalog: Catalog) -> dict[Path, str]:
     """Path below the project to the text it must have."""
+    from dags.index import compile_index
     from quality.dbt_compile import sources_yaml
 
-    from dags.index import compile_index
-
     out = {
-        Path("dbt_project/models/staging/_sources.yml"): sources_yaml(catalog),
+        Path("dbt_project/models/staging/_sources.yml"): sources_yaml(catalog, SEEDS),
         Path("dags/compiled/index.json"): compile_index(catalog),
         Path("docs/feeds.md"): feed_reference(catalog),
     }

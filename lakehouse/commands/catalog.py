@@ -15,10 +15,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 @app.command()
 def lint(as_json: Json = False) -> None:
     """Check every contract, compile every target, and say which compiled files are stale."""
-    from quality.rules import compile_rules
-
     from lakehouse.compiled import ROOT, stale_files
     from lakehouse.present import print_json, print_table
+    from quality.rules import compile_rules
     from warehouse.schema import feed_schema
 
     settings, catalog = both()

@@ -106,7 +106,6 @@ def ingest(
 ) -> None:
     """Land, check and load deliveries of one feed."""
     from ingestion.load import ingest as load
-
     from lakehouse.present import note, plain, print_json, print_table
 
     settings, catalog = both()
@@ -149,9 +148,8 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build libraries and marts with dbt."""
-    from warehouse.dbt_build import build as dbt_build
-
     from lakehouse.present import note, print_json, print_table
+    from warehouse.dbt_build import build as dbt_build
 
     settings = get_settings()
 
@@ -228,7 +226,7 @@ def publish(
         print_table(
             "releases",
             ("product", "version", "rows", "state", "folder"),
-            [(r.product, r.version, r.rows, r.state, r.folder) for r in releases],
+            [(r.product, r.version, r.rows, r.status, r.folder) for r in releases],
         )
 
 
@@ -250,9 +248,8 @@ def sql(
 
 def status(as_json: Json = False) -> None:
     """What arrived when, against each contract's SLA."""
-    from warehouse.status import status as feed_status
-
     from lakehouse.present import print_json, print_table
+    from warehouse.status import status as feed_status
 
     settings, catalog = both()
     rows = feed_status(settings, catalog, now=utc_now())
@@ -281,9 +278,8 @@ def status(as_json: Json = False) -> None:
 
 def doctor(as_json: Json = False) -> None:
     """Is everything here that is needed? Versions, extensions, keys, disk, catalog, unfinished work."""
-    from warehouse.doctor import doctor as examine
-
     from lakehouse.present import print_json, print_table
+    from warehouse.doctor import doctor as examine
 
     settings = get_settings()
     checks = examine(settings)

@@ -46,9 +46,8 @@ def list_feeds(as_json: Json = False) -> None:
 @app.command()
 def show(feed_id: FeedId, as_json: Json = False) -> None:
     """One contract: its fields, what they mean, and every rule that will be checked."""
-    from quality.rules import compile_rules
-
     from lakehouse.present import note, print_json, print_table
+    from quality.rules import compile_rules
 
     _, catalog = both()
     feed = catalog.feed(feed_id)
@@ -116,7 +115,6 @@ def new(
     """Look at a sample and write its contract."""
     from ingestion.new_feed import propose, write_contract
     from ingestion.sniff import sniff
-
     from lakehouse.compiled import ROOT, write_compiled
     from lakehouse.present import note, print_json, print_table
 
@@ -155,7 +153,6 @@ def quarantine(
 ) -> None:
     """Rejected rows with receipt, row number, rule and reason; raw personal values are masked."""
     from ingestion.quarantine import browse
-
     from lakehouse.present import print_json, print_table
 
     settings, catalog = both()
@@ -176,7 +173,6 @@ def quarantine(
 def replay(feed_id: FeedId, as_json: Json = False) -> None:
     """Send quarantined rows through the contract again; rows that now pass are loaded."""
     from ingestion.quarantine import replay as again
-
     from lakehouse.present import print_json, print_table
 
     settings, catalog = both()
