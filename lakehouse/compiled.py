@@ -24,7 +24,7 @@ def compiled_files(catalog: Catalog) -> dict[Path, str]:
     from quality.dbt_compile import sources_yaml
 
     out = {
-        Path("dbt_project/models/staging/_sources.yml"): sources_yaml(catalog, SEEDS),
+        Path("dbt_project/models/staging/_sources.yml"): sources_yaml(catalog),
         Path("dags/compiled/index.json"): compile_index(catalog),
         Path("docs/feeds.md"): feed_reference(catalog),
     }
