@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 KEY_FILE = "pseudonym.key"
 FUNCTION = "lakehouse_pseudonym"
+BLANKS = " \t\r\n\u00a0\u3000\ufeff"
+"""Characters around a value that are no part of it."""
 _BLOCK = 64  # bytes of a SHA-256 block (FIPS 180-4), to which HMAC pads its key (RFC 2104)
 
 
@@ -54,7 +56,7 @@ class PseudonymKey:
 
     def resident_key(self, resident_id: str) -> str:
         """The pseudonym of a resident ID in any spelling: blanks, small x and 15 digits make no difference."""
-        return self.pseudonym(upgrade_resident_id(resident_id.strip()))
+        return self.pseudonym(upgrade_resident_id(resident_id.strip(BLANKS)))
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Give ``con`` (and its cursors) the function that `pseudonym_sql` calls. Once a connection."""
@@ -85,7 +87,7 @@ def pseudonym_sql(expr: str, name: str = "resident_key") -> str:
     Args:
         name: pseudonym column, e.g. ``resident_key``; tells how the value is normalised before hashing.
     """
-    text = f"trim({expr})"
+    text = f"trim({expr}, '{BLANKS}')"
     return f"{FUNCTION}({upgrade_resident_id_sql(text) if name == 'resident_key' else text})"
 
 
