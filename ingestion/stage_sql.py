@@ -101,8 +101,6 @@ class Plan:
 
     def _own_checks(self) -> list[Check]:
         checks = []
-        text = f"concat({', '.join(f'c{i}' for i in range(self.width))})"
-        checks.append(Check("nul", PROBLEM_ZH["nul"], f"contains({text}, chr(0))"))
         known = Wanted.of(self.feed)
         taken = known.names() | known.ignore
         names = enumerate(self.columns[: self.width])

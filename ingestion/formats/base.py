@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from catalog.model import Format
 from ingestion.formats.header import Wanted
@@ -29,6 +30,8 @@ CUT = "truncated"
 """The file ends within this record."""
 BAD_RECORD = "bad_record"
 """The line or element is not a JSON object."""
+NUL = "nul"
+"""The record contains a NUL character."""
 REPAIRED = "repaired"
 """The record was ragged and has been rejoined in the free-text column; loaded when it passes the rules."""
 
@@ -37,7 +40,7 @@ PROBLEM_ZH = {
     UNCLOSED: "引号没有闭合",
     CUT: "文件在此处被截断",
     BAD_RECORD: "不是完整的 JSON 对象",
-    "nul": "含有空字符（NUL）",
+    NUL: "含有空字符（NUL）",
     "key_missing": "主键为空",
     "key_conflict": "同一批内主键重复且内容不同，无法判断取舍",
     "unnamed_value": "无名列中有内容",
@@ -113,6 +116,24 @@ def _to_batch(chunk: list[Any], width: int) -> pa.RecordBatch:
     empty = (None,) * width
     columns = list(zip(*(r[1] if r[1] is not None else empty for r in chunk), strict=True)) if width else []
     return make_batch([r[0] for r in chunk], columns, [r[2] for r in chunk], [r[3] for r in chunk])
+
+
+def flag_nuls(batch: pa.RecordBatch, *, last: str = NUL) -> pa.RecordBatch:
+    """``batch`` with records that contain NUL as problems, the last of them as ``last``."""
+    width = batch.num_columns - 3
+    rows = sorted({r for i in range(1, width + 1) for r in _with_nul(batch.column(i))})
+    if not rows:
+        return batch
+    problems, raws = batch.column(width + 1).to_pylist(), batch.column(width + 2).to_pylist()
+    for r in rows:
+        problems[r] = last if r == rows[-1] else NUL
+        raws[r] = raw_fields([batch.column(i)[r].as_py() for i in range(1, width + 1)])
+    return make_batch(batch.column(0), batch.columns[1 : width + 1], problems, raws)
+
+
+def _with_nul(column: pa.Array) -> list[int]:
+    found: list[int] = pc.indices_nonzero(pc.fill_null(pc.match_substring(column, "\0"), False)).to_pylist()
+    return found
 
 
 def raw_fields(fields: Sequence[Any]) -> str:

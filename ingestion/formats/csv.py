@@ -16,16 +16,19 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pac
 import pyarrow.csv as pc
 
 from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.base import (
     CUT,
+    NUL,
     RAGGED,
     REPAIRED,
     UNCLOSED,
     Opened,
+    flag_nuls,
     make_batch,
     raw_fields,
     raw_line,
@@ -192,7 +195,10 @@ def _fast(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -> Iter
         except pa.ArrowInvalid as e:
             raise BrokenQuotes(str(e)) from e
         numbers, handled_now = _numbers(done, batch.num_rows, bad[handled:])
-        yield make_batch(pa.array(numbers), batch.columns)
+        if fmt.quote and stream.quotes and _looks_swallowed(batch, fmt):
+            raise BrokenQuotes("a quote left open has swallowed records")
+        made = make_batch(pa.array(numbers), batch.columns)
+        yield flag_nuls(made, last=CUT if stream.cut else NUL) if stream.nuls else made
         ready, handled = bad[handled : handled + handled_now], handled + handled_now
         done = int(numbers[-1]) if batch.num_rows else done
         if ready:
@@ -202,6 +208,17 @@ def _fast(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -> Iter
     rest = bad[handled:]
     if rest:
         yield from rows_to_batches(_ragged_rows(rest, fmt, width, free, cut=_is_cut(stream)), width)
+
+
+def _looks_swallowed(batch: pa.RecordBatch, fmt: Format) -> bool:
+    """Whether a value of several lines consists of what would be whole records."""
+    for column in batch.columns:
+        lines = pac.count_substring(column, "\n")
+        if (pac.max(lines).as_py() or 0) >= 2:
+            values = column.filter(pac.greater_equal(lines, 2)).to_pylist()
+            if any(_swallowed(value.splitlines(), fmt, batch.num_columns) for value in values):
+                return True
+    return False
 
 
 def _numbers(done: int, rows: int, bad: list[tuple[int, str]]) -> tuple[np.ndarray, int]:
@@ -270,16 +287,29 @@ def _recovering(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -
             continue
         number += 1
         still_open = _open(used, fmt)
-        if len(used) > 1 and len(fields) != width and (still_open or _swallowed(used, fmt, width)):
+        broken = still_open or ((len(fields) != width or not _well_formed(used, fmt)) and _swallowed(used, fmt, width))
+        if len(used) > 1 and broken:
             pending.extendleft(reversed(used[1:]))
             del used[1:]
             reader, still_open = _reader(lines(), fmt), True
         if still_open:
             yield number, None, UNCLOSED, raw_line("".join(used).rstrip("\r\n"))
+        elif any("\0" in f for f in fields):
+            last = stream.cut and not used[-1].endswith(("\n", "\r"))
+            yield number, None, CUT if last else NUL, raw_fields(fields)
         elif len(fields) == width:
             yield number, fields, None, None
         else:
             yield join_free_text(number, fields, fmt, width, free, not used[-1].endswith(("\n", "\r")))
+
+
+def _well_formed(lines: list[str], fmt: Format) -> bool:
+    """Whether every closing quote is followed by a delimiter or the record's end."""
+    try:
+        list(csv.reader(lines, delimiter=fmt.delimiter, quotechar=fmt.quote, strict=True))
+    except csv.Error:
+        return False
+    return True
 
 
 def _reader(lines: Iterator[str], fmt: Format) -> Iterator[list[str]]:

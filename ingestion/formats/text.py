@@ -80,9 +80,9 @@ def _utf16_by_nuls(head: bytes) -> str | None:
     if len(head) < 16:
         return None
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > len(head) // 8 and even < odd // 8:
+    if odd > len(head) // 16 and even * 3 <= odd:
         return "utf-16-le"
-    if even > len(head) // 8 and odd < even // 8:
+    if even > len(head) // 16 and odd * 3 <= even:
         return "utf-16-be"
     return None
 
@@ -93,7 +93,7 @@ class Utf8Reader:
     Attributes:
         quotes: quote characters handed out so far; odd at the end means a quote was never closed.
         nuls: whether a NUL character was handed out.
-        cut: whether the file ended within a character (a truncated file).
+        cut: whether the file ended within a character (a truncated file); it is handed out as NUL.
         ended_with_newline: whether the last character was a line end.
     """
 
@@ -161,23 +161,29 @@ class Utf8Reader:
         before = self._decoder.getstate()[0]
         try:
             text = self._decoder.decode(raw, final=False)
-            if self._done:
-                self._finish()
         except UnicodeDecodeError as e:
             raise self._undecodable(raw, before, e) from e
+        except UnicodeError as e:
+            raise InputError(f"the file is not {self._encoding} text", hint="set format.encoding to auto") from e
         if self._passthrough and self._read_bytes == 0:
             raw = raw.removeprefix(codecs.BOM_UTF8)
         self._read_bytes += len(raw)
-        data = raw if self._passthrough else text.encode()
+        data = before + raw if self._passthrough else text.encode()
+        if self._passthrough and (held := len(self._decoder.getstate()[0])):
+            data = data[:-held]
+        if self._done:
+            data = self._end()
         self._lines += data.count(b"\n")
         return data
 
-    def _finish(self) -> None:
-        """A character cut at the very end is a truncated file, not a wrong encoding."""
+    def _end(self) -> bytes:
+        """A character cut at the very end is a truncated file, not a wrong encoding; a NUL marks the place."""
         try:
             self._decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             self.cut = True
+            return b"\0"
+        return b""
 
     def _undecodable(self, raw: bytes, before: bytes, e: UnicodeDecodeError) -> InputError:
         good = bytes(e.object[: e.start])

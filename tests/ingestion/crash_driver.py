@@ -1,0 +1,75 @@
+"""Runs loads in forked children that are killed with SIGKILL, for test_crash.
+
+Reads one JSON command a line and answers with the child's wait status. The parent imports
+everything and never touches Delta itself: deltalake cannot be forked once it was used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from catalog.registry import load_catalog
+from catalog.settings import Settings
+from ingestion import commit, load, quarantine
+
+
+def open_gate(*args: Any) -> tuple[str, str, None]:
+    """The gate takes seconds to import and is no step of the protocol."""
+    return "passed", "", None
+
+
+def run(command: dict[str, Any]) -> None:
+    """In the child: load, and die at the wanted step."""
+    if not command.get("real_gate"):
+        load._gate = open_gate  # type: ignore[assignment]
+    settings = Settings(home=Path(command["home"]), lake=command["lake"])
+    catalog = load_catalog(Path(command["catalog"]))
+    left = command.get("occurrence", 1)
+
+    def checkpoint(step: str) -> None:
+        nonlocal left
+        if step == command.get("at"):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    now = datetime.fromisoformat(command["now"])
+    if command.get("op") == "replay":
+        quarantine.replay(settings, catalog, command["feed"], now=now, checkpoint=checkpoint)
+    else:
+        load.ingest(settings, catalog, command["feed"], now=now, checkpoint=checkpoint)
+
+
+def main() -> None:
+    assert commit
+    for line in sys.stdin:
+        command = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            try:
+                run(command)
+            except BaseException:  # noqa: BLE001 - the parent is told by the exit code
+                import traceback
+
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        if "after_ms" in command:
+            time.sleep(command["after_ms"] / 1000)
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(
+            json.dumps({"killed": os.WIFSIGNALED(status), "code": os.waitstatus_to_exitcode(status)}) + "\n"
+        )
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
