@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
-from catalog.errors import LakehouseError, UnknownName
+from catalog.errors import ContractError, LakehouseError, UnknownName
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -120,7 +120,7 @@ def _publish(
             working = _clean_working(home)
             made = _make(settings, catalog, product, source, con, working, now, version, told)
             return _finish(settings, made, con, principal, now, told)
-    except (ReleaseRefused, UnknownName) as e:
+    except (ReleaseRefused, UnknownName, ContractError) as e:
         _audit(settings, principal, "release.refused", {"product": product.id, "reason": e.message}, now)
         raise
     finally:
@@ -156,6 +156,10 @@ def _make(
     table_version = DeltaTable(source.path).version()
     relation = f"delta_scan({duck.literal(source.path)}, version => {table_version})"
     plan = make_plan(catalog, product, _types(con, relation))
+    if any(c.keyed for c in plan.columns):
+        from quality.pseudonym import load_key
+
+        load_key(settings.keys).register(con)
     told(product.id, "rows")
     canonical = home / ROWS
     con.execute(

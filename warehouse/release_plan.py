@@ -37,6 +37,7 @@ class PlannedColumn(BaseModel):
     Attributes:
         origin: column of the source table.
         expression: SQL over the source table, mask applied.
+        keyed: the mask needs the pseudonym key registered on the connection.
         grade: level after the mask; ``source_grade`` before it.
     """
 
@@ -52,6 +53,7 @@ class PlannedColumn(BaseModel):
     source_grade: int
     grade: int
     expression: str
+    keyed: bool = False
 
 
 class Plan(BaseModel):
@@ -136,7 +138,8 @@ def _column(
     expression = quote(origin)
     after = grade
     if mask is not None:
-        expression = mask.sql(expression, params)
+        is_plain = source_types[origin] == "VARCHAR" or source_types[origin].startswith(("DATE", "TIMESTAMP"))
+        expression = mask.sql(expression if is_plain else f"{expression}::VARCHAR", params)
         after = min(grade, mask.lowers_to)
     elif element is not None and element.identifier == "direct":
         raise _refused(product, "a direct identifier of persons has no mask", "set mask: on the column", name)
@@ -154,6 +157,7 @@ def _column(
         source_grade=grade,
         grade=after,
         expression=expression,
+        keyed=mask.keyed if mask else False,
     )
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from catalog.errors import UnknownName
+from catalog.errors import ContractError, UnknownName
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -257,6 +257,28 @@ def test_masks_lower_the_grade_and_are_applied(settings: Settings, make: Make) -
     assert "1990" in read_csv(release.folder / "sample.csv")[0]["birth_date"]
     assert "01-0" not in read_csv(release.folder / "sample.csv")[0]["birth_date"]
     assert "欧阳修" not in pq.read_table(release.folder / "sample.parquet")["person_name"].to_pylist()
+
+
+def test_a_keyed_mask_gives_stable_pseudonyms(settings: Settings, make: Make) -> None:
+    columns = {
+        "record_number": {"grade": 1},
+        "person_name": {"mask": "hash"},
+        "order_number": {"grade": 3, "mask": "hash"},
+    }
+    release = one(settings, make(columns=columns))
+    assert release.folder is not None
+    rows = read_csv(release.folder / "sample.csv")
+    assert {len(r["person_name"]) for r in rows} == {64}
+    assert len({r["person_name"] for r in rows}) == 1
+    assert len({r["order_number"] for r in rows}) == 12
+    assert one(settings, make(columns=columns)).status == "unchanged"
+
+
+def test_a_weaker_or_unknown_mask_is_refused(settings: Settings, make: Make) -> None:
+    with pytest.raises(ContractError, match="no mask"):
+        one(settings, make(columns={"person_name": {"mask": "paint"}}, order_by=[]))
+    with pytest.raises(ContractError, match="mask hash"):
+        one(settings, make(columns={"person_name": {"mask": "hash", "mask_params": {"key": "x"}}}, order_by=[]))
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
