@@ -111,7 +111,7 @@ def ingest(
     settings, catalog = both()
     results = load(settings, catalog, feed_id, file=file, now=utc_now(), progress=None if as_json else note)
     if as_json:
-        shown = [plain(r) for r in results]
+        shown = [_counts_first(plain(r)) for r in results]
         print_json(shown[0] if file is not None and len(shown) == 1 else shown)
     elif not results:
         note(f"nothing waits for {feed_id} in {settings.drop / catalog.feed(feed_id).source.path}")
@@ -137,7 +137,14 @@ def ingest(
             if r.rows_quarantined:
                 note(f"see why: lakehouse feed quarantine {feed_id}")
                 break
-    leave(4 if any(r.verdict == "stopped" for r in results) else 0)
+    unreadable = any(r.error for r in results)
+    leave(3 if unreadable else 4 if any(r.verdict == "stopped" for r in results) else 0)
+
+
+def _counts_first(result: dict[str, Any]) -> dict[str, Any]:
+    """A load result with the seven keys other tools read in front."""
+    first = ("feed", "receipt", "rows_found", "rows_loaded", "rows_quarantined", "rows_skipped", "verdict")
+    return {**{k: result[k] for k in first}, **result}
 
 
 def build(
@@ -179,9 +186,8 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Run the contracts' Great Expectations suites over the feed tables as they stand now."""
-    from warehouse.check import check_feeds
-
     from lakehouse.present import print_json, print_table
+    from warehouse.check import check_feeds
 
     settings, catalog = both()
     results = check_feeds(settings, catalog, [feed_id] if feed_id else None, now=utc_now())

@@ -114,7 +114,7 @@ def test_ingesting_a_file_accounts_for_every_row(cli: Cli, tmp_path: Path) -> No
     rows = cli("feed", "quarantine", "tax__arrears", "--json").json
     assert {r["row_number"] for r in rows} == {2, 3}
     again = cli("ingest", "tax__arrears", "--file", file, "--json").json
-    assert (again["verdict"], again["rows_found"]) == ("duplicate", 0)
+    assert (again["verdict"], again["rows_found"], again["rows_skipped"]) == ("duplicate", 3, 3)
     told = cli("sql", "select entity_name, arrears_cny from feed.tax__arrears", "--json").json
     assert told == [{"entity_name": "北京甲有限公司", "arrears_cny": 100.5}]
     state = {s["feed"]: s for s in cli("status", "--json").json}
@@ -127,8 +127,9 @@ def test_a_file_that_cannot_be_read_is_exit_3(cli: Cli, tmp_path: Path) -> None:
     file.write_bytes("甲,乙\n1,2\n".encode("gb18030"))
     done = cli("ingest", "tax__arrears", "--file", file, "--json")
     assert done.code == 3
-    assert done.json["error"].startswith("LH2")
-    assert done.json["hint"]
+    assert (done.json["verdict"], done.json["rows_found"]) == ("stopped", 0)
+    assert done.json["error"]["error"].startswith("LH2")
+    assert done.json["error"]["hint"]
 
 
 def test_demo_files_and_their_truth(cli: Cli, home: Path) -> None:
