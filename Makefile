@@ -46,7 +46,7 @@ lint: .venv/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(LAKEHOUSE) catalog lint --json >/dev/null
-	LAKEHOUSE_HOME=$(CURDIR)/var/lint $(BIN)/sqlfluff lint dbt_project/models
+	LAKEHOUSE_HOME=$(CURDIR)/var/lint LAKEHOUSE_BUILD_DB=:memory: $(BIN)/sqlfluff lint dbt_project/models
 	$(BIN)/python docs/check.py
 
 format: .venv/.ready
