@@ -373,6 +373,66 @@ class ProductColumn(Model):
     unit: str | None = None
 
 
+class Carrier(Model):
+    """How a column may carry the watermark of a recipient's copy, and how little of it may change.
+
+    Attributes:
+        digits: decimals of a number whose last one carries: a value changes by at most one and a half of
+            that digit (by one, when it has no more decimals).
+        punctuation: brackets and semicolons of a text become all full-width or all half-width.
+        min, max: bounds a marked number keeps; inclusive.
+    """
+
+    digits: int | None = Field(default=None, ge=0, le=9)
+    punctuation: bool = False
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Carrier:
+        if (self.digits is None) != self.punctuation:
+            raise ValueError("a carrier has either digits or punctuation: true")
+        return self
+
+
+class Anonymity(Model):
+    """What must hold of the very rows that leave: nobody stands alone.
+
+    Attributes:
+        quasi: released columns that name somebody in combination; equal values form a group.
+        k: fewest persons of a group.
+        count: released column that holds the persons of a row; without it a row is a person.
+        sensitive: released column of which a group must not betray the value.
+        l: fewest distinct values of ``sensitive`` in a group.
+        suppress: rows of smaller groups do not leave; otherwise the release is refused.
+    """
+
+    quasi: tuple[str, ...] = Field(min_length=1)
+    k: int = Field(ge=2)
+    count: str | None = None
+    sensitive: str | None = None
+    l: int = Field(default=1, ge=1)  # noqa: E741 - its name in the literature
+    suppress: bool = False
+
+
+class PrivateCounts(Model):
+    """Grade-4 rows leave only so: counted, with noise, small cells left out, within a budget.
+
+    Attributes:
+        count: name of the released count; the product's columns are what is counted by.
+        person: column of the table that tells persons apart; somebody in several cells is refused.
+        epsilon: privacy loss of one release (differential privacy, Laplace mechanism).
+        budget: sum of epsilon all releases of this product may spend in a calendar year (Beijing).
+        k: a noisy count below it does not leave.
+    """
+
+    count: str = "persons_count"
+    person: str
+    epsilon: float = Field(gt=0, le=2)
+    budget: float = Field(gt=0, le=20)
+    k: int = Field(default=10, ge=5)
+
+
 class Product(Model):
     """An extract: chosen columns of one table, for named recipients and one purpose.
 
@@ -400,3 +460,7 @@ class Product(Model):
     max_grade: Grade = 2
     description: str = ""
     licence: str = ""
+    watermark: dict[str, Carrier] = Field(default_factory=dict)
+    """Released columns that carry the mark of each recipient's file copy; none: all copies are alike."""
+    anonymity: Anonymity | None = None
+    private_counts: PrivateCounts | None = None
