@@ -51,7 +51,9 @@ def layer_dag(layer: dict[str, Any], upstream: list[Asset]) -> DAG:
             is_last = step is steps[-1]
             outlets = [Asset(name=layer["asset"], uri=layer["asset"])] if is_last else []
             stamp = f"build.{layer['id']}" if is_last else None
-            built = task(task_id=step["task"], outlets=outlets)(tasks.build)(step["select"], stamp)
+            built = task(task_id=step["task"], multiple_outputs=False, outlets=outlets)(tasks.build)(
+                step["select"], stamp
+            )
             if last is not None:
                 last >> built
             last = built

@@ -69,11 +69,13 @@ def feed_dag(feed: dict[str, Any], *, drop: Path, poll_seconds: float) -> DAG:
             "execution_timeout": timedelta(minutes=feed["timeout_minutes"]),
         },
     ) as dag:
-        files: Any = task(task_id="collect")(tasks.collect)(feed["id"])
-        landed: Any = task(task_id="land")(tasks.land)(feed["id"], files)
-        results: Any = task(task_id="load")(tasks.load)(feed["id"], landed)
-        task(task_id="gate")(tasks.gate)(feed["id"], landed, results)
-        task(task_id="announce", outlets=[Asset(name=feed["id"], uri=feed["asset"])])(tasks.announce)(results)
+        files: Any = task(task_id="collect", multiple_outputs=False)(tasks.collect)(feed["id"])
+        landed: Any = task(task_id="land", multiple_outputs=False)(tasks.land)(feed["id"], files)
+        results: Any = task(task_id="load", multiple_outputs=False)(tasks.load)(feed["id"], landed)
+        task(task_id="gate", multiple_outputs=False)(tasks.gate)(feed["id"], landed, results)
+        task(task_id="announce", multiple_outputs=False, outlets=[Asset(name=feed["id"], uri=feed["asset"])])(
+            tasks.announce
+        )(results)
     return dag
 
 

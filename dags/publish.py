@@ -39,5 +39,5 @@ with DAG(
     },
 ):
     _outlets = [Asset(name=f"product {p['id']}", uri=p["asset"]) for p in _index["products"]]
-    _releases: Any = task(task_id="publish")(tasks.publish)()
-    task(task_id="gate", outlets=_outlets)(tasks.released)(_releases)
+    _releases: Any = task(task_id="publish", multiple_outputs=False)(tasks.publish)()
+    task(task_id="gate", multiple_outputs=False, outlets=_outlets)(tasks.released)(_releases)

@@ -41,6 +41,6 @@ with DAG(
         "execution_timeout": timedelta(hours=2),
     },
 ):
-    task(task_id="maintain")(tasks.maintain)()
-    task(task_id="freshness", retries=0)(tasks.freshness)()
-    task(task_id="data_docs")(tasks.data_docs)()
+    task(task_id="maintain", multiple_outputs=False)(tasks.maintain)()
+    task(task_id="freshness", multiple_outputs=False, retries=0)(tasks.freshness)()
+    task(task_id="data_docs", multiple_outputs=False)(tasks.data_docs)()
