@@ -80,9 +80,13 @@ def taxpayer_kind(text: str) -> TaxpayerKind:
     ``resident_id_plus_2``: a sole trader's number, the owner's resident ID and two characters.
     ``org_code_15``: area code and organisation code; the last nine characters convert.
     """
+    # one ID in 31 passes as a code by chance; numbers from 9 on are codes, but for rare cards of foreigners
+    person = is_resident_id(text, allow_15=False)
+    if person and text[0] != "9":
+        return "resident_id"
     if is_uscc(text):
         return "uscc"
-    if is_resident_id(text, allow_15=False):
+    if person:
         return "resident_id"
     if len(text) == 20 and is_resident_id(text[:18], allow_15=False):
         return "resident_id_plus_2"
@@ -181,10 +185,12 @@ def taxpayer_kind_sql(expr: str) -> str:
     The first kind that holds is found by ``greatest`` of ranks, for inside CASE common parts are not shared;
     the length carries NULL through.
     """
+    person = is_resident_id_sql(expr, allow_15=False)
     tail, head = f"substr({expr},7)", f"left({expr},18)"
-    holds: dict[TaxpayerKind, str] = {
+    holds: dict[str, str] = {
+        "resident_id": f"({expr}<'9')::INT*{person}",
         "uscc": is_uscc_sql(expr),
-        "resident_id": is_resident_id_sql(expr, allow_15=False),
+        "foreign_permanent": person,
         "resident_id_plus_2": f"(length({expr})=20)::INT*{is_resident_id_sql(head, allow_15=False)}",
         "org_code_15": f"regexp_full_match({expr},'[0-9]{{6}}[0-9A-Z]{{8}}[0-9X]')::INT*{is_org_code_sql(tail)}",
         "org_code": is_org_code_sql(expr),
@@ -195,5 +201,5 @@ def taxpayer_kind_sql(expr: str) -> str:
     }
     size = len(holds)
     ranks = ",".join(f"{sql}::INT*{size - i}" for i, sql in enumerate(holds.values()))
-    names = ",".join(f"'{kind}'" for kind in ("unknown", *reversed(holds)))
+    names = ",".join(f"'{kind}'" for kind in ("unknown", *reversed(holds))).replace("foreign_permanent", "resident_id")
     return f"([{names}])[greatest({ranks})+1+0*length({expr})]"
