@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from warehouse.query import SqlResult
 
 FORMATS = ("table", "csv", "json", "parquet")
+PIPE_WIDTH = 200
+"""Columns of a table that goes to no terminal."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -65,7 +67,7 @@ def write_result(result: SqlResult, format: str, out: Path | None = None) -> int
         if format == "table":
             from rich.console import Console
 
-            return write_table(result, Console())
+            return write_table(result, Console(width=None if sys.stdout.isatty() else PIPE_WIDTH))
         return write(result, format, sys.stdout.buffer)
 
 
@@ -77,7 +79,7 @@ def write_table(result: SqlResult, console: Console) -> int:
     table = Table(header_style="bold")
     for column in result.columns:
         numeric = column.type.split("(")[0] in _NUMERIC
-        table.add_column(Text(_shown(column.name)), justify="right" if numeric else "left")
+        table.add_column(Text(_shown(column.name)), justify="right" if numeric else "left", overflow="fold")
     count = 0
     for row in _texts(result):
         table.add_row(*(Text("NULL", style="dim") if v is None else Text(_shown(v)) for v in row))
@@ -145,7 +147,7 @@ def _write_table_bytes(result: SqlResult, out: BinaryIO) -> int:
     from rich.console import Console
 
     text = io.TextIOWrapper(out, encoding="utf-8")
-    count = write_table(result, Console(file=text, width=200))
+    count = write_table(result, Console(file=text, width=PIPE_WIDTH))
     text.flush()
     text.detach()
     return count
