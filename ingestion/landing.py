@@ -130,9 +130,15 @@ def land_file(
 
 
 def clean_up(settings: Settings, feed_id: str) -> None:
-    """Remove what a crash left half landed. Hold the feed's lock."""
+    """Remove what a crash left: half landed folders, and dropped files that were kept already. Hold the feed's lock."""
     for leftover in (settings.landing / feed_id).glob(".tmp-*"):
         shutil.rmtree(leftover, ignore_errors=True)
+    for receipt in pending(settings, feed_id):
+        dropped = settings.drop / receipt.source
+        if Path(receipt.source).is_absolute() or dropped.is_symlink() or not dropped.is_file():
+            continue
+        if dropped.stat().st_size == receipt.size and _sha256(dropped) == receipt.sha256:
+            dropped.unlink()
 
 
 def receipts_of(settings: Settings, feed_id: str) -> list[Receipt]:
@@ -248,6 +254,11 @@ def _copy(path: Path, target: Path, checkpoint: Checkpoint) -> tuple[str, os.sta
         raise InputError("the file is still being written", hint="it will be taken by the next run", file=path.name)
     checkpoint("land.copied")
     return digest.hexdigest(), after
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def _unloaded(settings: Settings, earlier: list[Receipt]) -> Receipt | None:

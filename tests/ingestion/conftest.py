@@ -140,7 +140,7 @@ def build(tmp_path: Path, root: Path) -> Callable[[str], House]:
     def make(contract: str) -> House:
         folder = tmp_path / "catalog"
         if not folder.exists():
-            for part in ("dictionary", "codes"):
+            for part in ("dictionary", "codes", "grading"):
                 shutil.copytree(root / "catalog" / part, folder / part)
         feeds = folder / "feeds" / "t"
         feeds.mkdir(parents=True, exist_ok=True)

@@ -98,7 +98,7 @@ def empty(house: Any) -> None:
 def test_killed_at_every_step(build: Build, contracts: dict[str, str], driver: Driver, mode: str) -> None:
     house, expected = clean_state(build, contracts["readings"].replace("append", mode), driver)
     for step in STEPS:
-        for occurrence in (1, 2):
+        for occurrence in (1, 2) if mode == "upsert" else (1,):
             fill(house)
             assert driver(house, at=step, occurrence=occurrence)["killed"], (step, occurrence)
             assert driver(house) == {"killed": False, "code": 0}
@@ -120,7 +120,7 @@ def test_killed_again_and_again_in_one_load(build: Build, contracts: dict[str, s
 def test_killed_at_any_moment(build: Build, contracts: dict[str, str], driver: Driver) -> None:
     house, expected = clean_state(build, contracts["readings"].replace("append", "upsert"), driver)
     dice = random.Random(7)
-    for _ in range(40):
+    for _ in range(12):
         fill(house)
         driver(house, after_ms=dice.uniform(5, 400))
         assert driver(house)["code"] == 0
