@@ -143,7 +143,8 @@ def run_gate(
     if docs_dir is not None:
         from quality.data_docs import keep
 
-        keep(docs_dir, feed, gate, batch, document, now)
+        labels = {f.name: f.label for f in catalog.fields(feed)}
+        keep(docs_dir, feed, gate, batch, document, now, labels)
     return gate
 
 
@@ -189,6 +190,8 @@ def _state(rule: CompiledRule, finding: Finding | Exception | None) -> Stated:
         if isinstance(finding, Finding):
             limits = {"observed": finding.observed, "minimum": finding.minimum, "maximum": finding.maximum}
             expectation["kwargs"].update(limits, holds=finding.success)
+    if expectation["type"] == "expect_no_row_to_break_rule":
+        expectation = {"type": expectation["type"], "kwargs": {**expectation["kwargs"], "column": rule.columns[0]}}
     return Stated(
         code=rule.code,
         expectation=expectation,

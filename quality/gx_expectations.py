@@ -46,6 +46,8 @@ class ExpectNoRowToBreakRule(BatchExpectation):
     """No row satisfies a failing expression compiled from a rule of the contract."""
 
     failing_sql: str
+    column: str | None = None
+    """Under which column Data Docs show it."""
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ("table.rows_breaking_rule",)
     success_keys: ClassVar[tuple[str, ...]] = ("failing_sql",)

@@ -130,17 +130,21 @@ def test_a_stop_rule_stops_and_a_warning_warns(con: duckdb.DuckDBPyConnection, c
     assert "rain_mm.range" in warned.reason
 
 
-def test_an_exception_inside_an_expectation_stops(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+def test_an_exception_inside_an_expectation_stops(
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, tmp_path: Path
+) -> None:
     fill(con, 3)
     rules = list(compile_rules(catalog, FEED, as_of=NOW))
     one = next(i for i, r in enumerate(rules) if r.code == "rain_mm.type")
-    rules[one] = replace(rules[one], expectation=sql_expectation(f"no_such_function('{CANARY}')"), severity="warn")
-    result = gate(con, catalog, rules=tuple(rules))
+    broken_sql = "sensor_name::int = 1"  # DuckDB quotes the value it could not convert
+    rules[one] = replace(rules[one], expectation=sql_expectation(broken_sql), severity="warn")
+    result = gate(con, catalog, docs=tmp_path, rules=tuple(rules))
     assert result.verdict == "stopped"
     broken = next(r for r in result.results if r.code == "rain_mm.type")
     assert (broken.severity, broken.party) == ("stop", "platform")
     assert broken.exception
     assert CANARY not in str(result.results)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and CANARY in p.read_text(encoding="utf-8")]
     others = [r for r in result.results if r.code != "rain_mm.type"]
     assert all(r.success for r in others)
 
