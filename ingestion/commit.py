@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
 from ingestion.landing import Receipt, read_receipt
 from ingestion.results import LoadResult, loads_row
 from ingestion.stage import Staged
-from ingestion.stage_sql import QUARANTINED, WORD_BITS, words
+from ingestion.stage_sql import QUARANTINED, WORD_BITS, Check, words
 from quality.pseudonym import load_key, pseudonym_sql
 from quality.sql import literal, quote
 from warehouse.delta import commit_once, ensure_table, exists, transaction_version
@@ -137,36 +138,37 @@ def withdraw_quarantine(settings: Settings, feed: Feed, receipt: Receipt) -> Non
 def quarantine_sql(staged: Staged, receipt: str, at: datetime) -> str:
     """SELECT of the rejected rows in the order of QUARANTINE_SCHEMA; makes the tables it reads."""
     con, plan = staged.con, staged.plan
-    checks = [{"ord": i, "code": c.code, "message": c.message_zh, "party": c.party} for i, c in enumerate(plan.rejects)]
-    con.register("_rules", pa.Table.from_pylist(checks))
-    con.execute("CREATE OR REPLACE TEMP TABLE _checks AS SELECT * FROM _rules")
-    con.unregister("_rules")
-    hits = [
-        f"SELECT s.rowid AS r, c.ord, c.code, c.message, c.party FROM staged s JOIN _checks c "
-        f"ON c.ord >= {word * WORD_BITS} AND c.ord < {(word + 1) * WORD_BITS} "
-        f"AND (s._reject{word} >> (c.ord - {word * WORD_BITS})::INTEGER) & 1 = 1 WHERE s._state = {QUARANTINED}"
-        for word in range(words(len(plan.rejects)))
-    ]
-    cases = " ".join(f"WHEN '{code}' THEN {literal(text)}" for code, text in PROBLEM_ZH.items())
+    lists = _named_lists(plan.rejects)
+    broken = f"[{', '.join(f's._reject{i}' for i in range(words(len(plan.rejects))))}]"
+    hit = f"(list_extract({broken}, (i // {WORD_BITS} + 1)::INTEGER) >> (i % {WORD_BITS})::INTEGER) & 1 = 1"
+    hits = f"list_filter(range(0, {len(plan.rejects)}), lambda i: {hit})"
     problem = f"CASE s._problem WHEN '{REPAIRED}' THEN '{RAGGED}' ELSE s._problem END"
-    hits.append(
-        f"SELECT rowid, -1, {problem}, CASE {problem} {cases} END, 'source' FROM staged s "
-        f"WHERE _problem IS NOT NULL AND _state = {QUARANTINED}"
-    )
-    hits.append(
-        f"SELECT r, -1, why, {literal(PROBLEM_ZH['key_conflict'])}, 'source' FROM _losers WHERE why = 'key_conflict'"
-    )
+    own = f"CASE WHEN l.why IS NOT NULL THEN [l.why] WHEN s._problem IS NOT NULL THEN [{problem}] ELSE [] END"
+    in_words = " ".join(f"WHEN '{code}' THEN {literal(text)}" for code, text in PROBLEM_ZH.items())
     con.execute("CREATE TABLE IF NOT EXISTS _conflict_raw (_row_number BIGINT, _part BIGINT, raw VARCHAR)")
-    when = f"TIMESTAMPTZ {literal(at.isoformat())}"
+
+    def picked(kind: str) -> str:
+        return f"list_transform(hits, lambda i: list_extract({lists[kind]}, (i + 1)::INTEGER))"
+
+    reasons = f"list_concat(list_transform(own, lambda o: CASE o {in_words} END), {picked('message_zh')})"
     return (
-        f"SELECT {literal(receipt)} AS receipt, s._row_number AS row_number, s._part::BIGINT AS part, "
-        f"list(h.code ORDER BY h.ord) AS rules, string_agg(h.message, '；' ORDER BY h.ord) AS reasons, "
-        f"list(h.party ORDER BY h.ord) AS parties, any_value(coalesce(s._raw, c.raw)) AS raw, "
-        f"{when} AS quarantined_at, 'open' AS status, NULL::TIMESTAMPTZ AS closed_at, NULL::VARCHAR AS closed_by "
-        f"FROM staged s JOIN ({' UNION ALL '.join(hits)}) h ON h.r = s.rowid "
-        f"LEFT JOIN _conflict_raw c ON c._row_number = s._row_number AND c._part = s._part "
-        f"GROUP BY s.rowid, s._row_number, s._part ORDER BY s._row_number, s._part"
+        f"SELECT {literal(receipt)} AS receipt, _row_number AS row_number, _part::BIGINT AS part, "
+        f"list_concat(own, {picked('code')}) AS rules, array_to_string({reasons}, '；') AS reasons, "
+        f"list_concat(list_transform(own, lambda o: 'source'), {picked('party')}) AS parties, "
+        f"raw, TIMESTAMPTZ {literal(at.isoformat())} AS quarantined_at, 'open' AS status, "
+        f"NULL::TIMESTAMPTZ AS closed_at, NULL::VARCHAR AS closed_by "
+        f"FROM (SELECT s._row_number, s._part, coalesce(s._raw, c.raw) AS raw, {own} AS own, {hits} AS hits "
+        f"FROM staged s LEFT JOIN (SELECT r, why FROM _losers WHERE why = 'key_conflict') l ON l.r = s.rowid "
+        f"LEFT JOIN _conflict_raw c ON l.r IS NOT NULL AND c._row_number = s._row_number AND c._part = s._part "
+        f"WHERE s._state = {QUARANTINED} OR l.r IS NOT NULL)"
     )
+
+
+def _named_lists(checks: Sequence[Check]) -> dict[str, str]:
+    """SQL lists of the checks' codes, messages and parties, in the order of their bits."""
+    return {
+        name: f"[{', '.join(literal(getattr(c, name)) for c in checks)}]" for name in ("code", "message_zh", "party")
+    }
 
 
 def commit_feed(
