@@ -448,7 +448,9 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
         duck.load_extension(con, "delta")
         con.execute("SET TimeZone = 'UTC'")
         columns = ", ".join(duck.quote(c) for c in _COLUMNS)
-        found = con.execute(f"SELECT {columns} FROM delta_scan({duck.literal(path)}) ORDER BY at, request, person")  # noqa: S608
+        relation = f"delta_scan({duck.literal(path)})"
+        sql = f'SELECT {columns} FROM {relation} ORDER BY "at", "request", "person"'  # noqa: S608 - our own names
+        found = con.execute(sql)
         return found.to_arrow_table().to_pylist()
 
 
