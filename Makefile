@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export UV_PYTHON_DOWNLOADS = never
 export UV_PYTHON = $(PYTHON)
+export UV_SYSTEM_CERTS = true
 export GX_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 export PYTHONUTF8 = 1
