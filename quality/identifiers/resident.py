@@ -20,12 +20,18 @@ WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECKS = "10X98765432"
 
 _PROVINCE = "(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|9[0-9])"
-_MONTH_DAY = (
-    "(?:(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)|02(?:0[1-9]|1[0-9]|2[0-9]))"
+_DAY = (
+    "(?:(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)|02(?:0[1-9]|1[0-9]|2[0-8]))"
 )
-FORM_18 = f"{_PROVINCE}[0-9]{{4}}(?:18[5-9]|19[0-9]|20[0-9])[0-9]{_MONTH_DAY}[0-9]{{3}}[0-9Xx]"
-"""Shape of 18 characters with a province and a plausible date; 29 February is settled by `is_resident_id`."""
-FORM_15 = f"{_PROVINCE}[0-9]{{4}}[0-9]{{2}}{_MONTH_DAY}[0-9]{{3}}"
+_LEAP = "[2468][048]|[13579][26]"
+# 1900 had no 29 February, 2000 had: one pattern says every day of the calendar, so no date needs to be computed
+_LEAP_YEAR = f"(?:18(?:5[26]|[68][048]|[79][26])|19(?:0[48]|{_LEAP})|20(?:0[048]|{_LEAP}))"
+_DATE_18 = f"(?:(?:18[5-9]|19[0-9]|20[0-9])[0-9]{_DAY}|{_LEAP_YEAR}0229)"
+_DATE_15 = f"(?:[0-9]{{2}}{_DAY}|(?:0[48]|{_LEAP})0229)"
+FORM_18 = f"{_PROVINCE}[0-9]{{4}}{_DATE_18}[0-9]{{3}}[0-9Xx]"
+"""Shape of 18 characters with a province and a day between 1850 and 2099."""
+FORM_15 = f"{_PROVINCE}[0-9]{{4}}{_DATE_15}[0-9]{{3}}"
+"""Shape of 15 digits with a province and a day of the 20th century."""
 
 _FORM_18 = re.compile(FORM_18, re.ASCII)
 _FORM_15 = re.compile(FORM_15, re.ASCII)
@@ -60,8 +66,8 @@ def resident_id_fault(text: str, *, allow_15: bool = True) -> Fault | None:
         ``format`` (length, characters, province or date) or ``checksum``.
     """
     if allow_15 and _FORM_15.fullmatch(text):
-        return None if _real_day(f"19{text[6:8]}", text[8:12]) else "format"
-    if not _FORM_18.fullmatch(text) or not _real_day(text[6:10], text[10:14]):
+        return None
+    if not _FORM_18.fullmatch(text):
         return "format"
     return None if check_character(text[:17]) == text[17].upper() else "checksum"
 
@@ -95,14 +101,6 @@ def upgrade_resident_id(text: str) -> str:
     return text
 
 
-def _real_day(year: str, month_day: str) -> bool:
-    return month_day != "0229" or _leap(int(year))
-
-
-def _leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-
-
 # --- the same in DuckDB ---------------------------------------------------------------------------------------------
 
 
@@ -122,28 +120,10 @@ def _checksum_holds_sql(expr: str) -> str:
     return f"(({_sum_sql(number)}+{check})%11=1)"
 
 
-def _not_feb_29_sql(year: str, month_day: str) -> str:
-    """1 unless the day is a 29 February of a year that has none."""
-    leap = f"((({year})%4=0)::INT-(({year})%100=0)::INT+(({year})%400=0)::INT)"
-    return f"(1-({month_day}='0229')::INT*(1-{leap}))"
-
-
-def _form_18_sql(expr: str) -> str:
-    day = _not_feb_29_sql(f"try_cast(substr({expr},7,4) AS INT)", f"substr({expr},11,4)")
-    return f"regexp_full_match({expr},'{FORM_18}')::INT*{day}"
-
-
-def _form_15_sql(expr: str) -> str:
-    day = _not_feb_29_sql(f"(1900+try_cast(substr({expr},7,2) AS INT))", f"substr({expr},9,4)")
-    return f"regexp_full_match({expr},'{FORM_15}')::INT*{day}"
-
-
 def resident_id_format_sql(expr: str, *, allow_15: bool = True) -> str:
     """True when length, characters, province and date are right; never NULL."""
-    forms = [f"coalesce({_form_18_sql(expr)},0)"]
-    if allow_15:
-        forms.append(f"coalesce({_form_15_sql(expr)},0)")
-    return f"({'+'.join(forms)}>0)"
+    form = f"{FORM_18}|{FORM_15}" if allow_15 else FORM_18
+    return f"coalesce(regexp_full_match({expr},'{form}'),false)"
 
 
 def resident_id_checksum_sql(expr: str) -> str:
@@ -153,8 +133,8 @@ def resident_id_checksum_sql(expr: str) -> str:
 
 def is_resident_id_sql(expr: str, *, allow_15: bool = True) -> str:
     """Agrees with `is_resident_id`; False for NULL."""
-    valid_18 = f"coalesce({_form_18_sql(expr)}*{_checksum_holds_sql(expr)}::INT,0)"
-    valid_15 = f"+coalesce({_form_15_sql(expr)},0)" if allow_15 else ""
+    valid_18 = f"coalesce(regexp_full_match({expr},'{FORM_18}')::INT*{_checksum_holds_sql(expr)}::INT,0)"
+    valid_15 = f"+coalesce(regexp_full_match({expr},'{FORM_15}')::INT,0)" if allow_15 else ""
     return f"({valid_18}{valid_15}>0)"
 
 

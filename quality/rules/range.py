@@ -44,9 +44,10 @@ def checks(context: RuleContext, params: Params) -> list[Check]:
         outside.append(f"{column.sql} < {literal(_from(column, low))}")
     if high is not None:
         # the bound of an instant is a day: the whole of it is inside
-        after = isinstance(high, date) and column.type == "timestamp"
-        bound = _from(column, high + timedelta(days=1)) if after and isinstance(high, date) else high
-        outside.append(f"{column.sql} {'>=' if after else '>'} {literal(bound)}")
+        if isinstance(high, date) and column.type == "timestamp":
+            outside.append(f"{column.sql} >= {literal(_from(column, high + timedelta(days=1)))}")
+        else:
+            outside.append(f"{column.sql} > {literal(high)}")
     failing = not_null_and(column, f"({' OR '.join(outside)})")
     words = "、".join(
         w for w in (f"小于 {low}" if low is not None else "", f"大于 {high}" if high is not None else "") if w

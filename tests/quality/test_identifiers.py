@@ -235,3 +235,26 @@ def test_one_wrong_digit_is_always_found(first: str, rest: str) -> None:
 def test_null_is_never_valid() -> None:
     for name, _, expression in PAIRS:
         assert sql_values(expression, [None])[0] in (False, None), name
+
+
+@given(st.dates(date(1850, 1, 1), date(2099, 12, 31)), st.integers(0, 40))
+def test_the_pattern_knows_the_calendar(day: date, extra: int) -> None:
+    """Every day is accepted, and no text that is not a day of the Gregorian calendar."""
+    number = f"110102{_date_text(day)}001"
+    assert ids.is_resident_id(number + ids.check_character(number))
+    text = f"{day.year}{day.month + extra // 20:02}{day.day + extra:02}"
+    try:
+        real = date(int(text[:4]), int(text[4:6]), int(text[6:8])) is not None
+    except ValueError:
+        real = False
+    number = f"110102{text}001"
+    assert ids.is_resident_id(number + ids.check_character(number)) is real
+
+
+def test_leap_days_of_two_and_a_half_centuries() -> None:
+    for year in range(1850, 2100):
+        number = f"110102{year}0229001"
+        real = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        assert (ids.resident_id_fault(number + ids.check_character(number)) is None) is real, year
+    for year in range(100):
+        assert ids.is_resident_id(f"110102{year:02}0229001") is (year % 4 == 0 and year != 0), year
