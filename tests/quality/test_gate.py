@@ -20,6 +20,7 @@ from quality.gx_context import Stated, run_suite
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from quality.rules.base import sql_expectation
 from warehouse.duck import load_extension
+from warehouse.schema import feed_columns
 
 from .support import compile_example, row_examples, stage, stats
 
@@ -76,6 +77,19 @@ def test_row_split_and_great_expectations_agree() -> None:
             assert failing is not None
             assert answer.unexpected == failing[0], (name, c.code)
             assert answer.success is (failing[0] == 0), (name, c.code)
+
+
+def test_the_suite_of_every_contract_runs(catalog: Catalog) -> None:
+    """On an empty table of the contract's types: every expectation exists and answers."""
+    for feed in catalog.feeds.values():
+        con = duckdb.connect()
+        columns = ", ".join(f'"{c.name}" {c.duckdb}' for c in feed_columns(catalog, feed))
+        con.execute(f"create table accepted ({columns})")
+        rules = compile_rules(catalog, feed, as_of=NOW)
+        batch = replace(stats(), feed=feed.id)
+        result = run_gate(con, "accepted", catalog=catalog, feed=feed, rules=rules, batch=batch, now=NOW)
+        assert [r.code for r in result.results] == [r.code for r in rules]
+        assert not [r.code for r in result.results if r.exception], feed.id
 
 
 def test_a_good_batch_passes_and_is_recorded(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:

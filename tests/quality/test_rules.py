@@ -18,6 +18,7 @@ from quality.rules import BatchRule, RowRule, all_rules, compile_rules, compile_
 from quality.rules.base import Column, Example, RuleContext, RuleRefused
 from quality.rules.registry import _params
 from warehouse.duck import load_extension
+from warehouse.schema import feed_columns
 
 from .support import compile_example, row_examples, stage, stats
 
@@ -67,6 +68,22 @@ def test_the_whole_catalog_compiles(catalog: Catalog) -> None:
         assert "row_accounting" in codes
         assert all(r.failing_sql for r in rules if r.scope == "row")
         assert all(r.message_zh for r in rules)
+
+
+def test_every_failing_expression_of_every_contract_binds(catalog: Catalog) -> None:
+    con = duckdb.connect()
+    load_extension(con, "spatial")
+    for feed_id in catalog.feeds:
+        columns = [c for c in feed_columns(catalog, feed_id) if c.origin == "field"]
+        typed = ", ".join(f'"{c.name}" {c.duckdb}, "{c.name}__raw" varchar' for c in columns)
+        con.execute(f"create or replace table staged (_row_number bigint, {typed})")
+        con.execute("insert into staged (_row_number) values (1)")
+        rules = [r for r in compile_rules(catalog, feed_id) if r.scope == "row"]
+        row = con.execute(f"select {', '.join(r.failing_sql for r in rules)} from staged").fetchone()
+        assert row is not None
+        failed = {r.rule for r, bad in zip(rules, row, strict=True) if bad}
+        assert None not in row
+        assert failed <= {"required", "one_of_required"}, feed_id
 
 
 def test_codes_are_stable_names(catalog: Catalog) -> None:
