@@ -16,9 +16,6 @@ from ingestion.parsers import half_width, parser
 from quality.sql import literal, quote
 from warehouse.schema import duckdb_type
 
-BLANKS = " \t\r\n\u00a0\u3000\ufeff\u200b"
-"""Trimmed from both ends: among them the full-width space and byte order marks inside a file."""
-
 _FIRST_DST_FREE = "TIMESTAMP '1992-01-01'"
 _HAS_OFFSET = "'[0-9]{2}:[0-9]{2}.*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
 _GROUPED = "'[-+]?[0-9]{1,3}(,[0-9]{3})+(\\.[0-9]+)?'"
@@ -30,12 +27,11 @@ def raw_name(field: str) -> str:
 
 
 def clean(column: str, null_values: Sequence[str]) -> str:
-    """``column`` trimmed, NULL when empty or one of ``null_values``."""
-    trimmed = f"nullif(trim({column}, {literal(BLANKS)}), '')"
+    """``column`` (trimmed by its reader), NULL when empty or one of ``null_values``."""
     others = sorted({v.strip() for v in null_values} - {""})
-    for value in others:
-        trimmed = f"nullif({trimmed}, {literal(value)})"
-    return trimmed
+    if not others:
+        return f"nullif({column}, '')"
+    return f"CASE WHEN {column} IN ('', {', '.join(literal(v) for v in others)}) THEN NULL ELSE {column} END"
 
 
 def raw_sql(field: ResolvedField, fmt: Format, places: Mapping[str, Sequence[int]]) -> str:

@@ -30,8 +30,6 @@ WORD_BITS = 60
 
 ACCEPTED, QUARANTINED, SKIPPED = 0, 1, 2
 
-_BLANKS = literal(" \t\r\n\u00a0\u3000\ufeff")
-
 
 @dataclass(frozen=True)
 class Check:
@@ -142,7 +140,7 @@ class Plan:
 
     def _source(self) -> str:
         texts = ", ".join(f"c{i}" for i in range(self.width))
-        filled = ", ".join(f"nullif(trim(c{i}, {_BLANKS}), '')" for i in range(self.width))
+        filled = ", ".join(f"nullif(c{i}, '')" for i in range(self.width))
         blank = f"coalesce({filled})"
         skip = f"WHEN _problem IS NULL AND {blank} IS NULL THEN 'blank'"
         if self.feed.format.footer:
