@@ -7,6 +7,7 @@ Commands import what they need inside their body: ``lakehouse --help`` stays und
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def main() -> None:
     """Run a command; a LakehouseError becomes one clear message and its exit code."""
     from catalog.errors import LakehouseError
 
+    os.umask(0o077)  # whatever a command writes is its owner's alone
     try:
         app()
     except LakehouseError as e:

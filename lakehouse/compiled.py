@@ -22,11 +22,13 @@ def compiled_files(catalog: Catalog) -> dict[Path, str]:
     """Path below the project to the text it must have."""
     from dags.index import compile_index
     from quality.dbt_compile import sources_yaml
+    from quality.rules.reference import rule_reference
 
     out = {
         Path("dbt_project/models/staging/_sources.yml"): sources_yaml(catalog),
         Path("dags/compiled/index.json"): compile_index(catalog),
         Path("docs/feeds.md"): feed_reference(catalog),
+        Path("docs/rules.md"): rule_reference(catalog),
     }
     for name in SEEDS:
         out[Path(f"dbt_project/seeds/codes__{name}.csv")] = _seed(catalog.code_list(name))

@@ -107,6 +107,11 @@ def run_all(
         with open_driver(settings) as driver:
             _feeds(driver, catalog, summary, progress)
             _layers(driver, settings, catalog, layers, summary, progress)
+        if any(line.files for line in summary.feeds):
+            from quality.data_docs import build_docs
+
+            progress.begin("质量报告")
+            build_docs(settings)
     summary.seconds = round(time.monotonic() - start, 1)
     summary.ok = not summary.failures
     summary.next = _next_steps(settings, summary)
@@ -226,6 +231,8 @@ def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
     worst = max(summary.feeds, key=lambda f: f.rows_quarantined, default=None)
     if worst is not None and worst.rows_quarantined:
         steps.append(f"lakehouse feed quarantine {worst.feed}")
+    if any(line.files for line in summary.feeds):
+        steps.append(f"xdg-open {settings.home / 'data_docs' / 'index.html'}  # 质量报告，离线可读")
     if summary.releases:
         steps.append(f"ls {settings.releases}")
     return [*steps, "lakehouse status", "make up"]

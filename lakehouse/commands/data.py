@@ -110,6 +110,10 @@ def ingest(
 
     settings, catalog = both()
     results = load(settings, catalog, feed_id, file=file, now=utc_now(), progress=None if as_json else note)
+    if any(r.verdict in ("passed", "warned", "stopped") for r in results):
+        from quality.data_docs import build_docs
+
+        build_docs(settings)
     if as_json:
         shown = [_counts_first(plain(r)) for r in results]
         print_json(shown[0] if file is not None and len(shown) == 1 else shown)
