@@ -41,6 +41,8 @@ SAMPLE = 20_000
 """Distinct values looked at for one candidate; more make a sure answer no surer."""
 FORMS = {"brackets": ("()", "（）"), "semicolon": (";", "；")}
 """Characters that mean the same in half and full width; commas and colons do not (1,000; 10:30; http://)."""
+Known = dict[tuple[str, Carrier], list[tuple[str, int]]]
+"""Distinct values and their bits, read once for all candidates."""
 _LARGEST = 1e14
 """Units of the carrying digit beyond which a worksheet or a double would lose it."""
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
@@ -190,13 +192,22 @@ def detect(file: Path, candidates: Sequence[Candidate], key: WatermarkKey) -> li
     """
     import duckdb
 
-    from quality.watermark_file import read_copy
+    from quality.watermark_file import open_copy
 
-    heads, columns = read_copy(file)
-    con = duckdb.connect()
-    if heads:
-        con.register("copy", columns)
-    tests: dict[tuple[str, Carrier], list[tuple[str, int]]] = {}
+    with duckdb.connect() as con:
+        heads = open_copy(con, file, "copy")
+        return detect_relation(con, "copy", heads, candidates, key)
+
+
+def detect_relation(
+    con: duckdb.DuckDBPyConnection,
+    relation: str,
+    heads: Mapping[str, set[str]],
+    candidates: Sequence[Candidate],
+    key: WatermarkKey,
+) -> list[Match]:
+    """`detect` for a relation; ``heads`` names the headings each of its columns may go by."""
+    tests: Known = {}
     drawn: list[tuple[Candidate, int, int]] = []
     made = 0
     for candidate in candidates:
@@ -206,10 +217,9 @@ def detect(file: Path, candidates: Sequence[Candidate], key: WatermarkKey) -> li
         pools = ([named] if named else []) + [[(h, c)] for h in others for c in set(candidate.carriers.values())]
         made += len(pools)
         secret = key.of(candidate.product, candidate.recipient)
-        scores = [_score(con, pool, secret, tests) for pool in pools]
+        scores = [_score(con, relation, pool, secret, tests) for pool in pools]
         best = max(scores, key=lambda s: -_log_chance(*s), default=(0, 0))
         drawn.append((candidate, *best))
-    con.close()
     matches = [
         Match(
             product=c.product,
@@ -234,24 +244,21 @@ def _named_columns(candidate: Candidate, heads: Mapping[str, set[str]]) -> list[
 
 
 def _score(
-    con: duckdb.DuckDBPyConnection,
-    pool: Sequence[tuple[str, Carrier]],
-    secret: bytes,
-    known: dict[tuple[str, Carrier], list[tuple[str, int]]],
+    con: duckdb.DuckDBPyConnection, relation: str, pool: Sequence[tuple[str, Carrier]], secret: bytes, known: Known
 ) -> tuple[int, int]:
     """Distinct values whose bit is this key's, and all."""
     seen: dict[str, int] = {}
     for column, carrier in pool:
         if (column, carrier) not in known:
-            known[column, carrier] = _distinct(con, column, carrier)
+            known[column, carrier] = _distinct(con, relation, column, carrier)
         seen.update(known[column, carrier])
     return sum(bit(secret, canonical) == carried for canonical, carried in seen.items()), len(seen)
 
 
-def _distinct(con: duckdb.DuckDBPyConnection, column: str, carrier: Carrier) -> list[tuple[str, int]]:
+def _distinct(con: duckdb.DuckDBPyConnection, relation: str, column: str, carrier: Carrier) -> list[tuple[str, int]]:
     """The distinct canonical values and the bit most of their cells carry; one where both are equal tells nothing."""
     return con.execute(
-        f"SELECT canonical, (avg(carried) > 0.5)::INTEGER FROM ({_bits_sql('copy', quote(column), carrier)}) "  # noqa: S608
+        f"SELECT canonical, (avg(carried) > 0.5)::INTEGER FROM ({_bits_sql(relation, quote(column), carrier)}) "  # noqa: S608
         f"GROUP BY canonical HAVING avg(carried) <> 0.5 ORDER BY hash(canonical) LIMIT {SAMPLE}"
     ).fetchall()
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import InputError
+from quality.sql import literal, quote
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 HEAD_ROWS = 5
@@ -20,8 +22,11 @@ _CHUNK = 50_000
 _DELIMITERS = ",\t;|"
 
 
-def read_copy(file: Path) -> tuple[dict[str, set[str]], pa.Table]:
-    """The cells of a file as text columns ``c0``, ``c1`` …, and the texts near the top of each.
+def open_copy(con: duckdb.DuckDBPyConnection, file: Path, view: str) -> dict[str, set[str]]:
+    """Make the cells of a file the relation ``view`` of ``con``.
+
+    Returns:
+        Each of its columns, with the texts near its top (or, for Parquet, its name). None for an empty file.
 
     Raises:
         InputError: missing, or none of CSV, text, XLSX, XLS and Parquet.
@@ -30,26 +35,27 @@ def read_copy(file: Path) -> tuple[dict[str, set[str]], pa.Table]:
     if not file.is_file():
         raise InputError("there is no such file", hint="check the path", file=file)
     if suffix == ".parquet":
-        return _parquet(file)
+        return _open_parquet(con, file, view)
     if suffix in (".xlsx", ".xlsm", ".xls", ".ods"):
-        return _text_table(_sheet_rows(file))
-    if suffix in (".csv", ".txt", ".tsv"):
-        return _text_table(_csv_rows(file))
-    raise InputError(
-        f"files called {suffix or 'without a suffix'} are not read", hint="export it as CSV, XLSX or Parquet", file=file
-    )
+        heads, table = _text_table(_sheet_rows(file))
+    elif suffix in (".csv", ".txt", ".tsv"):
+        heads, table = _text_table(_csv_rows(file))
+    else:
+        what = suffix or "without a suffix"
+        raise InputError(f"files called {what} are not read", hint="export it as CSV, XLSX or Parquet", file=file)
+    if heads:
+        con.register(view, table)
+    return heads
 
 
-def _parquet(file: Path) -> tuple[dict[str, set[str]], pa.Table]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _open_parquet(con: duckdb.DuckDBPyConnection, file: Path, view: str) -> dict[str, set[str]]:
+    import duckdb
 
     try:
-        table = pq.ParquetFile(file).read()
-    except (pa.ArrowInvalid, OSError) as e:
+        con.execute(f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS FROM read_parquet({literal(str(file))})")
+    except duckdb.Error as e:
         raise InputError("not a Parquet file", hint="check how it was copied", file=file) from e
-    heads = {f"c{i}": {name} for i, name in enumerate(table.column_names)}
-    return heads, table.rename_columns(list(heads))
+    return {name: {name} for name, *_ in con.execute(f"DESCRIBE {quote(view)}").fetchall()}
 
 
 def _text_table(rows: Iterator[list[str]]) -> tuple[dict[str, set[str]], pa.Table]:

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -24,10 +25,21 @@ from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse import access, duck
-from warehouse.release_formats import CGCS2000_NOTE, Job, check_delta, digest, sync, text_expression, write_files
+from warehouse.release_formats import (
+    CGCS2000_NOTE,
+    FILES,
+    Job,
+    check_delta,
+    digest,
+    sync,
+    text_expression,
+    write_files,
+)
 from warehouse.release_notes import changes, dictionary, write_dictionary
 from warehouse.release_plan import Plan, ReleaseRefused, make_plan
-from warehouse.release_scan import scan_release
+from warehouse.release_private import add_noise, require_counts, sealed, spend
+from warehouse.release_scan import check_groups, scan_release
+from warehouse.release_watermark import copy_of, marked_jobs, plan_mark
 
 if TYPE_CHECKING:
     import duckdb
@@ -156,6 +168,7 @@ def _make(
     table_version = DeltaTable(source.path).version()
     relation = f"delta_scan({duck.literal(source.path)}, version => {table_version})"
     plan = make_plan(catalog, product, _types(con, relation))
+    allowed = _allowed(settings, catalog, product, now)
     if any(c.keyed for c in plan.columns):
         from quality.pseudonym import load_key
 
@@ -169,34 +182,98 @@ def _make(
     types = _types(con, f"read_parquet({duck.literal(str(canonical))})")
     job = Job(con, plan, canonical, types, dictionary(types, plan.columns))
     content = digest(con, job.rows_sql, [text_expression(c, t) for c, t in types.items()])
+    rows, content = content[0], sealed(settings, content) if product.private_counts else content
     same = last and (last["content"], last["signature"]) == (list(content), plan.signature())
     if last and last_folder and same and version is None:
+        if product.private_counts:  # the exact counts never go further than here
+            job = replace(job, canonical=last_folder / f"{product.id}.parquet")
         return _Made(manifest=last, folder=last_folder, job=job, is_new=False)
     version = _next_version(settings, product.id, now, version)
+    if product.private_counts:
+        rows, allowed["privacy"] = _privately(settings, job, relation, version, now)
     told(product.id, "files")
-    files = write_files(job, working)
-    told(product.id, "checks")
-    findings = scan_release(job, files)
-    write_dictionary(job.dictionary, working / "dictionary.csv")
-    text, counts = changes(job, version, last, last_folder, content[0])
-    (working / "CHANGES.md").write_text(text, encoding="utf-8")
+    made = _write_copies(settings, catalog, job, working, version, last, last_folder, rows)
     manifest = {
         **_described(plan, types, catalog),
+        **allowed,
+        **made,
         "version": version,
         "released_at": now.isoformat(),
-        "rows": content[0],
+        "rows": rows,
         "content": list(content),
         "signature": plan.signature(),
         "source": {"table": product.table, "layer": source.layer, "version": table_version},
-        "changes": counts,
-        "findings": findings,
-        "files": _listing(working, files),
+        "files": _listing(working),
     }
     _write_manifest(working / "manifest.json", manifest)
     sync(working)
     working.rename(home / version)
     sync(home)
     return _Made(manifest=manifest, folder=home / version, job=job, is_new=True)
+
+
+def _allowed(settings: Settings, catalog: Catalog, product: Product, now: datetime) -> dict[str, Any]:
+    """What allows the product to leave, for the manifest; refuses before a row is read."""
+    from warehouse import approvals
+
+    require_counts(product, approvals.approval_grade(catalog, product))
+    held = approvals.require(settings, catalog, product, now=now)
+    return {"approvals": held} if held else {}
+
+
+def _privately(settings: Settings, job: Job, relation: str, version: str, now: datetime) -> tuple[int, dict[str, Any]]:
+    """Spend the budget, then put noise on the counts; rows left and what was spent."""
+    product = job.plan.product
+    spec = product.private_counts
+    assert spec is not None
+    row = job.con.execute(job.plan.spread(relation), list(job.plan.parameters) or None).fetchone()
+    if row and row[0] > 1:
+        raise ReleaseRefused(
+            f"product {product.id}: one person stands in {row[0]} cells, but the noise hides one",
+            hint="count by columns that have one value for a person",
+            product=product.id,
+        )
+    spent = spend(settings, product, spec, version_number(version), now)
+    add_noise(job.con, job.canonical, spec, job.plan.order)
+    return digest(job.con, job.rows_sql, ["''"])[0], spent
+
+
+def _write_copies(
+    settings: Settings,
+    catalog: Catalog,
+    job: Job,
+    working: Path,
+    version: str,
+    last: dict[str, Any] | None,
+    last_folder: Path | None,
+    rows: int,
+) -> dict[str, Any]:
+    """Check the rows, write files (of each recipient, where they are marked), and what stands beside them.
+
+    Returns:
+        ``changes``, ``findings``, ``watermark`` and ``anonymity`` for the manifest.
+    """
+    product = job.plan.product
+    found: dict[str, Any] = {}
+    if product.anonymity:
+        found["anonymity"] = check_groups(job)
+    mark = plan_mark(job, catalog)
+    found["watermark"] = mark.described(product.recipients)
+    write_dictionary(job.dictionary, working / "dictionary.csv")
+    if not mark.carriers:
+        found["findings"] = scan_release(job, write_files(job, working))
+        text, found["changes"] = changes(job, version, last, last_folder, rows)
+    else:
+        text = ""
+        for recipient, marked, files in marked_jobs(settings, job, mark, working):
+            found["findings"] = scan_release(marked, files)
+            before = copy_of(last, recipient)
+            if not text or before is not last:  # a copy is compared with the same recipient's
+                text, found["changes"] = changes(marked, version, before, last_folder, rows)
+            shutil.copyfile(working / "dictionary.csv", working / recipient / "dictionary.csv")
+            sync(working / recipient)
+    (working / "CHANGES.md").write_text(text, encoding="utf-8")
+    return found
 
 
 def _finish(
@@ -332,14 +409,17 @@ def _described(plan: Plan, types: dict[str, str], catalog: Catalog) -> dict[str,
     }
 
 
-def _listing(folder: Path, files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Every file of the release but the manifest, with size and checksum."""
-    kinds = {path.name: kind for kind, path in files.items()}
+def _listing(folder: Path) -> list[dict[str, Any]]:
+    """Every file of the release but the manifest, with size and checksum; those of a recipient below its name."""
+    suffixes = {suffix: kind for kind, (suffix, *_) in FILES.items()}
     listed = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         path.chmod(0o600)
-        kind = kinds.get(path.name, path.stem.lower())
-        listed.append({"name": path.name, "format": kind, "bytes": path.stat().st_size, "sha256": _sha256(path)})
+        suffix = path.name[path.name.index(".") :]
+        is_data = path.stem.partition(".")[0] not in ("dictionary", "CHANGES")
+        kind = suffixes[suffix] if is_data else path.stem.lower()
+        size, name = path.stat().st_size, path.relative_to(folder).as_posix()
+        listed.append({"name": name, "format": kind, "bytes": size, "sha256": _sha256(path)})
     return listed
 
 

@@ -71,16 +71,44 @@ class Plan(BaseModel):
         """The highest grade that leaves."""
         return max(c.grade for c in self.columns)
 
-    def select(self, source: str) -> str:
-        """The statement that makes the release from relation ``source``, rows in a fixed order."""
-        columns = ", ".join(f"{c.expression} AS {quote(c.name)}" for c in self.columns)
-        where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+    @property
+    def order(self) -> str:
+        """Every column decides the order, so that equal content is equal bytes from run to run."""
         first = [quote(name) for name in self.product.order_by]
         rest = [quote(c.name) for c in self.columns if c.name not in self.product.order_by]
-        # Every column decides the order, so that equal content is equal bytes from run to run.
-        order = ", ".join(f"{name} NULLS LAST" for name in [*first, *rest])
-        inner = f"SELECT {columns} FROM {source}{where}"  # noqa: S608 - quoted names, values are parameters
-        return f"SELECT * FROM ({inner}) ORDER BY {order}"  # noqa: S608
+        return ", ".join(f"{name} NULLS LAST" for name in [*first, *rest])
+
+    def select(self, source: str) -> str:
+        """The statement that makes the release from relation ``source``, rows in a fixed order."""
+        columns, names, where = self._parts()
+        if counts := self.product.private_counts:
+            from warehouse.release_private import count_sql
+
+            inner = count_sql(self.product, counts, source, columns, names, where)
+        else:
+            inner = f"SELECT {columns} FROM {source}{where}"  # noqa: S608 - quoted names, values are parameters
+        kept = ""
+        if (anonymity := self.product.anonymity) and anonymity.suppress:
+            from quality.anonymity import suppress_condition
+
+            kept = f" QUALIFY {suppress_condition(anonymity)}"
+        return f"SELECT * FROM ({inner}){kept} ORDER BY {self.order}"  # noqa: S608
+
+    def spread(self, source: str) -> str:
+        """The statement that gives the most cells one person stands in, of a product of private counts."""
+        from warehouse.release_private import spread_sql
+
+        assert self.product.private_counts is not None
+        columns, names, where = self._parts()
+        return spread_sql(self.product.private_counts, source, columns, names, where)
+
+    def _parts(self) -> tuple[str, list[str], str]:
+        """Selected expressions, their names, and the WHERE clause."""
+        counts = self.product.private_counts
+        chosen = [c for c in self.columns if not (counts and c.name == counts.count)]
+        columns = ", ".join(f"{c.expression} AS {quote(c.name)}" for c in chosen)
+        where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+        return columns, [c.name for c in chosen], where
 
     def signature(self) -> str:
         """A hash of everything but the rows that makes two releases differ."""
@@ -112,8 +140,43 @@ def make_plan(catalog: Catalog, product: Product, source_types: Mapping[str, str
             raise _refused(product, f"order_by names {name!r}, which is not released", "add the column or drop it")
     if {"geojson", "geoparquet"} & set(product.formats) and geometry_column(columns, source_types) is None:
         raise _refused(product, "a geometry format needs a geom… column", "add the column or drop the format")
+    columns += _counted(product, source_types)
+    _check_anonymity(product, {c.name for c in columns})
     conditions, parameters = _filters(product, source_types)
     return Plan(product=product, columns=columns, conditions=conditions, parameters=parameters)
+
+
+def _counted(product: Product, source_types: Mapping[str, str]) -> tuple[PlannedColumn, ...]:
+    """The column of a product's private counts."""
+    counts = product.private_counts
+    if counts is None:
+        return ()
+    if counts.person not in source_types:
+        raise _refused(product, f"table {product.table} has no column {counts.person!r}", "name one under person")
+    if counts.count in product.columns or counts.person in product.columns:
+        raise _refused(product, "its columns are what is counted by", "leave the count and the person out of columns")
+    return (
+        PlannedColumn(
+            name=counts.count,
+            origin=counts.person,
+            label="人数（含随机噪声）",
+            unit="人",
+            code_list="",
+            description=f"差分隐私计数，ε={counts.epsilon:g}；少于 {counts.k} 的单元不提供",
+            mask="dp_count",
+            source_grade=4,
+            grade=2,
+            expression="",
+        ),
+    )
+
+
+def _check_anonymity(product: Product, released: set[str]) -> None:
+    spec = product.anonymity
+    named = [*spec.quasi, spec.count, spec.sensitive] if spec else []
+    for name in named:
+        if name and name not in released:
+            raise _refused(product, f"anonymity names {name!r}, which is not released", "name released columns")
 
 
 def geometry_column(columns: tuple[PlannedColumn, ...], types: Mapping[str, str]) -> PlannedColumn | None:

@@ -39,3 +39,28 @@ def scan_release(job: Job, files: dict[str, Path]) -> list[dict[str, Any]]:
             )
         kept.append({"column": finding.column, "kind": finding.kind, "hits": finding.hits, "grade": finding.grade})
     return kept
+
+
+def check_groups(job: Job) -> dict[str, Any]:
+    """Hold the rows about to leave against the product's ``anonymity``; returns what was found.
+
+    Raises:
+        ReleaseRefused: a group is smaller than ``k`` or its sensitive value can be read off it.
+    """
+    from quality.anonymity import examine
+
+    product = job.plan.product
+    assert product.anonymity is not None
+    spec = product.anonymity
+    found = examine(job.con, job.rows_sql, spec)
+    if not found.ok:
+        fault = f"{found.below_k} groups of fewer than {spec.k} persons (k-anonymity)"
+        if not found.below_k:
+            fault = f"{found.below_l} groups with fewer than {spec.l} values of {spec.sensitive} (l-diversity)"
+        raise ReleaseRefused(
+            f"product {product.id} may not leave: by {', '.join(spec.quasi)} it has {fault}",
+            hint="generalise or drop one of these columns, or set suppress: true",
+            product=product.id,
+            smallest=found.smallest,
+        )
+    return {**spec.model_dump(), "groups": found.groups, "smallest": found.smallest}
