@@ -15,6 +15,7 @@ import typer
 
 from lakehouse.commands import catalog as catalog_commands
 from lakehouse.commands import data, feed
+from lakehouse.commands import release as release_commands
 
 app = typer.Typer(
     help="西城数据湖仓 · the Xicheng lakehouse: feeds in, libraries and marts, extracts out.",
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalog_commands.app, name="catalog")
+app.add_typer(release_commands.app, name="release")
+app.add_typer(release_commands.watermark_app, name="watermark")
 app.add_typer(data.demo_app, name="demo")
 data.register(app)
 
