@@ -8,7 +8,6 @@ Six nested SELECTs, so that nothing is computed twice: records, raw values, type
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from ingestion.columns_sql import clean, code_map, raw_name, raw_sql, typed_sql
 from ingestion.formats.base import PROBLEM_ZH, REPAIRED, batch_schema
-from ingestion.formats.header import Wanted, is_unnamed, normalise
+from ingestion.formats.header import Wanted, flat, is_unnamed, normalise
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
 
@@ -87,7 +86,7 @@ class Plan:
             return []
         out = []
         for i, name in enumerate(self.columns):
-            m = re.search(unpivot.columns, unicodedata.normalize("NFKC", name).strip())
+            m = re.search(unpivot.columns, flat(name))
             if m:
                 out.append((i, m.group(1) if m.groups() else name))
         if not out:

@@ -23,8 +23,13 @@ _UNNAMED = re.compile(r"^(unnamed:?\s*\d+(_level_\d+)?|column\d+|f\d+|列\d+|[/\
 
 def normalise(name: object) -> str:
     """A column name as it is compared: full width to half width, no spaces, line breaks or byte order marks."""
+    return flat(name).casefold()
+
+
+def flat(name: object) -> str:
+    """``normalise`` without folding case, for patterns."""
     text = unicodedata.normalize("NFKC", "" if name is None else str(name))
-    return _SPACE.sub("", text.replace("\ufeff", "").replace("\u200b", "")).casefold()
+    return _SPACE.sub("", text.replace("\ufeff", "").replace("\u200b", ""))
 
 
 def is_unnamed(name: str) -> bool:
@@ -179,7 +184,7 @@ def match_columns(columns: Sequence[str], wanted: Wanted, *, freeze: bool) -> li
         for i, name in enumerate(have)
         if not is_unnamed(columns[i])
         and (name not in known or name in have[:i])
-        and not (wanted.wide and wanted.wide.search(unicodedata.normalize("NFKC", columns[i]).strip()))
+        and not (wanted.wide and wanted.wide.search(flat(columns[i])))
     ]
     if missing or (extra and freeze):
         raise drift_error(missing, [columns[i].strip() for i in extra])

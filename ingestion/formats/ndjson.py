@@ -60,7 +60,8 @@ def _batches(lines: Iterator[str], columns: tuple[str, ...], late: set[str]) -> 
         number += len(chunk)
         con.register("chunk", table)
         kept = con.execute(
-            "SELECT n, line, json_valid(line) AND json_type(line) = 'OBJECT' AS ok FROM chunk ORDER BY n"
+            "SELECT n, line, CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS ok "
+            "FROM chunk ORDER BY n"
         )
         checked = kept.to_arrow_table()
         con.unregister("chunk")
