@@ -1,4 +1,4 @@
-"""Keyed pseudonyms: HMAC-SHA256 of an identifier, so that registers join on a person nobody can name.
+"""Keyed pseudonyms: HMAC-SHA256 or HMAC-SM3 of an identifier, so that registers join on a person nobody can name.
 
 The key is a file of the owner alone. It reaches DuckDB only inside a Python function, never as SQL text, parameter,
 setting or plan, so no log, ``EXPLAIN`` or profile can show it.
@@ -11,16 +11,20 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from catalog.errors import LakehouseError
 from quality.identifiers import upgrade_resident_id, upgrade_resident_id_sql
 
 if TYPE_CHECKING:
     import duckdb
+    from cryptography.hazmat.primitives.hmac import HMAC
 
+Algorithm = Literal["sha256", "sm3"]
 KEY_FILE = "pseudonym.key"
 FUNCTION = "lakehouse_pseudonym"
+FUNCTION_SM3 = "lakehouse_pseudonym_sm3"
+FUNCTION_KEY_ID = "lakehouse_key_id"
 BLANKS = " \t\r\n\u00a0\u3000\ufeff"
 """Characters around a value that are no part of it."""
 _BLOCK = 64  # bytes of a SHA-256 block (FIPS 180-4), to which HMAC pads its key (RFC 2104)
@@ -54,12 +58,24 @@ class PseudonymKey:
         sha256 = hashlib.sha256
         return sha256(self._outer + sha256(self._inner + text.encode()).digest()).hexdigest()
 
+    def pseudonym_sm3(self, text: str) -> str:
+        """HMAC-SM3 (GB/T 32905-2016 in RFC 2104) of the UTF-8 text, 64 hex digits."""
+        keyed = self._sm3()
+        keyed.update(text.encode())
+        return keyed.finalize().hex()
+
+    def _sm3(self) -> HMAC:
+        from cryptography.hazmat.primitives.hashes import SM3
+        from cryptography.hazmat.primitives.hmac import HMAC
+
+        return HMAC(bytes(b ^ 0x36 for b in self._inner[:32]), SM3())
+
     def resident_key(self, resident_id: str) -> str:
         """The pseudonym of a resident ID in any spelling: blanks, small x and 15 digits make no difference."""
         return self.pseudonym(upgrade_resident_id(resident_id.strip(BLANKS)))
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Give ``con`` (and its cursors) the function that `pseudonym_sql` calls. Once a connection."""
+        """Give ``con`` (and its cursors) the functions that `pseudonym_sql` calls. Once a connection."""
         import pyarrow as pa
         from duckdb.func import PythonUDFType
 
@@ -72,7 +88,23 @@ class PseudonymKey:
             ]
             return pa.array(made, pa.string())
 
-        con.create_function(FUNCTION, function, ["varchar"], "varchar", type=PythonUDFType.ARROW)
+        fresh = self._sm3()  # the padded key is hashed once; copies go on from there
+
+        def sm3(text: str) -> str:
+            keyed = fresh.copy()
+            keyed.update(text.encode())
+            return keyed.finalize().hex()
+
+        def function_sm3(column: Any) -> Any:
+            return pa.array([None if v is None else sm3(v) for v in column.to_pylist()], pa.string())
+
+        key_id = self.key_id
+
+        def function_key_id(column: Any) -> Any:
+            return pa.array([key_id if valid else None for valid in column.is_valid().to_pylist()], pa.string())
+
+        for name, made in ((FUNCTION, function), (FUNCTION_SM3, function_sm3), (FUNCTION_KEY_ID, function_key_id)):
+            con.create_function(name, made, ["varchar"], "varchar", type=PythonUDFType.ARROW)
 
     def __repr__(self) -> str:
         return f"PseudonymKey({self.key_id})"
@@ -81,14 +113,16 @@ class PseudonymKey:
         raise TypeError("a pseudonym key is not pickled")
 
 
-def pseudonym_sql(expr: str, name: str = "resident_key") -> str:
+def pseudonym_sql(expr: str, name: str = "resident_key", *, algorithm: Algorithm = "sha256") -> str:
     """DuckDB expression of the pseudonym of ``expr`` on a connection that knows the key; NULL for NULL.
 
     Args:
         name: pseudonym column, e.g. ``resident_key``; tells how the value is normalised before hashing.
+        algorithm: of the HMAC; pseudonyms of different ones never match.
     """
     text = f"trim({expr}, '{BLANKS}')"
-    return f"{FUNCTION}({upgrade_resident_id_sql(text) if name == 'resident_key' else text})"
+    function = FUNCTION_SM3 if algorithm == "sm3" else FUNCTION
+    return f"{function}({upgrade_resident_id_sql(text) if name == 'resident_key' else text})"
 
 
 def load_key(keys_dir: Path, *, create: bool = True) -> PseudonymKey:

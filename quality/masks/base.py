@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -39,6 +39,7 @@ class Mask:
         reference: Python form; ``sql`` agrees with it.
         expression: (DuckDB expression, params) to the masked DuckDB expression; NULL stays NULL.
         keyed: needs the pseudonym key registered on the connection (`quality.pseudonym.PseudonymKey.register`).
+        takes: the kind of value it is for; a number or a date is given to it as such.
         keeps: what can still be told from the masked value, in Chinese.
     """
 
@@ -51,6 +52,7 @@ class Mask:
     fixtures: tuple[MaskFixture, ...]
     params: type[MaskParams] = MaskParams
     keyed: bool = False
+    takes: Literal["text", "date", "number"] = "text"
 
     def checked(self, params: Mapping[str, Any] | None = None) -> MaskParams:
         """``params`` as this mask's own; ContractError names the parameter and those it knows."""

@@ -28,6 +28,7 @@ MASK = Mask(
     name="year_only",
     title="日期只留年份",
     lowers_to=2,
+    takes="date",
     keeps="年份（或若干年一档）",
     params=Params,
     reference=reference,

@@ -26,14 +26,14 @@ def con() -> duckdb.DuckDBPyConnection:
 @pytest.mark.parametrize(("mask", "fixture"), CASES, ids=[f"{m.name}: {f.reason}" for m, f in CASES])
 def test_fixtures(mask: Mask, fixture: MaskFixture, con: duckdb.DuckDBPyConnection) -> None:
     assert mask.apply(fixture.value, fixture.params) == fixture.expected
-    kind = "date" if mask.name == "year_only" else "varchar"
+    kind = {"date": "date", "number": "double", "text": "varchar"}[mask.takes]
     row = con.execute(
         f"select {mask.sql('v', fixture.params)} from (select $1::{kind} as v)", [fixture.value]
     ).fetchone()
     assert row == (fixture.expected,)
 
 
-TEXT = [m for m in all_masks().values() if m.name != "year_only"]
+TEXT = [m for m in all_masks().values() if m.takes == "text"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -44,6 +44,33 @@ def test_sql_agrees_with_python(text: str) -> None:
     selected = ", ".join(m.sql("v") for m in TEXT)
     row = con.execute(f"select {selected} from (select $1::varchar as v)", [text]).fetchone()
     assert row == tuple(m.apply(text) for m in TEXT)
+
+
+@settings(max_examples=60, deadline=None)
+@given(number=st.floats(-1e9, 1e9, allow_nan=False).map(lambda v: round(v, 4)))
+def test_numbers_in_sql_agree_with_python(number: float) -> None:
+    con = duckdb.connect()
+    PseudonymKey(FIXTURE_KEY).register(con)
+    masks = [m for m in all_masks().values() if m.takes == "number"]
+    row = con.execute(
+        f"select {', '.join(m.sql('v') for m in masks)} from (select $1::double as v)", [number]
+    ).fetchone()
+    assert row == tuple(m.apply(number) for m in masks)
+
+
+@given(st.integers(-100, 100_000), st.sampled_from([0.5, 3.0, 250.0]), st.integers(0, 3))
+def test_noise_is_bounded_and_repeatable(value: int, spread: float, digits: int) -> None:
+    params = {"spread": spread, "digits": digits}
+    shifted = get_mask("noise").apply(value, params)
+    assert abs(float(str(shifted)) - value) <= spread + 1e-9
+    assert shifted == get_mask("noise").apply(value, params)
+
+
+def test_noise_shifts_most_values_and_evenly() -> None:
+    shifts = [float(str(get_mask("noise").apply(v, {"spread": 10.0, "digits": 2}))) - v for v in range(2000)]
+    assert abs(sum(shifts) / len(shifts)) < 0.5
+    assert max(shifts) > 9.5
+    assert min(shifts) < -9.5
 
 
 @given(st.text("0123456789X", min_size=15, max_size=20))
