@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from catalog.errors import ContractError, UnknownName
+from catalog.grading import Grading, load_grading
 from catalog.model import (
     NAME,
     Code,
@@ -34,6 +35,7 @@ class Catalog(BaseModel):
     Attributes:
         feeds: feed id (``<department>__<object>``) to contract, sorted by id.
         files: feed or product id to the YAML file it was read from.
+        grading: levels, categories, controls, and what raises or lowers a grade.
     """
 
     model_config = {"frozen": True, "arbitrary_types_allowed": True}
@@ -45,6 +47,7 @@ class Catalog(BaseModel):
     feeds: dict[str, Feed]
     products: dict[str, Product]
     files: dict[str, Path]
+    grading: Grading
 
     def feed(self, feed_id: str) -> Feed:
         """The contract of ``feed_id``; UnknownName lists near names."""
@@ -107,15 +110,20 @@ def load_catalog(root: Path) -> Catalog:
     departments = _read_named(root / "dictionary" / "departments.yaml", Department)
     elements = _read_named(root / "dictionary" / "elements.yaml", Element)
     code_lists = _read_code_lists(root / "codes")
+    grading = load_grading(root / "grading")
+    dictionary = root / "dictionary" / "elements.yaml"
     for name, element in elements.items():
         if element.codes and element.codes not in code_lists:
-            raise read_yaml(root / "dictionary" / "elements.yaml").error(
+            raise read_yaml(dictionary).error(
                 (name, "codes"), f"unknown code list {element.codes!r}", "add it to codes/"
             )
+    _check_categories(grading, elements, dictionary, ())
+    _check_places(grading, elements, root / "grading" / "aggregation.yaml")
     files: dict[str, Path] = {}
     feeds: dict[str, Feed] = {}
     for path in sorted((root / "feeds").glob("*/*.yaml")):
         feed = read_feed(path, departments=departments, elements=elements, code_lists=code_lists)
+        _check_categories(grading, feed.elements, path, ("elements",))
         feeds[feed.id] = feed
         files[feed.id] = path
     _check_unique_codes(feeds, files)
@@ -139,6 +147,7 @@ def load_catalog(root: Path) -> Catalog:
         feeds=feeds,
         products=products,
         files=files,
+        grading=grading,
     )
 
 
@@ -202,6 +211,30 @@ def _check_field(source: YamlFile, name: str, spec: FieldSpec, elements: dict[st
         raise source.error(("fields", name), "a geometry comes from x and y, or from: geometry", "add x and y")
     if spec.codes and not element.codes:
         raise source.error(("fields", name, "codes"), f"element {wanted!r} has no code list", "remove codes")
+
+
+def _check_categories(grading: Grading, elements: dict[str, Element], path: Path, at: tuple[str, ...]) -> None:
+    """Every category is a known one, and no element is graded below what its category asks for."""
+    for name, element in elements.items():
+        if not element.category:
+            continue
+        try:
+            category = grading.category(element.category)
+        except UnknownName as e:
+            raise read_yaml(path).error((*at, name, "category"), e.message, e.hint) from e
+        least = min(period.grade for period in category.periods)
+        if element.grade < least:
+            raise read_yaml(path).error(
+                (*at, name, "grade"),
+                f"grade {element.grade} is below grade {least} of category {category.label}",
+                f"set grade: {least}, or another category",
+            )
+
+
+def _check_places(grading: Grading, elements: dict[str, Element], path: Path) -> None:
+    for i, name in enumerate(grading.combinations.places):
+        if name not in elements:
+            raise read_yaml(path).error(("places", i), f"there is no data element {name!r}", "use an element's name")
 
 
 def _read_named(path: Path, model: type[Any]) -> dict[str, Any]:

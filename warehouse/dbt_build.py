@@ -11,17 +11,21 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from catalog.errors import Busy, LakehouseError, UnknownName
 from catalog.settings import Settings
-from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, remember_loaded
+from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
 from warehouse.dbt_report import scrub, write_run_log
 from warehouse.tables import table_lock
+
+if TYPE_CHECKING:
+    from catalog.registry import Catalog
+    from quality.lineage import GradeReport
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 WAIT_SECONDS = 600.0
@@ -157,13 +161,16 @@ def build(
         Busy: another build is still running after ``wait`` seconds.
         UnknownName: nothing is selected.
         BuildFailed: the project cannot be parsed. A node that fails does not raise: see the result.
+        GradeRefused: a model has no grade, or would lower one silently; nothing was built.
     """
     started = datetime.now(UTC)
     with _session(settings, threads=threads, now=now or started, wait=wait):
         manifest = _parse(settings, project)
-        chosen = list(select or ())
+        chosen, listed = list(select or ()), None
         if chosen:
-            chosen += _needed_besides(settings, project, manifest, chosen, list(exclude or ()))
+            listed = _listed(settings, project, manifest, chosen, list(exclude or ()))
+            chosen += missing_ancestors(settings, manifest, listed, database(settings))
+        _hold_to_grades(settings, project, manifest, listed, full_refresh, started.date())
         listener = _Listener(manifest, on_event)
         args = ["build", *_selectors(chosen, exclude or ()), "--threads", str(threads)]
         args += ["--full-refresh"] if full_refresh else []
@@ -184,6 +191,60 @@ def build(
     with table_lock(settings, "platform.builds"):
         write_run_log(settings, result.build_id, result.started_at, [m.model_dump() for m in models])
     return result
+
+
+def grade_report(
+    settings: Settings, catalog: Catalog, *, on: date, project: Path = PROJECT, wait: float = WAIT_SECONDS
+) -> GradeReport:
+    """The grades of every column of every model, computed by lineage from the SQL that would be built now.
+
+    Raises:
+        BuildFailed: the project cannot be parsed or compiled.
+    """
+    from warehouse.grade_check import check_models
+
+    with _session(settings, threads=1, now=datetime.now(UTC), wait=wait):
+        manifest = _parse(settings, project)
+        nodes = _compile(settings, project, manifest, [], False)
+        return check_models(nodes, manifest, catalog, on=on)
+
+
+def _hold_to_grades(
+    settings: Settings,
+    project: Path,
+    manifest: Any,
+    listed: list[str] | None,
+    full_refresh: bool,
+    on: date,
+) -> None:
+    """Refuse the build when a model of it, or one it reads, breaks its grades. Compiles only after a change.
+
+    Raises:
+        GradeRefused: the first problem, with the path of the grade.
+    """
+    from catalog.registry import load_catalog
+    from warehouse.grade_check import check_models, digest, remember_checked, was_checked
+
+    catalog = load_catalog(settings.catalog_dir)
+    nodes = models_with_ancestors(manifest, listed)
+    value = digest(nodes, manifest, catalog, settings, project=project, on=on, full_refresh=full_refresh)
+    if not nodes or was_checked(settings, value):
+        return
+    compiled = _compile(settings, project, manifest, [] if listed is None else [n.name for n in nodes], full_refresh)
+    check_models(compiled, manifest, catalog, on=on).raise_for_problems()
+    remember_checked(settings, value)
+
+
+def _compile(settings: Settings, project: Path, manifest: Any, names: list[str], full_refresh: bool) -> list[Any]:
+    """Models with the SQL that would run now; dbt marks what it compiles, so it gets a copy of the manifest."""
+    wanted = names or ["resource_type:model"]
+    args = ["compile", "--select", *wanted, "--indirect-selection", "empty"]
+    args += ["--full-refresh"] if full_refresh else []
+    outcome = _dbt(args, settings, project, manifest=manifest.deepcopy())
+    if not outcome.success:
+        failed = next((r.message for r in getattr(outcome.result, "results", ()) if r.message), "it cannot be compiled")
+        raise _failure(outcome.exception, f"the dbt project: {scrub(failed)}")
+    return [r.node for r in outcome.result.results if str(r.node.resource_type) == "model"]
 
 
 def list_models(settings: Settings, *, project: Path = PROJECT, wait: float = WAIT_SECONDS) -> list[ModelInfo]:
@@ -266,10 +327,8 @@ def _selectors(select: Sequence[str], exclude: Sequence[str]) -> list[str]:
     return [*chosen, "--exclude", *exclude] if exclude else chosen
 
 
-def _needed_besides(
-    settings: Settings, project: Path, manifest: Any, select: list[str], exclude: list[str]
-) -> list[str]:
-    """Names of the seeds and views to build with a selection; UnknownName when it selects nothing."""
+def _listed(settings: Settings, project: Path, manifest: Any, select: list[str], exclude: list[str]) -> list[str]:
+    """Unique ids of what a selection selects; UnknownName when that is nothing."""
     args = ["list", *_selectors(select, exclude), "--output", "json", "--output-keys", "unique_id"]
     outcome = _dbt(args, settings, project, manifest=manifest)
     if not outcome.success:
@@ -280,7 +339,7 @@ def _needed_besides(
             f"nothing is selected by {' '.join(select)}",
             hint="select by name, path or tag: tag:staging, tag:library, tag:mart, population__residents+",
         )
-    return missing_ancestors(settings, manifest, chosen, database(settings))
+    return chosen
 
 
 def _close_database() -> None:

@@ -88,6 +88,24 @@ def missing_ancestors(settings: Settings, manifest: Any, chosen: Sequence[str], 
     return sorted(found)
 
 
+def models_with_ancestors(manifest: Any, chosen: Sequence[str] | None) -> list[Any]:
+    """Nodes of the chosen models and of every model they read, or of all models."""
+    open_ends = list(manifest.nodes if chosen is None else chosen)
+    seen: set[str] = set()
+    while open_ends:
+        unique_id = open_ends.pop()
+        if unique_id not in seen:
+            seen.add(unique_id)
+            open_ends += _parents(manifest, unique_id)
+    nodes = (manifest.nodes[unique_id] for unique_id in sorted(seen) if unique_id in manifest.nodes)
+    return [node for node in nodes if str(node.resource_type) == "model"]
+
+
+def table_of(settings: Settings, node: Any) -> str:
+    """Where the Delta table of a model lies."""
+    return settings.table_path(_info(node).layer, node.schema, node.alias)
+
+
 def remember_loaded(settings: Settings, manifest: Any, built: Iterable[str]) -> None:
     """Note the checksums of seeds and views that were built, for ``missing_ancestors``."""
     loaded = _read_loaded(settings)

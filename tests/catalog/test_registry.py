@@ -32,7 +32,7 @@ FIXED_IDS = {
 def copy(tmp_path: Path, root: Path) -> Path:
     """A catalog folder a test may spoil."""
     target = tmp_path / "catalog"
-    for part in ("feeds", "dictionary", "codes", "products"):
+    for part in ("feeds", "dictionary", "codes", "grading", "products"):
         shutil.copytree(root / "catalog" / part, target / part)
     return target
 

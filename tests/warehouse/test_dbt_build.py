@@ -60,15 +60,19 @@ FILES = {
     "seeds/codes__parts.csv": "code,name\n1,甲\n",
     "models/models.yml": """
         sources:
-          - {name: input, schema: feed, tables: [{name: rows}]}
+          - name: input
+            schema: feed
+            meta: {grade: 1}
+            tables: [{name: rows, columns: [{name: k}, {name: v}, {name: part}]}]
+          - {name: hooks, schema: main, meta: {grade: 1}, tables: [{name: by_hook}]}
           - {name: feed, tables: [{name: water__rain_gauges}]}
         models:
           - name: lib__plain
             description: the plain one
             config: {contract: {enforced: true}, meta: {grain: k}}
             columns:
-              - {name: k, data_type: integer, constraints: [{type: not_null}], data_tests: [unique]}
-              - {name: v, data_type: varchar}
+              - {name: k, data_type: integer, constraints: [{type: not_null}], data_tests: [unique], meta: {grade: 1}}
+              - {name: v, data_type: varchar, meta: {grade: 1}}
         unit_tests:
           - name: plain_passes_rows_on
             model: lib__plain
@@ -124,6 +128,10 @@ def make_project(root: Path, files: dict[str, str]) -> Path:
     root.mkdir(parents=True)
     for name in ("dbt_project.yml", "profiles.yml"):
         shutil.copy(PROJECT / name, root)
+    settings = root / "dbt_project.yml"  # every model here is of grade 1
+    graded = "models:\n  xicheng_lakehouse:\n    +meta: {grade: 1}\n"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("models:\n  xicheng_lakehouse:\n", graded, 1), encoding="utf-8")
     shutil.copytree(PROJECT / "macros" / "materializations", root / "macros" / "materializations")
     for name, text in files.items():
         path = root / name
@@ -290,7 +298,7 @@ def test_models_are_listed_with_layer_and_meaning(house: House) -> None:
     models = {m.name: m for m in list_models(house.settings, project=house.project)}
     plain = models["lib.plain"]
     assert (plain.layer, plain.materialized, plain.description) == ("library", "table", "the plain one")
-    assert plain.meta == {"grain": "k"}
+    assert plain.meta == {"grain": "k", "grade": 1}
     assert plain.depends_on == ("model.xicheng_lakehouse.staging__rows",)
     assert models["extract.kept"].layer == "extract"
 
@@ -389,9 +397,9 @@ class TestBrokenProjects:
     def test_a_contract_that_does_not_hold(self, broken: Any) -> None:
         yml = (
             "models: [{name: lib__a, config: {contract: {enforced: true}},"
-            " columns: [{name: k, data_type: varchar}]},"
+            " columns: [{name: k, data_type: varchar, meta: {grade: 1}}]},"
             " {name: lib__b, config: {contract: {enforced: true}},"
-            " columns: [{name: k, data_type: integer, constraints: [{type: not_null}]}]}]"
+            " columns: [{name: k, data_type: integer, constraints: [{type: not_null}], meta: {grade: 1}}]}]"
         )
         house = broken(
             **{

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pytest
 
 from catalog.errors import ContractError
+from catalog.grading import load_grading
 from catalog.model import CatalogueEntry, DataType, Element, Feed, FieldSpec, Format, Load, Source
 from catalog.registry import Catalog
+from catalog.settings import PACKAGED_CATALOG
 from warehouse.schema import arrow_type, duckdb_type, feed_columns, feed_schema
 
 
@@ -29,7 +31,14 @@ def _catalog(elements: dict[str, Element], fields: dict[str, FieldSpec]) -> Cata
         fields=fields,
     )
     return Catalog(
-        root=Path("."), departments={}, elements=elements, code_lists={}, feeds={feed.id: feed}, products={}, files={}
+        root=Path("."),
+        departments={},
+        elements=elements,
+        code_lists={},
+        feeds={feed.id: feed},
+        products={},
+        files={},
+        grading=load_grading(PACKAGED_CATALOG / "grading"),
     )
 
 
