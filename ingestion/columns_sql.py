@@ -151,7 +151,10 @@ def _timestamp(field: ResolvedField, raw: str, fmt: Format) -> str:
     if not formats or fmt.type == "excel":
         iso = f"epoch_us(TRY_CAST({raw} AS TIMESTAMPTZ))"
         plain = _to_utc(f"TRY_CAST({raw} AS TIMESTAMP)", zone)
-        reads.append(f"CASE WHEN regexp_matches({raw}, {_HAS_OFFSET}) THEN {iso} ELSE {plain} END")
+        # most values are naive and 19 characters long: the regular expression is for the others
+        maybe = f"strlen({raw}) > 19 OR contains({raw}, '+') OR suffix({raw}, 'Z')"
+        aware_or_not = f"CASE WHEN regexp_matches({raw}, {_HAS_OFFSET}) THEN {iso} ELSE {plain} END"
+        reads.append(f"CASE WHEN {maybe} THEN {aware_or_not} ELSE {plain} END")
     return f"make_timestamptz(coalesce({', '.join(reads)}))"
 
 

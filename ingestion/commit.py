@@ -104,6 +104,7 @@ def mark_known_rows(settings: Settings, feed: Feed, staged: Staged) -> int:
             f"JOIN _there t ON {same} "
             f"WHERE s._state = 0 AND s.rowid NOT IN (SELECT r FROM _losers) AND ({condition})"
         )
+    staged.view()
     row = con.execute(f"SELECT count(*) FROM accepted s SEMI JOIN _there t ON {same}").fetchone()
     return int(row[0]) if row else 0
 

@@ -248,6 +248,7 @@ def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> 
             "INSERT INTO _losers SELECT rowid, _row_number, _part, 'outdated' FROM staged WHERE _state = 0 "
             "AND rowid NOT IN (SELECT r FROM _losers)"
         )
+        staged.view()
         return 0
     con.execute(
         f"INSERT INTO _losers SELECT s.rowid, s._row_number, s._part, 'loaded_before' FROM staged s WHERE s._state = 0 "
@@ -256,6 +257,7 @@ def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> 
         f"{''.join(f' AND t.{quote(k)} = s.{quote(k)}' for k in feed.load.key)})"
     )
     if not feed.load.key:
+        staged.view()
         return 0
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
     same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in feed.load.key)
@@ -268,6 +270,7 @@ def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> 
         f"AND s.rowid NOT IN (SELECT r FROM _losers) AND EXISTS (SELECT 1 FROM {table} t WHERE {same} AND NOT {newer})"
     )
     con.execute("CREATE OR REPLACE TABLE _conflict_raw AS SELECT _row_number, _part, NULL::VARCHAR AS raw FROM _losers")
+    staged.view()
     row = con.execute(f"SELECT count(*) FROM accepted s SEMI JOIN (SELECT * FROM {table}) t ON {same}").fetchone()
     return int(row[0]) if row else 0
 

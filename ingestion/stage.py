@@ -60,6 +60,8 @@ class Staged:
     feed: Feed
     plan: Plan
     about: dict[str, Any]
+    receipt: str
+    loaded_at: datetime
     rows_found: int = 0
     rows_accepted: int = 0
     rows_quarantined: int = 0
@@ -67,6 +69,17 @@ class Staged:
     skipped: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     warned: dict[str, int] = field(default_factory=dict)
+
+    def view(self) -> None:
+        """Make ``accepted`` (again, after rows were put among the losers): typed rows to load, with system columns."""
+        names = [quote(n) for n in (*(f.name for f in self.plan.fields), *self.plan.extra.values())]
+        at = self.loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+        lost = self.con.execute("SELECT 1 FROM _losers LIMIT 1").fetchone()
+        but = " AND rowid NOT IN (SELECT r FROM _losers)" if lost else ""
+        self.con.execute(
+            f"CREATE OR REPLACE VIEW accepted AS SELECT {', '.join(names)}, {literal(self.receipt)} AS _receipt, "
+            f"_row_number, TIMESTAMPTZ {literal(at)} AS _loaded_at FROM staged WHERE _state = {ACCEPTED}{but}"
+        )
 
     def close(self) -> None:
         """Throw the stage away."""
@@ -146,7 +159,7 @@ def _stage(
     plan = Plan(catalog, feed, opened.columns, extra, rules)
     con, spill = open_stage(settings, receipt, plan.extensions)
     about = {**opened.about, "columns": list(opened.columns)}
-    staged = Staged(con, spill, feed, plan, about)
+    staged = Staged(con, spill, feed, plan, about, receipt, loaded_at)
     try:
         with _registered(con, opened, plan):
             plan.create(con)
@@ -156,7 +169,7 @@ def _stage(
         deduplicate(con, feed, plan)
         if con.execute("SELECT 1 FROM _losers WHERE why = 'key_conflict' LIMIT 1").fetchone():
             _remember_conflicts(con, plan, reopen)
-        _make_view(con, plan, receipt, loaded_at)
+        staged.view()
         recount(staged)
     except BaseException:
         staged.close()
@@ -236,17 +249,6 @@ def _extra_names(columns: Sequence[str], unknown: Sequence[int], taken: set[str]
             name += "_"
         out[columns[i]] = name
     return out
-
-
-def _make_view(con: duckdb.DuckDBPyConnection, plan: Plan, receipt: str, loaded_at: datetime) -> None:
-    """``accepted``: the rows to load, typed, with system columns; pseudonyms are added on the way out."""
-    names = [quote(n) for n in (*(f.name for f in plan.fields), *plan.extra.values())]
-    at = loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
-    con.execute(
-        f"CREATE OR REPLACE VIEW accepted AS SELECT {', '.join(names)}, {literal(receipt)} AS _receipt, _row_number, "
-        f"TIMESTAMPTZ {literal(at)} AS _loaded_at FROM staged "
-        f"WHERE _state = {ACCEPTED} AND rowid NOT IN (SELECT r FROM _losers)"
-    )
 
 
 def recount(staged: Staged) -> None:
