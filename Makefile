@@ -36,10 +36,10 @@ up: .venv/.ready
 	$(LAKEHOUSE) up
 
 test: .venv/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-fast: .venv/.ready
-	$(BIN)/python -m pytest -m 'not slow and not airflow and not server'
+	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow and not airflow and not server'
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

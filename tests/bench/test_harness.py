@@ -8,6 +8,8 @@ import pytest
 
 from bench.harness import compare, machine, run_once, table
 
+pytestmark = pytest.mark.slow
+
 
 def busy(seconds: float, megabytes: int = 0) -> None:
     kept = bytearray(megabytes * 2**20)

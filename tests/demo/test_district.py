@@ -14,6 +14,8 @@ from catalog.registry import Catalog
 from demo import generate
 from tests.demo.conftest import RESIDENTS, District
 
+pytestmark = pytest.mark.slow
+
 
 def _digests(folder: Path) -> dict[str, str]:
     return {

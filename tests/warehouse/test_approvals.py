@@ -21,6 +21,8 @@ from warehouse import approvals
 from warehouse.approvals import ApprovalRefused, Request, approval_grade, approve, public_key, reject, request, require
 from warehouse.model_grades import table_grade
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
 PASSPHRASES = {p: f"{p} walks along the moat" for p in ("asker", "first", "second", "third", "former")}
 

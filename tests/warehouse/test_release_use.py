@@ -27,6 +27,8 @@ from warehouse.release_plan import ReleaseRefused
 from warehouse.release_private import BudgetSpent
 from warehouse.release_watermark import who_leaked
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
 ASKER, SIGNER = "asker walks along the moat", "signer walks along the moat"
 RECIPIENTS = ["civil_affairs", "health"]
