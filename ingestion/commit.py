@@ -20,8 +20,7 @@ from ingestion.stage import Staged
 from ingestion.stage_sql import QUARANTINED, WORD_BITS, Check, words
 from quality.pseudonym import load_key, pseudonym_sql
 from quality.sql import literal, quote
-from warehouse.delta import commit_once, ensure_table, exists, transaction_version
-from warehouse.duck import load_extension
+from warehouse.delta import commit_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.schema import feed_columns, feed_schema
 from warehouse.tables import table_lock
 
@@ -87,12 +86,11 @@ def mark_known_rows(settings: Settings, feed: Feed, staged: Staged) -> int:
     if feed.load.mode == "snapshot" or not exists(path):
         return 0
     con, keys = staged.con, [quote(k) for k in feed.load.key]
-    load_extension(con, "delta")
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
     wanted = ", ".join([*keys, *([newest] if newest and feed.load.newest_by not in feed.load.key else [])])
     same = " AND ".join(f"t.{k} = s.{k}" for k in keys)
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE _there AS SELECT {wanted} FROM delta_scan({literal(path)}) t "
+        f"CREATE OR REPLACE TEMP TABLE _there AS SELECT {wanted} FROM {scan_sql(con, path)} t "
         f"WHERE EXISTS (SELECT 1 FROM accepted s WHERE {same})"
     )
     why, condition = "known", "true"

@@ -29,8 +29,8 @@ from ingestion.landing import Checkpoint, no_checkpoint
 from ingestion.stage import Staged, recount, stage
 from quality.rules import compile_rules
 from quality.sql import literal, quote
-from warehouse.delta import append_rows, commit_once, ensure_table, exists, transaction_version
-from warehouse.duck import connect, load_extension
+from warehouse.delta import append_rows, commit_once, ensure_table, exists, scan_sql, transaction_version
+from warehouse.duck import connect
 from warehouse.schema import feed_schema
 from warehouse.tables import LOCK_SECONDS, table_lock
 
@@ -126,8 +126,7 @@ class _Row:
 def _connect(path: str) -> duckdb.DuckDBPyConnection:
     con = connect(memory="900MB")
     con.execute("SET TimeZone = 'UTC'")
-    load_extension(con, "delta")
-    con.execute(f"CREATE TEMP VIEW q AS SELECT * FROM delta_scan({literal(path)})")
+    con.execute(f"CREATE TEMP VIEW q AS SELECT * FROM {scan_sql(con, path)}")
     return con
 
 
@@ -241,8 +240,7 @@ def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> 
     if not exists(path):
         return 0
     con = staged.con
-    load_extension(con, "delta")
-    table = f"delta_scan({literal(path)})"
+    table = scan_sql(con, path)
     if feed.load.mode == "snapshot" and not is_current(settings, feed, receipt):
         con.execute(
             "INSERT INTO _losers SELECT rowid, _row_number, _part, 'outdated' FROM staged WHERE _state = 0 "
@@ -298,7 +296,6 @@ def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: dat
     """Rewrite the receipt's quarantine rows: loaded and needless ones closed, the others with their present reasons."""
     path = settings.quarantine_path(feed.id)
     con = staged.con
-    load_extension(con, "delta")
     con.execute(f"CREATE OR REPLACE TEMP TABLE _again AS {quarantine_sql(staged, receipt, at)}")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE _verdicts AS SELECT s._row_number AS row_number, s._part AS part, "
@@ -315,7 +312,7 @@ def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: dat
         f"q.raw, q.quarantined_at, coalesce(v.status, q.status) AS status, "
         f"CASE WHEN v.status <> 'open' THEN {when} ELSE q.closed_at END AS closed_at, "
         f"CASE WHEN v.status <> 'open' THEN 'replay' ELSE q.closed_by END AS closed_by "
-        f"FROM delta_scan({literal(path)}) q "
+        f"FROM {scan_sql(con, path)} q "
         f"LEFT JOIN _verdicts v ON q.status = 'open' AND v.row_number = q.row_number AND v.part = q.part "
         f"LEFT JOIN _again a ON a.row_number = q.row_number AND a.part = q.part WHERE q.receipt = $receipt",
         {"receipt": receipt},

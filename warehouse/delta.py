@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
+import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+
+from quality.sql import literal
+from warehouse.duck import load_extension
 
 Data: TypeAlias = "pa.Table | pa.RecordBatchReader"
 Mode = Literal["append", "overwrite", "merge"]
@@ -100,6 +104,24 @@ def ensure_table(path: str, schema: pa.Schema, *, partition_by: Sequence[str] = 
         return False
     DeltaTable.create(path, schema, partition_by=list(partition_by) or None, mode="ignore")
     return True
+
+
+def scan_sql(con: duckdb.DuckDBPyConnection, path: str) -> str:
+    """What to write after FROM, on ``con``, to read the table at ``path`` as it is now.
+
+    A local table without partitions is read as the Parquet files its log names: loading the delta
+    extension into a fresh connection costs half a second, because its signature is checked.
+    """
+    table = DeltaTable(path)
+    files = [uri.removeprefix("file://") for uri in table.file_uris()]
+    if files and "://" not in path and not table.metadata().partition_columns and not _has_deletion_vectors(table):
+        return f"read_parquet([{', '.join(literal(f) for f in files)}], union_by_name = true)"
+    load_extension(con, "delta")
+    return f"delta_scan({literal(path)})"
+
+
+def _has_deletion_vectors(table: DeltaTable) -> bool:
+    return "deletionVectors" in (table.protocol().reader_features or [])
 
 
 _WRITER = WriterProperties(compression="SNAPPY")

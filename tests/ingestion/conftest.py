@@ -121,15 +121,14 @@ class House:
 
 def scan(path: str, columns: str = "*", where: str = "true") -> list[tuple[Any, ...]]:
     """Sorted rows of a Delta table, none when it is not there."""
-    from warehouse.delta import exists
-    from warehouse.duck import connect, load_extension
+    from warehouse.delta import exists, scan_sql
+    from warehouse.duck import connect
 
     if not exists(path):
         return []
     with connect() as con:
-        load_extension(con, "delta")
         con.execute("SET TimeZone = 'UTC'")
-        sql = f"SELECT {columns} FROM delta_scan('{path}') WHERE {where} ORDER BY ALL"
+        sql = f"SELECT {columns} FROM {scan_sql(con, path)} WHERE {where} ORDER BY ALL"
         return con.execute(sql).fetchall()
 
 
