@@ -82,7 +82,7 @@ def _pseudonyms(rows: int, algorithm: Any) -> float:
         )
         made = pseudonym_sql("id", "hash", algorithm=algorithm)
         start = time.perf_counter()
-        con.execute(f"COPY (SELECT {made} AS key FROM '{folder}/ids.parquet') TO '{folder}/keys.parquet'")
+        con.execute(f"SELECT max({made}) FROM '{folder}/ids.parquet'").fetchone()
         return time.perf_counter() - start
 
 
