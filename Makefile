@@ -18,7 +18,7 @@ help:
 	@echo 'make run        demo district → feeds → libraries → marts → releases   (RESIDENTS=20000)'
 	@echo 'make test       every test (make test-fast: the lane under a minute)'
 	@echo 'make up         Airflow on http://127.0.0.1:8080 with all DAGs'
-	@echo 'make lint       ruff, mypy, import order, sqlfluff, compiled files, docs'
+	@echo 'make lint       ruff, mypy, import order, sqlfluff, compiled files, grades, docs'
 	@echo 'make bench      every benchmark → bench/RESULTS.md'
 
 # The environment: uv from the PATH, or put into .venv-uv by pip; the lock file decides every version.
@@ -48,6 +48,7 @@ lint: .venv/.ready
 	$(BIN)/lint-imports
 	$(LAKEHOUSE) catalog lint --json >/dev/null
 	LAKEHOUSE_HOME=$(CURDIR)/var/lint LAKEHOUSE_BUILD_DB=:memory: $(BIN)/sqlfluff lint dbt_project/models
+	LAKEHOUSE_HOME=$(CURDIR)/var/lint $(LAKEHOUSE) grade check >/dev/null
 	$(BIN)/python docs/check.py
 
 format: .venv/.ready

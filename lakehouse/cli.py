@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from lakehouse.commands import catalog as catalog_commands
-from lakehouse.commands import data, feed
+from lakehouse.commands import data, feed, grade
 from lakehouse.commands import release as release_commands
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalog_commands.app, name="catalog")
+app.add_typer(grade.app, name="grade")
 app.add_typer(release_commands.app, name="release")
 app.add_typer(release_commands.watermark_app, name="watermark")
 app.add_typer(data.demo_app, name="demo")

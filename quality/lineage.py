@@ -220,7 +220,9 @@ class _Walk:
         self._table(model, found, columns)
 
     def _column(self, model: ModelSpec, name: str, flow: Flow) -> ColumnGrade:
-        self.worst[(model.name, name)] = max(flow.inputs, key=lambda p: flow.inputs[p], default=None)
+        self.worst[(model.name, name)] = max(
+            flow.inputs, key=lambda place: (flow.inputs[place], self._grade(place)), default=None
+        )
         declared = model.columns.get(name)
         if declared is None and not model.columns and not model.view:
             declared = model.grade
@@ -326,10 +328,14 @@ class _Walk:
             seen.add(place)
             parts.append(".".join(place))
             if place not in self.worst:
-                columns = self.relations[place[0]].columns
-                parts[-1] += f" (grade {columns.get(place[1], columns.get('*', NOTHING)).grade})"
+                parts[-1] += f" (grade {self._grade(place)})"
             place = self.worst.get(place)
         return " ← ".join(parts)
+
+    def _grade(self, place: Place) -> int:
+        """The grade of an input before anything lowered it."""
+        columns = self.relations[place[0]].columns if place[0] in self.relations else {}
+        return columns.get(place[1], columns.get("*", NOTHING)).grade
 
     def _say(self, model: ModelSpec, kind: str, message: str, *, column: str = "", path: str = "", hint: str) -> None:
         self.problems.append(

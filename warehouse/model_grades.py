@@ -1,9 +1,10 @@
-"""The grade each library and mart declares in its dbt YAML."""
+"""The grades each library and mart declares in its dbt YAML, for itself and for its columns."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from catalog.yamlfile import read_yaml
 
@@ -12,15 +13,26 @@ PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 
 def table_grade(table: str, project: Path = PROJECT) -> int | None:
     """The grade of ``schema.table`` (its model's ``meta.grade``), None for a table without a model."""
-    return _grades(project).get(table)
+    grade = _meta(_models(project).get(table, {})).get("grade")
+    return None if grade is None else int(grade)
+
+
+def column_grades(table: str, project: Path = PROJECT) -> dict[str, int]:
+    """The grades ``schema.table`` declares for its columns; a build holds them to what flows in by lineage."""
+    columns = _models(project).get(table, {}).get("columns") or ()
+    grades = {column["name"]: _meta(column).get("grade") for column in columns}
+    return {name: int(grade) for name, grade in grades.items() if grade is not None}
+
+
+def _meta(entry: dict[str, Any]) -> dict[str, Any]:
+    return (entry.get("config") or {}).get("meta") or {}
 
 
 @cache
-def _grades(project: Path) -> dict[str, int]:
+def _models(project: Path) -> dict[str, dict[str, Any]]:
+    """What the project's YAML says of each model, by ``schema.table``."""
     found = {}
     for path in sorted((project / "models").rglob("_*.yml")):
         for model in (read_yaml(path).data or {}).get("models") or ():
-            grade = ((model.get("config") or {}).get("meta") or {}).get("grade")
-            if grade is not None:
-                found[model["name"].replace("__", ".", 1)] = int(grade)
+            found[model["name"].replace("__", ".", 1)] = model
     return found

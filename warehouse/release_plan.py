@@ -17,6 +17,7 @@ from catalog.errors import LakehouseError
 from catalog.model import Element, Product, ProductColumn
 from catalog.registry import Catalog
 from warehouse.duck import quote
+from warehouse.model_grades import column_grades
 
 if TYPE_CHECKING:
     from quality.masks import Mask
@@ -196,7 +197,8 @@ def _column(
         hint = f"did you mean {', '.join(near)}?" if near else f"the table has {', '.join(source_types)}"
         raise _refused(product, f"table {product.table} has no column {origin!r}", hint, name)
     element = catalog.elements.get(origin)
-    grade = _source_grade(product, name, spec, element)
+    # The model's own grade counts too: a product cannot state less than its table, under whatever name.
+    grade = max(_source_grade(product, name, spec, element), column_grades(product.table).get(origin, 1))
     mask, params = _mask(product, name, spec, element)
     expression = quote(origin)
     after = grade

@@ -19,6 +19,8 @@ from warehouse import dbt_build
 from warehouse.dbt_build import PROJECT, build, grade_report
 from warehouse.delta import exists
 from warehouse.grade_check import check_products, feed_relations, mask_forms, remember_checked, was_checked
+from warehouse.model_grades import column_grades
+from warehouse.release_plan import ReleaseRefused, make_plan
 
 ON = date(2026, 7, 1)
 Project = Callable[..., Path]
@@ -92,6 +94,25 @@ def test_a_product_cannot_state_a_grade_below_its_table(report: GradeReport, cat
     product = Product.model_validate(text)
     found = check_products(report, catalog.model_copy(update={"products": {"stolen": product}}))
     assert [p.column for p in found] == ["household_key"]
+
+
+def test_a_release_counts_a_column_with_the_grade_of_its_model(catalog: Catalog) -> None:
+    spec = {
+        "id": "stolen",
+        "title": "t",
+        "owner": "hotline",
+        "table": "population.residents",
+        "purpose": "p",
+        "legal_basis": "l",
+        "recipients": ["tax"],
+        "formats": ["csv"],
+        "max_grade": 2,
+        "columns": {"household_key": {"grade": 1}},
+    }
+    with pytest.raises(ReleaseRefused, match="grade 3 is above"):
+        make_plan(catalog, Product.model_validate(spec), {"household_key": "VARCHAR"})
+    assert column_grades("population.residents")["birth_date"] == 3
+    assert column_grades("no.model") == {}
 
 
 STAGING = """
