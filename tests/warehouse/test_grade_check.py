@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_a_product_cannot_state_a_grade_below_its_table(report: GradeReport, cat
 
 
 def test_a_release_counts_a_column_with_the_grade_of_its_model(catalog: Catalog) -> None:
-    spec = {
+    spec: dict[str, Any] = {
         "id": "stolen",
         "title": "t",
         "owner": "hotline",
@@ -111,6 +112,10 @@ def test_a_release_counts_a_column_with_the_grade_of_its_model(catalog: Catalog)
     }
     with pytest.raises(ReleaseRefused, match="grade 3 is above"):
         make_plan(catalog, Product.model_validate(spec), {"household_key": "VARCHAR"})
+    spec["columns"] = {"birth_date": {"mask": "year_only"}}
+    spec["max_grade"] = 1
+    with pytest.raises(ReleaseRefused, match="grade 2 is above"):  # a mask that does not lower enough
+        make_plan(catalog, Product.model_validate(spec), {"birth_date": "DATE"})
     assert column_grades("population.residents")["birth_date"] == 3
     assert column_grades("no.model") == {}
 
