@@ -155,7 +155,8 @@ class Lowerings(Model):
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Lowerings:
-        ids = [e.id for e in (*self.expressions, *self.statistics, self.suppression, *self.reviewed)]
+        ids = [self.suppression.id, *(e.id for e in self.expressions), *(e.id for e in self.statistics)]
+        ids += [e.id for e in self.reviewed]
         if len(ids) != len(set(ids)):
             raise ValueError("two lowerings have the same id")
         return self
