@@ -1,7 +1,8 @@
 """``lakehouse``: the front door. Every command has ``--json`` and an exit code that means something.
 
 Exit codes: 0 done; 1 something failed; 2 wrong name, argument or contract; 3 the input cannot be read;
-4 a gate stopped a batch; 5 another process holds the table; 6 the query was refused.
+4 a gate stopped a batch; 5 another process holds the table; 6 the query was refused;
+7 the reader has no grant; 8 a release was refused.
 Commands import what they need inside their body: ``lakehouse --help`` stays under 0.3 s.
 """
 
@@ -13,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from lakehouse.commands import audit as audit_commands
 from lakehouse.commands import catalog as catalog_commands
 from lakehouse.commands import data, feed, grade
 from lakehouse.commands import release as release_commands
@@ -29,6 +31,7 @@ app.add_typer(catalog_commands.app, name="catalog")
 app.add_typer(grade.app, name="grade")
 app.add_typer(release_commands.app, name="release")
 app.add_typer(release_commands.watermark_app, name="watermark")
+app.add_typer(audit_commands.app, name="audit")
 app.add_typer(data.demo_app, name="demo")
 data.register(app)
 

@@ -38,7 +38,7 @@ class BuildFailed(LakehouseError):
     """The dbt project could not be read, or a node of it failed."""
 
     code = "LH612"
-    exit_code = 7
+    exit_code = 1
 
 
 class BuildEvent(BaseModel):

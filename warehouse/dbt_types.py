@@ -57,14 +57,14 @@ class DeltaTypeError(LakehouseError):
     """A model has a column that no Delta table can hold."""
 
     code = "LH610"
-    exit_code = 7
+    exit_code = 1
 
 
 class StoreError(LakehouseError):
     """A model's rows do not fit its table; nothing was written."""
 
     code = "LH611"
-    exit_code = 7
+    exit_code = 1
 
 
 @dataclass(frozen=True)

@@ -112,3 +112,32 @@ def _find(report: GradeReport, name: str) -> tuple[TableGrade, tuple[ColumnGrade
 
 def _origins(column: ColumnGrade) -> str:
     return "\n".join(f"{name} ({grade})" for name, grade in column.inputs.items())
+
+
+@app.command()
+def scan(
+    target: Annotated[str, typer.Argument(metavar="FILE|TABLE", help="A file, or schema.table of the lake.")],
+    as_json: Json = False,
+) -> None:
+    """Say what personal content a file or table holds, by its values; examples are masked."""
+    from pathlib import Path
+
+    from ingestion.scan import scan_file, scan_lake_table
+    from lakehouse.context import get_settings
+    from lakehouse.present import note, print_json, print_table
+
+    if Path(target).is_file():
+        findings, rows, complete = scan_file(Path(target))
+    else:
+        findings, rows = scan_lake_table(get_settings(), target)
+        complete = True
+    if as_json:
+        print_json(findings)
+        return
+    print_table(
+        f"{target}: {rows} rows",
+        ("column", "kind", "hits", "share", "grade", "examples (masked)"),
+        [(f.column, f.kind, f.hits, round(f.share, 4), f.grade, "、".join(f.examples_masked)) for f in findings],
+    )
+    if not complete:
+        note(f"only the first {rows} records were looked at")

@@ -163,3 +163,25 @@ def test_feed_new_then_ingest(cli: Cli, tmp_path: Path, root: Path, monkeypatch:
     assert feed_id.startswith("civil_affairs__")
     result = cli("ingest", feed_id, "--file", file, "--json").json
     assert result["rows_found"] == result["rows_loaded"] + result["rows_quarantined"] + result["rows_skipped"] == 1
+
+
+def test_scanning_a_file_finds_ids_by_their_values_and_shows_none(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "credit.csv"
+    ids = ["11010519491231002X", "440524188001010014"] * 5
+    file.write_text("统一社会信用代码,金额\n" + "".join(f"{i},{n}\n" for n, i in enumerate(ids)), encoding="utf-8")
+    found = cli("grade", "scan", file, "--json")
+    (finding,) = [f for f in found.json if f["kind"] == "resident_id"]
+    assert (finding["column"], finding["hits"], finding["share"], finding["grade"]) == ("统一社会信用代码", 10, 1.0, 3)
+    assert set(finding) == {"column", "kind", "hits", "share", "grade", "examples_masked"}
+    assert not any(i in found.out for i in ids)
+    assert cli("grade", "scan", "feed.nothing").code == 2
+
+
+def test_the_audit_log_is_verified_and_its_head_printed(cli: Cli, home: Path) -> None:
+    assert cli("audit", "verify", "--json").json == {"events": 0, "faults": [], "ok": True}
+    assert cli("sql", "show tables").code == 0
+    kept = cli("audit", "head").out.strip()
+    assert cli("audit", "verify", "--expect-head", kept).code == 0
+    log = home / "audit" / "log.jsonl"
+    log.write_text(log.read_text(encoding="utf-8").replace("true", "false"), encoding="utf-8")
+    assert cli("audit", "verify").code == 1
