@@ -80,16 +80,17 @@ def up(settings: Settings, catalog: Catalog, *, port: int = airflow_env.PORT) ->
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C."""
+    """SIGTERM ends like Ctrl-C; and Ctrl-C does too where a shell started us in the background with it ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

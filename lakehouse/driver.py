@@ -137,7 +137,19 @@ def open_driver(settings: Settings) -> Iterator[Driver]:
             yield Driver(dags, log)
             _log_to(sys.stderr)
     finally:
+        _close_database()
         lock.release()
+
+
+def _close_database() -> None:
+    """Close every connection now: SQLite then folds its write-ahead log into the file, whole for whoever reads next."""
+    settings = sys.modules.get("airflow.settings")
+    if settings is None or settings.engine is None:
+        return
+    settings.Session.remove()
+    settings.engine.dispose()
+    if settings.async_engine is not None:
+        settings.async_engine.sync_engine.dispose()
 
 
 def log_file(settings: Settings) -> Path:

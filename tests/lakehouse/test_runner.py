@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def run(home: Path, *more: str) -> tuple[int, dict[str, Any]]:
 
 
 def airflow(home: Path, sql: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(f"file:{home / 'airflow' / 'airflow.db'}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(home / "airflow" / "airflow.db", timeout=30)) as db:
+        assert db.execute("pragma quick_check").fetchall() == [("ok",)]
         return db.execute(sql).fetchall()
 
 
