@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -18,7 +19,7 @@ from ingestion.landing import Receipt, read_receipt
 from ingestion.results import LoadResult, loads_row
 from ingestion.stage import Staged
 from ingestion.stage_sql import QUARANTINED, WORD_BITS, Check, words
-from quality.pseudonym import load_key, pseudonym_sql
+from quality.pseudonym import KEY_FILE, PseudonymKey, load_key, normalised_sql
 from quality.sql import literal, quote
 from warehouse.delta import commit_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.schema import feed_columns, feed_schema
@@ -66,10 +67,10 @@ def is_current(settings: Settings, feed: Feed, receipt_id: str) -> bool:
 
 @dataclass(frozen=True)
 class Output:
-    """How the accepted rows meet the feed table."""
+    """The accepted rows as the feed table takes them: a stream, how it is written, whether columns are new."""
 
-    mode: str
-    select: str
+    rows: pa.RecordBatchReader
+    mode: Literal["append", "overwrite"]
     evolve: bool
 
 
@@ -179,11 +180,10 @@ def commit_feed(
     if not staged.rows_accepted:
         return False
     out = output(settings, catalog, feed, staged)
-    mode = "merge" if feed.load.mode == "upsert" and replacing else out.mode
     return commit_once(
         path,
-        staged.con.execute(out.select).to_arrow_reader(BATCH_ROWS),
-        mode="overwrite" if mode == "overwrite" else "merge" if mode == "merge" else "append",
+        out.rows,
+        mode="merge" if feed.load.mode == "upsert" and replacing else out.mode,
         app_id=app_id(feed.id),
         version=receipt.sequence,
         merge_key=feed.load.key,
@@ -194,29 +194,51 @@ def commit_feed(
 
 
 def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> Output:
-    """The SELECT of the rows to write, in the columns of the feed table, pseudonyms made on the way."""
+    """The rows to write, in the columns of the feed table, which exists; pseudonyms are made on the way."""
     con = staged.con
-    there = {f.name: f for f in DeltaTable(settings.feed_path(feed.id)).schema().fields}
-    pieces, names, source = [], [], ""
+    pieces: list[str] = []
+    names: list[str] = []
+    hashed: list[int] = []
+    source = ""
     for column in feed_columns(catalog, feed):
-        names.append(column.name)
         if column.origin == "pseudonym":
-            pieces.append(f"{pseudonym_sql(quote(source), column.name)} AS {quote(column.name)}")
+            hashed.append(len(names))
+            pieces.append(f"{normalised_sql(quote(source), column.name)} AS {quote(column.name)}")
         else:
             source = column.name
             pieces.append(quote(column.name))
-    if any(c.origin == "pseudonym" for c in feed_columns(catalog, feed)):
-        load_key(settings.keys, create=not _has_rows(settings, feed)).register(con)
-    pieces += [quote(n) for n in staged.plan.extra.values()]
+        names.append(column.name)
     names += list(staged.plan.extra.values())
-    evolve = set(names) != set(there)
+    pieces += [quote(n) for n in staged.plan.extra.values()]
+    schema = pa.schema(DeltaTable(settings.feed_path(feed.id)).schema().to_arrow())
+    evolve = set(names) != set(schema.names)
     if feed.load.mode != "snapshot":
-        schema = pa.schema(DeltaTable(settings.feed_path(feed.id)).schema().to_arrow())
         empty = con.from_arrow(schema.empty_table())
         types = dict(zip(empty.columns, map(str, empty.types), strict=True))
-        pieces += [f"CAST(NULL AS {types[n]}) AS {quote(n)}" for n in there if n not in names]
-    mode = "overwrite" if feed.load.mode == "snapshot" else "append"
-    return Output(mode, f"SELECT {', '.join(pieces)} FROM accepted", evolve)
+        pieces += [f"CAST(NULL AS {types[n]}) AS {quote(n)}" for n in schema.names if n not in names]
+    rows = con.execute(f"SELECT {', '.join(pieces)} FROM accepted").to_arrow_reader(BATCH_ROWS)
+    if hashed:
+        rows = _with_pseudonyms(rows, hashed, load_key(settings.keys, create=_may_make_key(settings, catalog)))
+    return Output(rows, "overwrite" if feed.load.mode == "snapshot" else "append", evolve)
+
+
+def _with_pseudonyms(rows: pa.RecordBatchReader, places: Sequence[int], key: PseudonymKey) -> pa.RecordBatchReader:
+    """The stream with the columns at ``places`` replaced by their pseudonyms."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows:
+            columns = [key.column(c) if i in places else c for i, c in enumerate(batch.columns)]
+            yield pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
+
+
+def _may_make_key(settings: Settings, catalog: Catalog) -> bool:
+    """Whether no table holds pseudonyms yet; a second key would never match them."""
+    if (settings.keys / KEY_FILE).exists():
+        return True
+    keyed = {f.id for f in catalog.feeds.values() if any(r.element.pseudonym for r in catalog.fields(f))}
+    return not any(exists(p) and DeltaTable(p).file_uris() for p in map(settings.feed_path, sorted(keyed)))
 
 
 def commit_platform(
@@ -232,8 +254,3 @@ def commit_platform(
             commit_once(
                 settings.platform_path(table), rows, mode="append", app_id=name, version=receipt.sequence, evolve=True
             )
-
-
-def _has_rows(settings: Settings, feed: Feed) -> bool:
-    path = settings.feed_path(feed.id)
-    return exists(path) and bool(DeltaTable(path).file_uris())

@@ -282,7 +282,7 @@ def _commit_feed(settings: Settings, catalog: Catalog, feed: Feed, staged: Stage
     name = f"replay/{feed.id}"
     commit_once(
         path,
-        staged.con.execute(out.select).to_arrow_reader(100_000),
+        out.rows,
         mode="merge" if replacing else "append",
         app_id=name,
         version=(transaction_version(path, name) or 0) + 1,

@@ -27,7 +27,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion.deduplicate import deduplicate
 from ingestion.formats import Wanted, open_file
-from ingestion.formats.base import RAGGED, REPAIRED, Opened
+from ingestion.formats.base import RAGGED, REPAIRED, Opened, regroup
 from ingestion.formats.csv import BrokenQuotes
 from ingestion.formats.header import drift_error, match_columns, normalise
 from ingestion.stage_sql import ACCEPTED, QUARANTINED, WORD_BITS, Plan, words
@@ -184,7 +184,7 @@ def _registered(con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan) -> I
 
     def guarded() -> Iterator[pa.RecordBatch]:
         try:
-            yield from opened.batches
+            yield from regroup(opened.batches)
         except BaseException as e:
             failed.append(e)
             raise

@@ -74,19 +74,24 @@ class PseudonymKey:
         """The pseudonym of a resident ID in any spelling: blanks, small x and 15 digits make no difference."""
         return self.pseudonym(upgrade_resident_id(resident_id.strip(BLANKS)))
 
+    def column(self, texts: Any) -> Any:
+        """The pseudonyms of an Arrow column of normalised texts; NULL for NULL.
+
+        Over large batches twice as fast as the registered function, which DuckDB calls for 2,048 rows at a time.
+        """
+        import pyarrow as pa
+
+        sha256, inner, outer = hashlib.sha256, self._inner, self._outer
+        made = [
+            None if v is None else sha256(outer + sha256(inner + v.encode()).digest()).hexdigest()
+            for v in texts.to_pylist()
+        ]
+        return pa.array(made, pa.string())
+
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Give ``con`` (and its cursors) the functions that `pseudonym_sql` calls. Once a connection."""
         import pyarrow as pa
         from duckdb.func import PythonUDFType
-
-        sha256, inner, outer = hashlib.sha256, self._inner, self._outer
-
-        def function(column: Any) -> Any:
-            made = [
-                None if v is None else sha256(outer + sha256(inner + v.encode()).digest()).hexdigest()
-                for v in column.to_pylist()
-            ]
-            return pa.array(made, pa.string())
 
         fresh = self._sm3()  # the padded key is hashed once; copies go on from there
 
@@ -103,7 +108,7 @@ class PseudonymKey:
         def function_key_id(column: Any) -> Any:
             return pa.array([key_id if valid else None for valid in column.is_valid().to_pylist()], pa.string())
 
-        for name, made in ((FUNCTION, function), (FUNCTION_SM3, function_sm3), (FUNCTION_KEY_ID, function_key_id)):
+        for name, made in ((FUNCTION, self.column), (FUNCTION_SM3, function_sm3), (FUNCTION_KEY_ID, function_key_id)):
             con.create_function(name, made, ["varchar"], "varchar", type=PythonUDFType.ARROW)
 
     def __repr__(self) -> str:
@@ -120,9 +125,14 @@ def pseudonym_sql(expr: str, name: str = "resident_key", *, algorithm: Algorithm
         name: pseudonym column, e.g. ``resident_key``; tells how the value is normalised before hashing.
         algorithm: of the HMAC; pseudonyms of different ones never match.
     """
-    text = f"trim({expr}, '{BLANKS}')"
     function = FUNCTION_SM3 if algorithm == "sm3" else FUNCTION
-    return f"{function}({upgrade_resident_id_sql(text) if name == 'resident_key' else text})"
+    text = f"trim({expr}, '{BLANKS}')"
+    return f"{function}({normalised_sql(text, name)})"
+
+
+def normalised_sql(trimmed: str, name: str = "resident_key") -> str:
+    """DuckDB expression of what is hashed, for a text without blanks at its ends; see `PseudonymKey.column`."""
+    return upgrade_resident_id_sql(trimmed) if name == "resident_key" else trimmed
 
 
 def load_key(keys_dir: Path, *, create: bool = True) -> PseudonymKey:
