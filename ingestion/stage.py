@@ -8,6 +8,7 @@ do. ``accepted`` is a view of the rows to load, with the system columns of the f
 # ruff: noqa: S608 - every name and constant here comes from a validated contract and is quoted
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import unicodedata
@@ -27,7 +28,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion.deduplicate import deduplicate
 from ingestion.formats import Wanted, open_file
-from ingestion.formats.base import RAGGED, REPAIRED, Opened, regroup
+from ingestion.formats.base import RAGGED, REPAIRED, Opened, ReadAhead, regroup
 from ingestion.formats.csv import BrokenQuotes
 from ingestion.formats.header import drift_error, match_columns, normalise
 from ingestion.stage_sql import ACCEPTED, QUARANTINED, WORD_BITS, Plan, words
@@ -179,25 +180,24 @@ def _stage(
 
 @contextmanager
 def _registered(con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan) -> Iterator[None]:
-    """Register a source's batches as ``_stream``; the reader's own error comes out, not DuckDB's text of it."""
-    failed: list[BaseException] = []
+    """Register a source's batches as ``_stream``; the reader's own error comes out, not DuckDB's text of it.
 
-    def guarded() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from regroup(opened.batches)
-        except BaseException as e:
-            failed.append(e)
-            raise
-
-    con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, guarded()))
+    The reader parses ahead on a thread of its own, DuckDB has the other cores.
+    """
+    threads = max(1, min((os.cpu_count() or 2) - 1, 4))
+    ahead = ReadAhead(opened.batches if threads == 1 else regroup(opened.batches))
+    con.execute(f"SET threads = {threads}")
+    con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, ahead))
     try:
         yield
     except (duckdb.Error, pa.ArrowException):
-        if failed:
-            raise failed[0] from None
+        if ahead.failed:
+            raise ahead.failed from None
         raise
     finally:
         con.unregister("_stream")
+        ahead.stop()
+        con.execute("RESET threads")
 
 
 def _remember_conflicts(con: duckdb.DuckDBPyConnection, plan: Plan, reopen: Callable[[], Opened]) -> None:

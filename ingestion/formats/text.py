@@ -106,7 +106,6 @@ class Utf8Reader:
         self._quote = quote.encode()
         self._done = False
         self._read_bytes = 0
-        self._lines = 0
         self.quotes = 0
         self.nuls = False
         self.cut = False
@@ -173,7 +172,6 @@ class Utf8Reader:
             data = data[:-held]
         if self._done:
             data = self._end()
-        self._lines += data.count(b"\n")
         return data
 
     def _end(self) -> bytes:
@@ -186,9 +184,8 @@ class Utf8Reader:
         return b""
 
     def _undecodable(self, raw: bytes, before: bytes, e: UnicodeDecodeError) -> InputError:
-        good = bytes(e.object[: e.start])
-        line = self._lines + good.count(b"\n") + 1
         offset = self._read_bytes - len(before) + e.start
+        line = _lines_before(self._path, offset) + 1
         found = detect_encoding(self._path)
         hint = f"the file reads as {found}; set format.encoding to {found} or auto"
         if found.removesuffix("-sig") == self._encoding.removesuffix("-sig"):
@@ -199,6 +196,16 @@ class Utf8Reader:
             line=line,
             offset=offset,
         )
+
+
+def _lines_before(path: Path, offset: int) -> int:
+    """Line ends among the first ``offset`` bytes of a file."""
+    lines = 0
+    with path.open("rb") as f:
+        while offset > 0 and (chunk := f.read(min(CHUNK, offset))):
+            lines += chunk.count(b"\n")
+            offset -= len(chunk)
+    return lines
 
 
 class _Raw(io.RawIOBase):
