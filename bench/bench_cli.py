@@ -69,7 +69,7 @@ def release(rows: int) -> float:
             "recipients": ["civil_affairs"],
             "columns": {
                 "record_number": {"grade": 1},
-                **{c: {} for c in ("person_name", "birth_date", "community_code", "remark", "arrears_cny")},
+                **{c: {} for c in ("legal_representative", "registration_date", "community_code", "remark", "arrears_cny")},
             },
             "order_by": ["record_number"],
             "formats": ["csv", "parquet", "delta"],
@@ -96,8 +96,8 @@ def _make_table(home: Path, rows: int) -> None:
         table = pa.table(
             {
                 "record_number": pa.array(numbers, pa.int64()),
-                "person_name": [f"张某{n % 977}" for n in numbers],
-                "birth_date": pa.array([first + timedelta(days=n % 25_000) for n in numbers]),
+                "legal_representative": [f"张某{n % 977}" for n in numbers],
+                "registration_date": pa.array([first + timedelta(days=n % 25_000) for n in numbers]),
                 "community_code": [f"110102{n % 260:06d}" for n in numbers],
                 "remark": [f"第 {n} 行的说明文字" for n in numbers],
                 "arrears_cny": [n / 7 for n in numbers],
