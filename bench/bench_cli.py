@@ -69,7 +69,10 @@ def release(rows: int) -> float:
             "recipients": ["civil_affairs"],
             "columns": {
                 "record_number": {"grade": 1},
-                **{c: {} for c in ("legal_representative", "registration_date", "community_code", "remark", "arrears_cny")},
+                **{
+                    c: {}
+                    for c in ("legal_representative", "registration_date", "community_code", "remark", "arrears_cny")
+                },
             },
             "order_by": ["record_number"],
             "formats": ["csv", "parquet", "delta"],
