@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,10 +16,11 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
 from ingestion.landing import Receipt, read_receipt
+from ingestion.pseudonyms import key_of, pseudonyms
 from ingestion.results import LoadResult, loads_row
 from ingestion.stage import Staged
 from ingestion.stage_sql import QUARANTINED, WORD_BITS, Check, words
-from quality.pseudonym import KEY_FILE, PseudonymKey, load_key, normalised_sql
+from quality.pseudonym import PseudonymKey
 from quality.sql import literal, quote
 from warehouse.delta import commit_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.schema import feed_columns, feed_schema
@@ -198,12 +199,14 @@ def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> 
     con = staged.con
     pieces: list[str] = []
     names: list[str] = []
-    hashed: list[int] = []
+    hashed: dict[int, str] = {}
     source = ""
     for column in feed_columns(catalog, feed):
-        if column.origin == "pseudonym":
-            hashed.append(len(names))
-            pieces.append(f"{normalised_sql(quote(source), column.name)} AS {quote(column.name)}")
+        if column.origin == "pseudonym" and source not in staged.plan.hashed:
+            hashed[len(names)] = column.name
+            pieces.append(f"{quote(source)} AS {quote(column.name)}")
+        elif column.origin == "pseudonym":
+            pieces.append(quote(column.name))
         else:
             source = column.name
             pieces.append(quote(column.name))
@@ -218,27 +221,19 @@ def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> 
         pieces += [f"CAST(NULL AS {types[n]}) AS {quote(n)}" for n in schema.names if n not in names]
     rows = con.execute(f"SELECT {', '.join(pieces)} FROM accepted").to_arrow_reader(BATCH_ROWS)
     if hashed:
-        rows = _with_pseudonyms(rows, hashed, load_key(settings.keys, create=_may_make_key(settings, catalog)))
+        rows = _with_pseudonyms(rows, hashed, key_of(settings, catalog))
     return Output(rows, "overwrite" if feed.load.mode == "snapshot" else "append", evolve)
 
 
-def _with_pseudonyms(rows: pa.RecordBatchReader, places: Sequence[int], key: PseudonymKey) -> pa.RecordBatchReader:
+def _with_pseudonyms(rows: pa.RecordBatchReader, places: Mapping[int, str], key: PseudonymKey) -> pa.RecordBatchReader:
     """The stream with the columns at ``places`` replaced by their pseudonyms."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in rows:
-            columns = [key.column(c) if i in places else c for i, c in enumerate(batch.columns)]
+            columns = [pseudonyms(c, places[i], key) if i in places else c for i, c in enumerate(batch.columns)]
             yield pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
     return pa.RecordBatchReader.from_batches(rows.schema, batches())
-
-
-def _may_make_key(settings: Settings, catalog: Catalog) -> bool:
-    """Whether no table holds pseudonyms yet; a second key would never match them."""
-    if (settings.keys / KEY_FILE).exists():
-        return True
-    keyed = {f.id for f in catalog.feeds.values() if any(r.element.pseudonym for r in catalog.fields(f))}
-    return not any(exists(p) and DeltaTable(p).file_uris() for p in map(settings.feed_path, sorted(keyed)))
 
 
 def commit_platform(

@@ -31,6 +31,7 @@ from ingestion.formats import Wanted, open_file
 from ingestion.formats.base import RAGGED, REPAIRED, Opened, ReadAhead, regroup
 from ingestion.formats.csv import BrokenQuotes
 from ingestion.formats.header import drift_error, match_columns, normalise
+from ingestion.pseudonyms import add_hashes, key_of
 from ingestion.stage_sql import ACCEPTED, QUARANTINED, WORD_BITS, Plan, words
 from quality.coordinates import point_wkb, to_cgcs2000
 from quality.rules import CompiledRule
@@ -73,7 +74,9 @@ class Staged:
 
     def view(self) -> None:
         """Make ``accepted`` (again, after rows were put among the losers): typed rows to load, with system columns."""
-        names = [quote(n) for n in (*(f.name for f in self.plan.fields), *self.plan.extra.values())]
+        plan = self.plan
+        made = (plan.pseudonyms[f] for f in plan.hashed)
+        names = [quote(n) for n in (*(f.name for f in plan.fields), *made, *plan.extra.values())]
         at = self.loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
         lost = self.con.execute("SELECT 1 FROM _losers LIMIT 1").fetchone()
         but = " AND rowid NOT IN (SELECT r FROM _losers)" if lost else ""
@@ -162,14 +165,14 @@ def _stage(
     about = {**opened.about, "columns": list(opened.columns)}
     staged = Staged(con, spill, feed, plan, about, receipt, loaded_at)
     try:
-        with _registered(con, opened, plan):
+        with _registered(con, opened, plan, settings, catalog):
             plan.create(con)
         late = sorted(n for n in opened.late_columns if normalise(n) not in wanted.names() | wanted.ignore)
         if late and freeze:
             raise drift_error([], late)
         deduplicate(con, feed, plan)
         if con.execute("SELECT 1 FROM _losers WHERE why = 'key_conflict' LIMIT 1").fetchone():
-            _remember_conflicts(con, plan, reopen)
+            _remember_conflicts(con, plan, reopen, settings, catalog)
         staged.view()
         recount(staged)
     except BaseException:
@@ -179,13 +182,19 @@ def _stage(
 
 
 @contextmanager
-def _registered(con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan) -> Iterator[None]:
+def _registered(
+    con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan, settings: Settings, catalog: Catalog
+) -> Iterator[None]:
     """Register a source's batches as ``_stream``; the reader's own error comes out, not DuckDB's text of it.
 
     The reader parses ahead on a thread of its own, DuckDB has the other cores.
     """
     threads = max(1, min((os.cpu_count() or 2) - 1, 4))
-    ahead = ReadAhead(opened.batches if threads == 1 else regroup(opened.batches))
+    batches = opened.batches
+    if plan.hashed:
+        key = key_of(settings, catalog)
+        batches = add_hashes(batches, [(place, plan.pseudonyms[f]) for f, place in plan.hashed.items()], key)
+    ahead = ReadAhead(batches if threads == 1 else regroup(batches))
     con.execute(f"SET threads = {threads}")
     con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, ahead))
     try:
@@ -200,11 +209,13 @@ def _registered(con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan) -> I
         con.execute("RESET threads")
 
 
-def _remember_conflicts(con: duckdb.DuckDBPyConnection, plan: Plan, reopen: Callable[[], Opened]) -> None:
+def _remember_conflicts(
+    con: duckdb.DuckDBPyConnection, plan: Plan, reopen: Callable[[], Opened], settings: Settings, catalog: Catalog
+) -> None:
     """Rows in conflict passed their checks, so their raw values were not kept: read them once more."""
     opened = reopen()
     try:
-        with _registered(con, opened, plan):
+        with _registered(con, opened, plan, settings, catalog):
             con.execute(f"CREATE OR REPLACE TABLE _conflict_raw AS {plan.raw_of(con, '_losers')}", plan.parameters)
     finally:
         opened.close()

@@ -21,6 +21,7 @@ from catalog.registry import Catalog
 from ingestion.columns_sql import clean, code_map, raw_name, raw_sql, typed_sql
 from ingestion.formats.base import PROBLEM_ZH, REPAIRED, batch_schema
 from ingestion.formats.header import Wanted, flat, is_unnamed, normalise
+from ingestion.pseudonyms import hashed_places
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
 
@@ -63,13 +64,17 @@ class Plan:
         self.extra = dict(extra)
         self.width = len(self.columns)
         self.parameters: dict[str, Any] = {}
-        self.arrow_schema = batch_schema(self.width)
         self.wide = self._wide_columns()
         if self.wide and feed.format.unpivot:
             self.columns += [feed.format.unpivot.name, feed.format.unpivot.value]
         self.places: dict[str, list[int]] = {}
         for i, name in enumerate(self.columns):
             self.places.setdefault(normalise(name), []).append(i)
+        self.hashed = {n: i for n, i in hashed_places(self.fields, self.places).items() if i < self.width}
+        self.pseudonyms = {f.name: f.element.pseudonym for f in self.fields if f.element.pseudonym}
+        self.arrow_schema = batch_schema(self.width)
+        for i in range(len(self.hashed)):
+            self.arrow_schema = self.arrow_schema.append(pa.field(f"_h{i}", pa.string()))
         row_rules = [r for r in rules if r.scope == "row"]
         self.rejects = [_check(r) for r in row_rules if r.severity == "reject"] + self._own_checks()
         self.others = [_check(r) for r in row_rules if r.severity != "reject"]
@@ -138,7 +143,7 @@ class Plan:
         return f"CAST(json_object({pairs}) AS VARCHAR)"
 
     def _source(self) -> str:
-        texts = ", ".join(f"c{i}" for i in range(self.width))
+        texts = ", ".join([*(f"c{i}" for i in range(self.width)), *(f"_h{i}" for i in range(len(self.hashed)))])
         filled = ", ".join(f"nullif(c{i}, '')" for i in range(self.width))
         blank = f"coalesce({filled})"
         skip = f"WHEN _problem IS NULL AND {blank} IS NULL THEN 'blank'"
@@ -199,6 +204,10 @@ class Plan:
 
     def _state(self, source: str) -> str:
         own = [quote(n) for n in (*(f.name for f in self.fields), *self.extra.values())]
+        own += [
+            f"CASE WHEN {quote(f)} IS NOT NULL THEN _h{i} END AS {quote(self.pseudonyms[f])}"
+            for i, f in enumerate(self.hashed)
+        ]
         rejects, others = words(len(self.rejects)), words(len(self.others))
         masks = [*(f"_reject{i}" for i in range(rejects)), *(f"_other{i}" for i in range(others))]
         broken = f"(_problem IS NOT NULL AND _problem <> '{REPAIRED}')"

@@ -33,6 +33,11 @@ def transaction_version(path: str, app_id: str) -> int | None:
     return DeltaTable(path).transaction_version(app_id)
 
 
+def row_count(path: str) -> int:
+    """Rows of the table at ``path``, from its log."""
+    return int(DeltaTable(path).count())
+
+
 def commit_once(
     path: str,
     data: Data,

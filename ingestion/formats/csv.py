@@ -39,7 +39,8 @@ from ingestion.formats.header import SEARCH_ROWS, Header, Wanted, choose_header,
 from ingestion.formats.text import Utf8Reader, resolve_encoding
 
 HEAD_BYTES = 2 << 20
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
+"""Small enough for the processor's cache: four times this costs a third more time."""
 MAX_RECORD_BYTES = 64 << 20
 MAX_FIELD_WHEN_BROKEN = 1 << 20
 """How much text an open quote may take before its line is given up."""

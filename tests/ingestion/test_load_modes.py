@@ -27,6 +27,41 @@ def test_pseudonym_column_stands_after_its_field_and_is_keyed(people: Any) -> No
     assert (people.settings.keys / "pseudonym.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_one_person_has_one_pseudonym_in_any_spelling(people: Any) -> None:
+    from quality.pseudonym import load_key
+
+    number = next(n for i in range(200) if (n := people.resident_id(i, "19600102")).endswith("X"))
+    lines = [
+        people.header,
+        people.person(1, 身份证号=number.lower()),
+        people.person(2, 身份证号=number[:6] + number[8:17]),
+    ]
+    people.send("\n".join(lines))
+    seen = people.rows("resident_id, resident_key") + people.rows("raw, rules", "quarantine")
+    expected = load_key(people.settings.keys).resident_key(number)
+    assert {row[1] for row in people.rows("resident_id, resident_key")} == {expected}, seen
+
+
+def test_a_pseudonym_of_several_source_columns_is_made_on_the_way_out(build: Build, contracts: dict[str, str]) -> None:
+    from quality.pseudonym import load_key
+
+    changed = contracts["people"].replace("resident_id: {from: 身份证号", "resident_id: {from: [身份证号, 证件号]")
+    house = build(changed.replace("load:", "optional_columns: true\nload:"))
+    text = "\n".join([house.header + ",证件号", house.person(1, 身份证号="") + "," + house.resident_id(5)])
+    house.send(text)
+    assert house.rows("resident_key") == [(load_key(house.settings.keys).resident_key(house.resident_id(5)),)]
+
+
+def test_a_lost_key_is_not_replaced(people: Any) -> None:
+    from quality.pseudonym import KeyRefused
+
+    people.send(people.people(1))
+    (people.settings.keys / "pseudonym.key").unlink()
+    with pytest.raises(KeyRefused):
+        people.send(people.people(2), "b.csv")
+    assert len(people.rows()) == 1
+
+
 def _columns(house: Any) -> list[tuple[str]]:
     from deltalake import DeltaTable
 
