@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -14,6 +14,8 @@ from deltalake import DeltaTable
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from ingestion import early_write
+from ingestion.early_write import EarlyWrite
 from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
 from ingestion.landing import Receipt, read_receipt
 from ingestion.pseudonyms import key_of, pseudonyms
@@ -27,7 +29,7 @@ from warehouse.schema import feed_columns, feed_schema
 from warehouse.tables import table_lock
 
 APP = "ingest"
-BATCH_ROWS = 100_000
+BATCH_ROWS = 20_000
 
 QUARANTINE_SCHEMA = pa.schema(
     [
@@ -174,29 +176,43 @@ def _named_lists(checks: Sequence[Check]) -> dict[str, str]:
 
 def commit_feed(
     settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, staged: Staged, *, replacing: int
-) -> bool:
-    """Commit the accepted rows to the feed table in the contract's mode; the table exists afterwards."""
+) -> EarlyWrite:
+    """The commit of the accepted rows to the feed table in the contract's mode, to be finished after the gate.
+
+    The table exists afterwards.
+    """
     path = settings.feed_path(feed.id)
     ensure_table(path, feed_schema(catalog, feed), partition_by=feed.load.partition_by)
-    if not staged.rows_accepted:
-        return False
-    out = output(settings, catalog, feed, staged)
-    return commit_once(
-        path,
-        out.rows,
-        mode="merge" if feed.load.mode == "upsert" and replacing else out.mode,
-        app_id=app_id(feed.id),
-        version=receipt.sequence,
-        merge_key=feed.load.key,
-        newest_by=feed.load.newest_by,
-        evolve=out.evolve,
-        metadata={"receipt": receipt.id, "rows": str(staged.rows_accepted)},
-    )
+
+    def write(through: Callable[[pa.RecordBatchReader], pa.RecordBatchReader]) -> bool:
+        if not staged.rows_accepted:
+            return False
+        out = output(settings, catalog, feed, staged)
+        return commit_once(
+            path,
+            through(out.rows),
+            mode="merge" if feed.load.mode == "upsert" and replacing else out.mode,
+            app_id=app_id(feed.id),
+            version=receipt.sequence,
+            merge_key=feed.load.key,
+            newest_by=feed.load.newest_by,
+            evolve=out.evolve,
+            distinct=_distinct(catalog, feed),
+            metadata={"receipt": receipt.id, "rows": str(staged.rows_accepted)},
+        )
+
+    return EarlyWrite(path, write, early=staged.rows_accepted >= early_write.EARLY_ROWS)
+
+
+def _distinct(catalog: Catalog, feed: Feed) -> list[str]:
+    """Columns with another value in nearly every row: a key of one column, and pseudonyms."""
+    made = [c.name for c in feed_columns(catalog, feed) if c.origin == "pseudonym"]
+    return [*made, *(feed.load.key if len(feed.load.key) == 1 else ())]
 
 
 def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> Output:
     """The rows to write, in the columns of the feed table, which exists; pseudonyms are made on the way."""
-    con = staged.con
+    con = staged.con.cursor()
     pieces: list[str] = []
     names: list[str] = []
     hashed: dict[int, str] = {}

@@ -21,12 +21,17 @@ def deduplicate(con: duckdb.DuckDBPyConnection, feed: Feed, plan: Plan) -> None:
     if not feed.load.key:
         return
     keys = ", ".join(quote(k) for k in feed.load.key)
+    # hashes first: grouping ten million keys themselves would spill to disk
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE _alike AS SELECT hash({keys}) AS h FROM staged WHERE _state = {ACCEPTED} "
+        f"GROUP BY h HAVING count(*) > 1"
+    )
+    if not con.execute("SELECT 1 FROM _alike LIMIT 1").fetchone():
+        return
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE _repeated AS SELECT {keys} FROM staged WHERE _state = {ACCEPTED} "
-        f"GROUP BY {keys} HAVING count(*) > 1"
+        f"AND hash({keys}) IN (SELECT h FROM _alike) GROUP BY {keys} HAVING count(*) > 1"
     )
-    if not con.execute("SELECT 1 FROM _repeated LIMIT 1").fetchone():
-        return
     direction = "ASC" if feed.load.mode == "append" else "DESC"
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
     order = f"{newest} DESC NULLS LAST, " if newest else ""

@@ -194,19 +194,19 @@ def _stage_and_commit(
             return result
         replacing = mark_known_rows(settings, feed, staged)
         recount(staged)
-        verdict, message, validations = _gate(settings, catalog, feed, receipt, staged, rules, at)
-        checkpoint("load.gated")
-        if verdict == "stopped":
-            result = _stopped(receipt, staged, message)
-            _finish(settings, feed, receipt, result, at, validations, checkpoint)
-            return result
-        result = _result(receipt, staged, verdict)
-        _write_plan(settings, receipt, result, at, validations)
-        checkpoint("load.planned")
-        commit_quarantine(settings, feed, receipt, staged, at)
-        checkpoint("load.quarantined")
-        commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing)
-        checkpoint("load.committed")
+        with commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing) as feed_commit:
+            verdict, message, validations = _gate(settings, catalog, feed, receipt, staged, rules, at)
+            checkpoint("load.gated")
+            if verdict == "stopped":
+                result = _stopped(receipt, staged, message)
+            else:
+                result = _result(receipt, staged, verdict)
+                _write_plan(settings, receipt, result, at, validations)
+                checkpoint("load.planned")
+                commit_quarantine(settings, feed, receipt, staged, at)
+                checkpoint("load.quarantined")
+                feed_commit.finish()
+                checkpoint("load.committed")
         _finish(settings, feed, receipt, result, at, validations, checkpoint)
         return result
 

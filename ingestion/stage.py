@@ -28,7 +28,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion.deduplicate import deduplicate
 from ingestion.formats import Wanted, open_file
-from ingestion.formats.base import RAGGED, REPAIRED, Opened, ReadAhead, regroup
+from ingestion.formats.base import RAGGED, REPAIRED, Opened, ReadAhead
 from ingestion.formats.csv import BrokenQuotes
 from ingestion.formats.header import drift_error, match_columns, normalise
 from ingestion.pseudonyms import add_hashes, key_of
@@ -39,7 +39,7 @@ from quality.sql import literal, quote
 from warehouse.duck import load_extension
 from warehouse.schema import feed_columns
 
-MEMORY_LIMIT = "900MB"
+MEMORY_LIMIT = "600MB"
 
 
 @dataclass
@@ -187,14 +187,14 @@ def _registered(
 ) -> Iterator[None]:
     """Register a source's batches as ``_stream``; the reader's own error comes out, not DuckDB's text of it.
 
-    The reader parses ahead on a thread of its own, DuckDB has the other cores.
+    The reader parses ahead on a thread of its own while DuckDB checks.
     """
-    threads = max(1, min((os.cpu_count() or 2) - 1, 4))
+    threads = max(1, min(os.cpu_count() or 2, 4))
     batches = opened.batches
     if plan.hashed:
         key = key_of(settings, catalog)
         batches = add_hashes(batches, [(place, plan.pseudonyms[f]) for f, place in plan.hashed.items()], key)
-    ahead = ReadAhead(batches if threads == 1 else regroup(batches))
+    ahead = ReadAhead(batches)
     con.execute(f"SET threads = {threads}")
     con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, ahead))
     try:
@@ -233,9 +233,11 @@ def open_stage(
     spill.mkdir(parents=True, mode=0o700)
     con = duckdb.connect(":memory:")
     con.execute("SET autoinstall_known_extensions = false")
+    # DuckDB takes a stream for one row and would gather all of it as the build side of a code list's join
+    con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
     con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     con.execute(f"SET temp_directory = {literal(str(spill))}")
-    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET GLOBAL TimeZone = 'UTC'")  # for its cursors too
     for name in extensions:
         load_extension(con, name)
     cast(Any, con).create_function("lh_point_wkb", _point_wkb, ["DOUBLE", "DOUBLE", "VARCHAR"], "BLOB", type="arrow")

@@ -24,9 +24,6 @@ from catalog.model import Format
 from ingestion.formats.header import Wanted
 
 BATCH_ROWS = 50_000
-ROW_GROUP = 122_880
-"""Rows of DuckDB's row group."""
-MAX_BATCH_BYTES = 64 << 20
 BLANKS = " \t\r\n\u00a0\u3000\ufeff\u200b"
 """Taken off both ends of every value: among them the full-width space, and byte order marks inside a file."""
 
@@ -109,26 +106,6 @@ def make_batch(
     return pa.RecordBatch.from_arrays(arrays, schema=batch_schema(len(columns)))
 
 
-def regroup(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of one DuckDB row group: inserting smaller ones with two threads costs twice the time.
-
-    Batches of very long rows stay smaller, so that memory is bounded.
-    """
-    waiting: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        size += batch.nbytes
-        if rows >= ROW_GROUP or size >= MAX_BATCH_BYTES:
-            whole = pa.concat_batches(waiting) if len(waiting) > 1 else waiting[0]
-            yield whole.slice(0, ROW_GROUP)
-            rest = whole.slice(ROW_GROUP)
-            waiting, rows, size = ([rest] if rest.num_rows else []), rest.num_rows, rest.nbytes
-    if rows:
-        yield pa.concat_batches(waiting) if len(waiting) > 1 else waiting[0]
-
-
 class ReadAhead:
     """Iterates over batches that a thread of its own makes, a few ahead of the consumer.
 
@@ -136,7 +113,7 @@ class ReadAhead:
         failed: the reader's error, raised to the consumer as well.
     """
 
-    def __init__(self, batches: Iterator[pa.RecordBatch], depth: int = 4) -> None:
+    def __init__(self, batches: Iterator[pa.RecordBatch], depth: int = 8) -> None:
         self._queue: queue.Queue[pa.RecordBatch | None] = queue.Queue(depth)
         self._stopped = threading.Event()
         self._batches = batches

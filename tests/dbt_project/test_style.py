@@ -74,6 +74,7 @@ def test_columns_keep_the_grade_of_their_element(
             assert element.identifier != "direct", f"{column['name']} names a person"
 
 
+@pytest.mark.slow
 def test_staging_is_one_view_a_feed_and_leaves_direct_identifiers_behind(
     model_files: dict[str, Path], properties: dict[str, dict[str, Any]], catalog: Catalog, render: Any
 ) -> None:
@@ -131,6 +132,7 @@ def test_sql_is_portable(name: str, engine: str, render: Callable[[str, str], st
         assert not unknown
 
 
+@pytest.mark.slow
 def test_contract_columns_are_the_columns_of_the_query(
     properties: dict[str, dict[str, Any]], render: Callable[[str, str], str]
 ) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from catalog.registry import load_catalog
 from catalog.settings import Settings
-from ingestion import commit, load, quarantine
+from ingestion import commit, early_write, load, quarantine
 
 
 def open_gate(*args: Any) -> tuple[str, str, None]:
@@ -29,6 +29,7 @@ def run(command: dict[str, Any]) -> None:
     """In the child: load, and die at the wanted step."""
     if not command.get("real_gate"):
         load._gate = open_gate  # type: ignore[assignment]
+    early_write.EARLY_ROWS = command.get("early_rows", early_write.EARLY_ROWS)
     settings = Settings(home=Path(command["home"]), lake=command["lake"])
     catalog = load_catalog(Path(command["catalog"]))
     left = command.get("occurrence", 1)

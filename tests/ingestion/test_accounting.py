@@ -69,6 +69,7 @@ fields:
     return made, load_catalog(folder / "catalog"), folder
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=LINES, end=st.sampled_from(["\n", "\r\n"]), last=st.booleans(), encoding=st.sampled_from(["utf-8", "gb18030"])

@@ -94,13 +94,16 @@ def empty(house: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["append", "upsert", "snapshot"])
-def test_killed_at_every_step(build: Build, contracts: dict[str, str], driver: Driver, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "early_rows"), [("append", 1), ("upsert", 1), ("upsert", 100), ("snapshot", 100)])
+def test_killed_at_every_step(
+    build: Build, contracts: dict[str, str], driver: Driver, mode: str, early_rows: int
+) -> None:
+    """With the feed table written beside the gate (``early_rows`` 1) and after it."""
     house, expected = clean_state(build, contracts["readings"].replace("append", mode), driver)
     for step in STEPS:
-        for occurrence in (1, 2) if mode == "upsert" else (1,):
+        for occurrence in (1, 2) if mode == "upsert" and early_rows == 1 else (1,):
             fill(house)
-            assert driver(house, at=step, occurrence=occurrence)["killed"], (step, occurrence)
+            assert driver(house, at=step, occurrence=occurrence, early_rows=early_rows)["killed"], (step, occurrence)
             assert driver(house) == {"killed": False, "code": 0}
             assert state(house) == expected, (step, occurrence)
             empty(house)

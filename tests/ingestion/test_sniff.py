@@ -184,6 +184,7 @@ def test_titles_blank_rows_footer_and_empty_columns_are_no_data(tmp_path: Path) 
     assert "数据来源" in sample.footer
 
 
+@pytest.mark.slow
 def test_sixteen_thousand_empty_columns(tmp_path: Path) -> None:
     wide = [""] * 16_302
     sample = sniff(write(tmp_path / "a.csv", [["名称", "数量", *wide], ["甲", 1, *wide], ["乙", 2, *wide]]))

@@ -90,6 +90,7 @@ def test_select_one(cli: Cli) -> None:
     assert cli("sql", "select 1 as one", "--format", "csv").out.split() == ["one", "1"]
 
 
+@pytest.mark.slow
 def test_ingesting_a_file_accounts_for_every_row(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "arrears.csv"
     file.write_text(
@@ -132,6 +133,7 @@ def test_a_file_that_cannot_be_read_is_exit_3(cli: Cli, tmp_path: Path) -> None:
     assert done.json["error"]["hint"]
 
 
+@pytest.mark.slow
 def test_demo_files_and_their_truth(cli: Cli, home: Path) -> None:
     done = cli("demo", "generate", "--residents", "300", "--json")
     assert done.code == 0

@@ -47,6 +47,7 @@ def sample(home: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return declare
 
 
+@pytest.mark.slow
 def test_a_release_of_grade_three_is_asked_for_and_approved(
     cli: Cli, sample: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

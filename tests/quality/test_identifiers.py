@@ -211,6 +211,7 @@ def test_sql_agrees_on_the_fixtures(name: str, reference: Callable[[str], object
     assert sql_values(expression, texts) == [reference(t) for t in texts]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(texts=st.lists(ANY.filter(lambda t: "\x00" not in t), min_size=30, max_size=60))
 def test_sql_agrees_on_anything(texts: list[str]) -> None:

@@ -36,6 +36,7 @@ def test_fixtures(mask: Mask, fixture: MaskFixture, con: duckdb.DuckDBPyConnecti
 TEXT = [m for m in all_masks().values() if m.takes == "text"]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=24))
 def test_sql_agrees_with_python(text: str) -> None:
@@ -46,6 +47,7 @@ def test_sql_agrees_with_python(text: str) -> None:
     assert row == tuple(m.apply(text) for m in TEXT)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(number=st.floats(-1e9, 1e9, allow_nan=False).map(lambda v: round(v, 4)))
 def test_numbers_in_sql_agree_with_python(number: float) -> None:

@@ -148,6 +148,7 @@ def test_numbers_and_schemas_are_scanned_and_nothing_is_left_behind() -> None:
     assert scan_table(con, "v") == []
 
 
+@pytest.mark.slow
 def test_accuracy_on_planted_data() -> None:
     """Recall >= 0.995 and precision >= 0.99 for resident IDs over layouts of real open data."""
     rng = random.Random(7)

@@ -185,6 +185,7 @@ def test_an_unmarked_file_names_nobody(con: duckdb.DuckDBPyConnection, tmp_path:
     assert not any(m.is_named for m in detect(write_csv(renamed(rows), tmp_path / "y.csv"), candidates(), KEY))
 
 
+@pytest.mark.slow
 def test_nobody_innocent_is_accused(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     """500 strangers and a copy of none of them: not one comes near the bound."""
     leaked = write_csv(copy_for(con, "health")[:150], tmp_path / "copy.csv")
@@ -193,6 +194,7 @@ def test_nobody_innocent_is_accused(con: duckdb.DuckDBPyConnection, tmp_path: Pa
     assert max(m.z for m in strangers) < 5
 
 
+@pytest.mark.slow
 def test_random_recipients_are_each_found_among_all(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     everybody = [f"department-{i}" for i in range(30)]
     for recipient in random.Random(1).sample(everybody, 6):

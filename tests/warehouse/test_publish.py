@@ -211,6 +211,7 @@ def test_a_changed_declaration_is_a_new_version(settings: Settings, make: Make) 
     assert one(settings, make(purpose="另一目的")).version == "2026-11-22.2"
 
 
+@pytest.mark.slow
 def test_versions_only_rise(settings: Settings, make: Make) -> None:
     one(settings, make())
     earlier = one(settings, make(purpose="b"), at=NOW - timedelta(days=9))
@@ -223,6 +224,7 @@ def test_versions_only_rise(settings: Settings, make: Make) -> None:
     assert version_number("2026-11-22.10") > version_number("2026-11-22.9")
 
 
+@pytest.mark.slow
 def test_a_version_number_is_not_used_again_after_its_folder_was_removed(settings: Settings, make: Make) -> None:
     import shutil
 
@@ -352,6 +354,7 @@ def test_unknown_principal_may_not_publish(settings: Settings, make: Make) -> No
         one(settings, make(), principal=Principal(id="somebody"))
 
 
+@pytest.mark.slow
 def test_all_products_one_refusal_does_not_stop_the_others(settings: Settings, make: Make) -> None:
     good = make()
     bad = make(id="other", columns={"record_number": {}})
@@ -384,6 +387,7 @@ class Killed(BaseException):
     """Stands for kill -9: nothing catches it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["write_files", "scan_release", "_write_manifest", "_finish"])
 def test_killed_between_steps_leaves_whole_releases_only(
     settings: Settings, make: Make, monkeypatch: pytest.MonkeyPatch, step: str
