@@ -107,7 +107,9 @@ class Population:
         """The residents behind ``doors``: exactly ``community.residents`` of them."""
         community = doors.community
         rng = self._world.rng("people", community.index)
-        floaters = round(community.residents * FLOATING_SHARE)
+        # rounded over all communities so far: a small district has visitors too
+        before, after = self.people, self.people + community.residents
+        floaters = round(after * FLOATING_SHARE) - round(before * FLOATING_SHARE)
         settled = _households(rng, HOUSEHOLDS, community.residents - floaters)
         visiting = _households(rng, FLOATING_HOUSEHOLDS, floaters)
         household = np.concatenate([settled[0], visiting[0] + (settled[0].max(initial=-1) + 1)])

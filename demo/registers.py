@@ -79,6 +79,8 @@ def household_rows(world: World, people: People) -> list[Row]:
     """The register's records of the settled residents of a community; row grain: one person."""
     rng = world.rng("household_register", people.community.index)
     keep = np.flatnonzero(~people.floating)
+    if not len(keep):
+        return []
     births = people.birth[keep].astype(str)
     births = np.where(rng.random(len(keep)) < 0.5, np.strings.replace(births, "-", "/"), births)
     ethnic = people.ethnic[keep].astype("U8")

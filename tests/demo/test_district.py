@@ -130,3 +130,10 @@ def test_the_truth_knows_every_resident_once(district: District) -> None:
     assert len(people) == RESIDENTS
     assert len({p["resident_id"] for p in people}) == RESIDENTS
     assert [int(p["person"]) for p in people] == list(range(1, RESIDENTS + 1))
+
+
+@pytest.mark.parametrize("residents", [100, 300])
+def test_the_smallest_districts_have_both_kinds_of_residents(tmp_path: Path, residents: int) -> None:
+    summary = generate(tmp_path / "drop", residents=residents, truth=tmp_path / "truth", as_of=date(2026, 6, 30))
+    assert summary.feeds["public_security__household"].rows > residents // 2
+    assert summary.feeds["public_security__floating_population"].rows > residents // 10
