@@ -77,7 +77,7 @@ def _table(catalog: Catalog, feed: Feed) -> dict[str, Any]:
     rules = compile_rules(catalog, feed)
     columns: list[dict[str, Any]] = []
     for field in catalog.fields(feed):
-        columns.append(_column(field, feed, rules))
+        columns.append(_column(catalog, field, feed, rules))
         if field.element.pseudonym:
             columns.append(
                 {
@@ -105,7 +105,7 @@ def _table(catalog: Catalog, feed: Feed) -> dict[str, Any]:
     }
 
 
-def _column(field: ResolvedField, feed: Feed, rules: tuple[CompiledRule, ...]) -> dict[str, Any]:
+def _column(catalog: Catalog, field: ResolvedField, feed: Feed, rules: tuple[CompiledRule, ...]) -> dict[str, Any]:
     kind = f"decimal({field.precision},{field.scale})" if field.type == "decimal" else _NAMES[field.type]
     meta: dict[str, Any] = {"label": field.label, "grade": field.grade}
     if field.unit:
@@ -116,7 +116,7 @@ def _column(field: ResolvedField, feed: Feed, rules: tuple[CompiledRule, ...]) -
         "data_type": kind,
         "config": {"meta": meta},
     }
-    tests = [t for r in rules for t in [_test(field, r)] if t]
+    tests = [t for r in rules for t in [_test(catalog, field, r)] if t]
     if feed.load.key == (field.name,):
         tests.append({"unique": {"config": {"severity": "error", "tags": [TAG]}}})
     if tests:
@@ -124,7 +124,7 @@ def _column(field: ResolvedField, feed: Feed, rules: tuple[CompiledRule, ...]) -
     return out
 
 
-def _test(field: ResolvedField, rule: CompiledRule) -> dict[str, Any] | None:
+def _test(catalog: Catalog, field: ResolvedField, rule: CompiledRule) -> dict[str, Any] | None:
     """The generic dbt test that says what ``rule`` says of ``field``, None when dbt has no word for it."""
     if rule.columns != (field.name,):
         return None
@@ -133,8 +133,8 @@ def _test(field: ResolvedField, rule: CompiledRule) -> dict[str, Any] | None:
     config = {"severity": severity, "tags": [TAG]}
     if rule.rule == "required":
         return {"not_null": {"config": config}}
-    if rule.rule == "code_list":
-        values = list(rule.expectation["kwargs"]["value_set"])
+    if rule.rule == "code_list" and field.code_list:
+        values = list(dict.fromkeys(catalog.code_list(field.code_list).codes))
         return {"accepted_values": {"arguments": {"values": values}, "config": config}}
     return None
 
@@ -150,7 +150,7 @@ def compile_report(catalog: Catalog) -> list[dict[str, Any]]:
         for rule in compile_rules(catalog, feed):
             targets = ["rows" if rule.scope == "row" else "batch", "gate"]
             own = fields.get(rule.columns[0]) if rule.columns else None
-            if (own and _test(own, rule)) or (rule.rule == "key_unique" and len(feed.load.key) == 1):
+            if (own and _test(catalog, own, rule)) or (rule.rule == "key_unique" and len(feed.load.key) == 1):
                 targets.append("dbt")
             out.append(
                 {
