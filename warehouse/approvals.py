@@ -103,14 +103,28 @@ def _private_key(person_id: str, passphrase: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
+def sign(settings: Settings, person_id: str, passphrase: str, payload: bytes, *, now: datetime) -> str:
+    """The signature of an enrolled person, hexadecimal; for reading in clear (``warehouse.grants``).
+
+    Raises:
+        ApprovalRefused: nobody of that name is enrolled today, or it is not their passphrase.
+    """
+    return _signer(load_people(settings.catalog_dir), person_id, passphrase, None, now).sign(payload).hex()
+
+
 def _signer(
-    people: Mapping[str, Person], person_id: str, passphrase: str, role: Literal["request", "approve"], now: datetime
+    people: Mapping[str, Person],
+    person_id: str,
+    passphrase: str,
+    role: Literal["request", "approve"] | None,
+    now: datetime,
 ) -> Ed25519PrivateKey:
-    """The key of a person who may act in ``role`` today."""
+    """The key of a person who may act in ``role`` today; None: whatever their roles."""
     person = people.get(person_id)
-    if person is None or role not in person.roles or now.date().isoformat() > person.valid_to:
+    may = person is not None and (role is None or role in person.roles) and now.date().isoformat() <= person.valid_to
+    if person is None or not may:
         raise ApprovalRefused(
-            f"{person_id} may not {role} releases",
+            f"{person_id} may not {role} releases" if role else f"{person_id} is not enrolled",
             hint="persons and roles stand in catalog/dictionary/people.yaml",
             person=person_id,
         )

@@ -19,9 +19,14 @@ def table_grade(table: str, project: Path = PROJECT) -> int | None:
 
 def column_grades(table: str, project: Path = PROJECT) -> dict[str, int]:
     """The grades ``schema.table`` declares for its columns; a build holds them to what flows in by lineage."""
-    columns = _models(project).get(table, {}).get("columns") or ()
-    grades = {column["name"]: _meta(column).get("grade") for column in columns}
+    grades = {name: meta.get("grade") for name, meta in column_meta(table, project).items()}
     return {name: int(grade) for name, grade in grades.items() if grade is not None}
+
+
+def column_meta(table: str, project: Path = PROJECT) -> dict[str, dict[str, Any]]:
+    """What ``schema.table`` says of each column: ``grade``, ``pseudonym`` and the rest of its ``meta``."""
+    columns = _models(project).get(table, {}).get("columns") or ()
+    return {column["name"]: _meta(column) for column in columns}
 
 
 def _meta(entry: dict[str, Any]) -> dict[str, Any]:

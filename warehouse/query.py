@@ -1,19 +1,20 @@
 """One read-only SQL statement over the Delta tables of the lake, in a locked-down DuckDB.
 
-Three walls, each enough by itself for what it covers: the statement's own syntax tree is checked against
-allow-lists (``sqlguard``); the engine holds views of the tables named and of nothing else; and it is locked with
-file access limited to those tables' folders, before the statement runs. Imports are kept small: the command line
-starts, answers ``select 1`` and ends well under a second.
+The views it holds show values of grade 3 and 4 masked (``warehouse.masking``); in clear only under a grant, signed by
+the person it is for (``warehouse.grants``). Three walls, each enough by itself for what it covers: the statement's own
+syntax tree is checked against allow-lists (``sqlguard``); the engine holds views of the tables named and of nothing
+else; and it is locked with file access limited to those tables' folders, before the statement runs. Imports are kept
+small: the command line starts, answers ``select 1`` and ends well under a second.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
+import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import LakehouseError, QueryRefused
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from catalog.registry import Catalog
+    from warehouse.grants import ClearDecision, ClearRequest
+    from warehouse.masking import ColumnView
     from warehouse.tables import TableRef
 
 TIMEOUT_S = 300.0
@@ -64,6 +68,7 @@ class SqlResult:
     Attributes:
         columns: names and types.
         tables: lake tables that were read, as ``schema.table``.
+        masked: columns of those tables that were not given in clear, as ``schema.table.column``.
         truncated: True once ``limit`` rows were given and there were more.
     """
 
@@ -75,9 +80,10 @@ class SqlResult:
         limit: int | None,
         watch: _Watch,
         lake: str,
+        masked: tuple[str, ...] = (),
     ) -> None:
         self._con, self._limit, self._watch, self._lake = con, limit, watch, lake
-        self.tables = tables
+        self.tables, self.masked = tables, masked
         self.truncated = False
         self.columns = tuple(Column(d[0], str(d[1])) for d in con.description or [])
 
@@ -143,6 +149,8 @@ def run_sql(
     limit: int | None = None,
     principal: access.Principal | None = None,
     purpose: str = "sql",
+    clear: ClearRequest | None = None,
+    catalog: Catalog | None = None,
     timeout_s: float = TIMEOUT_S,
     memory: str = MEMORY,
     now: datetime | None = None,
@@ -153,12 +161,15 @@ def run_sql(
         limit: most rows handed out; ``SqlResult.truncated`` tells when there were more.
         principal: who asks, default the account of this process.
         purpose: what for; kept with the access decision.
+        clear: who wants granted values in clear; every table of the statement must be granted to them.
+        catalog: default that of ``settings``, read when a table is named.
         timeout_s: seconds from the start of the statement to its last row.
         memory: limit of the engine, DuckDB notation.
 
     Raises:
         QueryRefused: the statement asks for more than rows of existing tables.
         AccessDenied: the access decision was no.
+        ApprovalRefused: ``clear`` is not signed by an enrolled person.
         QueryStopped: time or memory ran out.
         QueryFailed: the engine could not run it (unknown column, conversion …).
     """
@@ -166,52 +177,132 @@ def run_sql(
     try:
         statement = sqlguard.check(con, sql)
         names = tuple(f"{schema}.{table}" for schema, table in statement.tables)
+        seen: list[_Seen] = []
         if names or statement.lists_tables:
-            _ask(settings, principal or access.local_operator(), names, purpose, sql, now)
+            asked = _Asked(settings, statement, purpose, clear, catalog, now or datetime.now(UTC))
+            seen = _decided(con, asked, access.decide(principal or access.local_operator(), names, purpose, now=now))
         if statement.lists_tables:
             sql = _table_list(con, settings)
-        _prepare(con, settings, statement)
+        _prepare(con, settings, statement, seen)
         watch = _Watch(con, timeout_s)
         with _explained(watch, settings.lake):
             con.execute(sql)
-        return SqlResult(con, names, limit=limit, watch=watch, lake=settings.lake)
+        masked = tuple(f"{s.ref.sql_name}.{v.name}" for s in seen for v in s.columns if v.is_masked)
+        return SqlResult(con, names, limit=limit, watch=watch, lake=settings.lake, masked=masked)
     except BaseException:
         con.close()
         raise
 
 
-def _ask(
-    settings: Settings,
-    principal: access.Principal,
-    names: tuple[str, ...],
-    purpose: str,
-    sql: str,
-    now: datetime | None,
-) -> None:
-    decision = access.decide(principal, names, purpose, now=now)
-    access.record(settings, decision, statement_sha256=hashlib.sha256(sql.encode()).hexdigest())
+@dataclass(frozen=True)
+class _Asked:
+    """One request, as the access decision needs it."""
+
+    settings: Settings
+    statement: sqlguard.Statement
+    purpose: str
+    clear: ClearRequest | None
+    catalog: Catalog | None
+    now: datetime
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A table and how its columns are seen."""
+
+    ref: TableRef
+    columns: tuple[ColumnView, ...]
+
+
+def _decided(con: duckdb.DuckDBPyConnection, asked: _Asked, decision: access.Decision) -> list[_Seen]:
+    """The tables as they may be seen; the decision is recorded before a row is read, whatever it is."""
+    from catalog.model import NAME
+    from warehouse.grants import statement_hash
+
+    digest = statement_hash(asked.statement.sql)
+    detail: dict[str, Any] = {"statement_sha256": digest}
+    seen: list[_Seen] = []
+    given: ClearDecision | None = None
+    try:
+        if decision.allowed and asked.statement.tables:
+            seen, given = _look(con, asked, digest)
+            detail["masked"] = [f"{s.ref.sql_name}.{v.name}" for s in seen for v in s.columns if v.is_masked]
+    except access.AccessDenied as e:
+        decision = _no(decision, str(e.where.get("reason", "")))
+        raise
+    except LakehouseError as e:
+        if asked.clear is not None and e.exit_code != QueryRefused.exit_code:
+            decision = _no(decision, "the request is not signed by an enrolled person")
+        raise
+    finally:
+        if asked.clear is not None:
+            detail["person"] = asked.clear.person if NAME.match(asked.clear.person) else "(no identifier)"
+        if given is not None and asked.clear is not None:
+            names = sorted(f"{table}.{c}" for table, columns in given.columns.items() for c in columns)
+            detail |= {"clear": names, "grants": list(given.grants), "signature": given.signature}
+            decision = decision.model_copy(update={"purpose": asked.clear.purpose.strip()})
+        access.record(asked.settings, decision, **detail)
     decision.require()
+    return seen
 
 
-def _prepare(con: duckdb.DuckDBPyConnection, settings: Settings, statement: sqlguard.Statement) -> None:
-    """Views of the tables named, then the lock."""
-    refs = _resolve(settings, statement.tables) if statement.tables else []
-    if refs:
-        duck.load_extension(con, "delta")
+def _no(decision: access.Decision, reason: str) -> access.Decision:
+    return decision.model_copy(update={"allowed": False, "refused": decision.tables, "reason": reason})
+
+
+def _look(con: duckdb.DuckDBPyConnection, asked: _Asked, digest: str) -> tuple[list[_Seen], ClearDecision | None]:
+    """How each table of the statement is seen, granted columns in clear."""
+    from catalog.registry import load_catalog
+    from warehouse.masking import column_views
+
+    settings = asked.settings
+    refs = _resolve(settings, asked.statement.tables)
+    catalog = asked.catalog or load_catalog(settings.catalog_dir)
+    duck.load_extension(con, "delta")
+    salt = secrets.token_hex(16)
+    schemas = [_columns(con, ref, settings) for ref in refs]
+    seen = [
+        _Seen(ref, column_views(catalog, ref, columns, salt=salt)) for ref, columns in zip(refs, schemas, strict=True)
+    ]
+    if asked.clear is None:
+        return seen, None
+    from warehouse.grants import decide_clear
+
+    tables = [(s.ref, [v.name for v in s.columns], [v.grade for v in s.columns]) for s in seen]
+    given = decide_clear(settings, catalog, asked.clear, tables, digest, now=asked.now)
+    clear = [given.columns[ref.sql_name] for ref in refs]
+    return [
+        _Seen(ref, column_views(catalog, ref, columns, salt=salt, clear=names))
+        for ref, columns, names in zip(refs, schemas, clear, strict=True)
+    ], given
+
+
+def _columns(con: duckdb.DuckDBPyConnection, ref: TableRef, settings: Settings) -> list[tuple[str, str]]:
+    with _explained(None, settings.lake):
+        found = con.execute(f"SELECT * FROM delta_scan({duck.literal(ref.path)}) LIMIT 0").description  # noqa: S608
+    return [(str(d[0]), str(d[1])) for d in found or []]
+
+
+def _prepare(
+    con: duckdb.DuckDBPyConnection, settings: Settings, statement: sqlguard.Statement, seen: list[_Seen]
+) -> None:
+    """Views of the tables as they may be seen, then the lock."""
+    if seen:
         spill = settings.build / "spill"
         spill.mkdir(parents=True, exist_ok=True, mode=0o700)
         con.execute(f"SET temp_directory = {duck.literal(str(spill))}")
         con.execute(f"SET max_temp_directory_size = {duck.literal(SPILL)}")
     if statement.spatial:
         duck.load_extension(con, "spatial")
-    for ref in refs:
+    for table in seen:
+        from warehouse.masking import select_sql
+
+        ref = table.ref
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {duck.quote(ref.schema)}")
+        select = select_sql(table.columns, f"delta_scan({duck.literal(ref.path)})")
         with _explained(None, settings.lake):
-            con.execute(
-                f"CREATE VIEW {duck.quote(ref.schema)}.{duck.quote(ref.name)} AS "  # noqa: S608 - listed names only
-                f"SELECT * FROM delta_scan({duck.literal(ref.path)})"
-            )
-    folders = ", ".join(duck.literal(ref.path.rstrip("/") + "/") for ref in refs)
+            con.execute(f"CREATE VIEW {duck.quote(ref.schema)}.{duck.quote(ref.name)} AS {select}")
+    folders = ", ".join(duck.literal(s.ref.path.rstrip("/") + "/") for s in seen)
     con.execute(f"SET allowed_directories = [{folders}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
@@ -230,6 +321,8 @@ def _resolve(settings: Settings, wanted: tuple[tuple[str, str], ...]) -> list[Ta
             near = get_close_matches(name, [t.sql_name for t in known.values()], n=3, cutoff=0.5)
             hint = f"did you mean {', '.join(near)}?" if near else "`lakehouse sql 'show tables'` lists what there is"
             raise QueryRefused(f"there is no table {name!r}", hint=hint, table=name)
+        if known[schema, table].layer in access.NEVER:
+            raise access.AccessDenied(f"nobody may read {schema}.{table}", reason="the vault is read by no statement")
         found.append(known[schema, table])
     return found
 

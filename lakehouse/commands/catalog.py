@@ -18,6 +18,7 @@ def lint(as_json: Json = False) -> None:
     from lakehouse.compiled import ROOT, stale_files
     from lakehouse.present import print_json, print_table
     from quality.rules import compile_rules
+    from warehouse.grants import check_grants
     from warehouse.schema import feed_schema
 
     settings, catalog = both()
@@ -26,6 +27,7 @@ def lint(as_json: Json = False) -> None:
         rules = compile_rules(catalog, feed)
         schema = feed_schema(catalog, feed)
         rows.append((feed.id, len(feed.fields), len(schema), len(rules), catalog.grade(feed)))
+    grants = check_grants(settings, catalog)
     stale = stale_files(catalog) if settings.catalog_dir == ROOT / "catalog" else []
     if as_json:
         print_json(
@@ -34,13 +36,14 @@ def lint(as_json: Json = False) -> None:
                 "elements": len(catalog.elements),
                 "code_lists": len(catalog.code_lists),
                 "products": len(catalog.products),
+                "grants": len(grants),
                 "stale": stale,
             }
         )
     else:
         print_table(
             f"catalog: {len(rows)} feeds, {len(catalog.elements)} elements, {len(catalog.code_lists)} code lists, "
-            f"{len(catalog.products)} products",
+            f"{len(catalog.products)} products, {len(grants)} grants",
             ("feed", "fields", "columns", "rules", "grade"),
             rows,
         )

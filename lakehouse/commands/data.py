@@ -245,15 +245,44 @@ def sql(
     output_format: Annotated[SqlFormat, typer.Option("--format", help="How to print the result.")] = SqlFormat.table,
     out: Annotated[Path | None, typer.Option("--out", help="Write the result to this file.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Granted values in clear; needs --as and --purpose.")] = False,
+    person: Annotated[
+        str, typer.Option("--as", help="With --clear: your id in catalog/dictionary/people.yaml; you sign with it.")
+    ] = "",
+    purpose: Annotated[str, typer.Option(help="With --clear: the purpose your grant states.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Ask the lakehouse: one SELECT over all Delta tables, locked down."""
+    """Ask the lakehouse: one SELECT over all Delta tables, locked down, values of grade 3 and 4 masked.
+
+    Which columns were masked is said on standard error (with --json as one JSON line).
+    """
     from warehouse.output import write_result
     from warehouse.query import run_sql
 
     settings = get_settings()
-    result = run_sql(settings, statement, limit=limit)
+    result = run_sql(settings, statement, limit=limit, clear=_clear_request(person, purpose) if clear else None)
+    if result.masked:
+        _say_masked(result.masked, as_json)
     write_result(result, "json" if as_json else output_format.value, out=out)
+
+
+def _clear_request(person: str, purpose: str) -> Any:
+    """Who asks for values in clear; the passphrase comes from the environment or is asked for."""
+    import os
+
+    from warehouse.grants import ClearRequest
+
+    if not person or not purpose:
+        raise typer.BadParameter("--clear needs --as and --purpose")
+    passphrase = os.environ.get("LAKEHOUSE_PASSPHRASE") or typer.prompt("passphrase", hide_input=True, err=True)
+    return ClearRequest(person, passphrase, purpose)
+
+
+def _say_masked(columns: tuple[str, ...], as_json: bool) -> None:
+    import json
+
+    said = json.dumps({"masked": columns}) if as_json else f"masked: {', '.join(columns)}"
+    typer.echo(said, err=True)
 
 
 def status(as_json: Json = False) -> None:
