@@ -20,7 +20,7 @@ from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
 from ingestion.landing import Receipt, read_receipt
 from ingestion.pseudonyms import key_of, pseudonyms
 from ingestion.results import LoadResult, loads_row
-from ingestion.stage import Staged
+from ingestion.stage import QUARANTINES, Staged
 from ingestion.stage_sql import QUARANTINED, WORD_BITS, Check, words
 from quality.pseudonym import PseudonymKey
 from quality.sql import literal, quote
@@ -29,6 +29,7 @@ from warehouse.schema import feed_columns, feed_schema
 from warehouse.tables import table_lock
 
 APP = "ingest"
+CONTENT_ZH = "内容的级别高于该字段的申报级别"
 BATCH_ROWS = 20_000
 
 QUARANTINE_SCHEMA = pa.schema(
@@ -153,6 +154,7 @@ def quarantine_sql(staged: Staged, receipt: str, at: datetime) -> str:
     def picked(kind: str) -> str:
         return f"list_transform(hits, lambda i: list_extract({lists[kind]}, (i + 1)::INTEGER))"
 
+    in_words += f" ELSE {literal(CONTENT_ZH)}"
     reasons = f"list_concat(list_transform(own, lambda o: CASE o {in_words} END), {picked('message_zh')})"
     return (
         f"SELECT {literal(receipt)} AS receipt, _row_number AS row_number, _part::BIGINT AS part, "
@@ -161,7 +163,7 @@ def quarantine_sql(staged: Staged, receipt: str, at: datetime) -> str:
         f"raw, TIMESTAMPTZ {literal(at.isoformat())} AS quarantined_at, 'open' AS status, "
         f"NULL::TIMESTAMPTZ AS closed_at, NULL::VARCHAR AS closed_by "
         f"FROM (SELECT s._row_number, s._part, coalesce(s._raw, c.raw) AS raw, {own} AS own, {hits} AS hits "
-        f"FROM staged s LEFT JOIN (SELECT r, why FROM _losers WHERE why = 'key_conflict') l ON l.r = s.rowid "
+        f"FROM staged s LEFT JOIN (SELECT r, why FROM _losers WHERE {QUARANTINES}) l ON l.r = s.rowid "
         f"LEFT JOIN _conflict_raw c ON l.r IS NOT NULL AND c._row_number = s._row_number AND c._part = s._part "
         f"WHERE s._state = {QUARANTINED} OR l.r IS NOT NULL)"
     )

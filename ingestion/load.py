@@ -29,6 +29,7 @@ from ingestion.commit import (
     mark_known_rows,
     withdraw_quarantine,
 )
+from ingestion.content import ContentCheck, check_content, report
 from ingestion.formats import detect_kind
 from ingestion.landing import Checkpoint, Receipt, no_checkpoint
 from ingestion.results import LoadResult, describe
@@ -193,9 +194,11 @@ def _stage_and_commit(
             _finish(settings, feed, receipt, result, at, None, checkpoint)
             return result
         replacing = mark_known_rows(settings, feed, staged)
+        content = check_content(staged, at, remember_raw=staged.remember_raw)
         recount(staged)
         with commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing) as feed_commit:
-            verdict, message, validations = _gate(settings, catalog, feed, receipt, staged, rules, at)
+            verdict, message, validations = _gate(settings, catalog, feed, receipt, staged, rules, content, at)
+            report(settings, receipt, content, at)
             checkpoint("load.gated")
             if verdict == "stopped":
                 result = _stopped(receipt, staged, message)
@@ -218,10 +221,11 @@ def _gate(
     receipt: Receipt,
     staged: Staged,
     rules: tuple[CompiledRule, ...],
+    content: ContentCheck,
     at: datetime,
 ) -> tuple[str, str, pa.Table | None]:
     """Verdict, reason when stopped, and the check results as a table."""
-    if feed.load.mode == "snapshot" and not staged.rows_accepted:
+    if feed.load.mode == "snapshot" and not staged.rows_accepted and not content.reason:
         return "stopped", "整批没有一行通过，原有数据保持不变", None
     from quality.gate import run_gate
 
@@ -236,10 +240,11 @@ def _gate(
         previous_rows=_previous_rows(settings, feed, receipt),
         row_failures={**staged.reasons, **staged.warned},
     )
-    outcome = run_gate(
+    gate = run_gate(
         staged.con, "accepted", catalog=catalog, feed=feed, rules=rules, batch=batch,
         docs_dir=settings.home / "data_docs", now=at,
     )  # fmt: skip
+    outcome = content.on(gate)
     verdict = outcome.verdict
     if verdict == "passed" and (staged.rows_quarantined or staged.warned):
         verdict = "warned"

@@ -22,11 +22,12 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion import landing
 from ingestion.commit import is_current, output, quarantine_sql
+from ingestion.content import check_content
 from ingestion.formats.base import Opened, rows_to_batches
 from ingestion.formats.csv import join_free_text
 from ingestion.formats.header import normalise
 from ingestion.landing import Checkpoint, no_checkpoint
-from ingestion.stage import Staged, recount, stage
+from ingestion.stage import QUARANTINES, Staged, recount, stage
 from quality.rules import compile_rules
 from quality.sql import literal, quote
 from warehouse.delta import append_rows, commit_once, ensure_table, exists, scan_sql, transaction_version
@@ -180,6 +181,7 @@ def _replay_receipt(
     with stage(settings, catalog, feed, source, receipt=receipt, loaded_at=at, rules=rules) as staged:
         _restore_numbers(staged, rows)
         replacing = _mark_held(settings, feed, staged, receipt)
+        check_content(staged, at, may_stop=False)
         recount(staged)
         checkpoint("replay.staged")
         _commit_feed(settings, catalog, feed, staged, replacing)
@@ -299,7 +301,7 @@ def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: dat
     con.execute(f"CREATE OR REPLACE TEMP TABLE _again AS {quarantine_sql(staged, receipt, at)}")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE _verdicts AS SELECT s._row_number AS row_number, s._part AS part, "
-        "CASE WHEN l.why = 'loaded_before' THEN 'loaded' WHEN l.why = 'key_conflict' THEN 'open' "
+        f"CASE WHEN l.why = 'loaded_before' THEN 'loaded' WHEN {QUARANTINES} THEN 'open' "
         "WHEN l.why IS NOT NULL OR s._state = 2 THEN 'skipped' WHEN s._state = 1 THEN 'open' "
         "ELSE 'loaded' END AS status FROM staged s LEFT JOIN _losers l ON l.r = s.rowid"
     )

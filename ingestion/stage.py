@@ -40,6 +40,9 @@ from warehouse.duck import load_extension
 from warehouse.schema import feed_columns
 
 MEMORY_LIMIT = "600MB"
+CONTENT_RULE = "content_grade"
+QUARANTINES = f"(why = 'key_conflict' OR ends_with(why, '.{CONTENT_RULE}'))"
+"""Condition on ``_losers``: the row goes to quarantine instead of being skipped."""
 
 
 @dataclass
@@ -71,6 +74,8 @@ class Staged:
     skipped: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     warned: dict[str, int] = field(default_factory=dict)
+    remember_raw: Callable[[], None] | None = None
+    """Reads the delivery once more to keep the raw values of the rows in ``_losers``."""
 
     def view(self) -> None:
         """Make ``accepted`` (again, after rows were put among the losers): typed rows to load, with system columns."""
@@ -173,6 +178,7 @@ def _stage(
         deduplicate(con, feed, plan)
         if con.execute("SELECT 1 FROM _losers WHERE why = 'key_conflict' LIMIT 1").fetchone():
             _remember_conflicts(con, plan, reopen, settings, catalog)
+        staged.remember_raw = partial(_remember_conflicts, con, plan, reopen, settings, catalog)
         staged.view()
         recount(staged)
     except BaseException:
@@ -216,7 +222,8 @@ def _remember_conflicts(
     opened = reopen()
     try:
         with _registered(con, opened, plan, settings, catalog):
-            con.execute(f"CREATE OR REPLACE TABLE _conflict_raw AS {plan.raw_of(con, '_losers')}", plan.parameters)
+            con.execute(f"CREATE OR REPLACE TEMP VIEW _conflicts AS SELECT * FROM _losers WHERE {QUARANTINES}")
+            con.execute(f"CREATE OR REPLACE TABLE _conflict_raw AS {plan.raw_of(con, '_conflicts')}", plan.parameters)
     finally:
         opened.close()
 
@@ -270,8 +277,8 @@ def recount(staged: Staged) -> None:
     staged.rows_found = _one(con, "SELECT count(*) FROM staged")
     staged.rows_accepted = _one(con, "SELECT count(*) FROM accepted")
     skipped = con.execute("SELECT _skip, count(*) FROM staged WHERE _skip IS NOT NULL GROUP BY 1").fetchall()
-    losers = con.execute("SELECT why, count(*) FROM _losers GROUP BY 1").fetchall()
-    staged.skipped = {why: n for why, n in [*skipped, *losers] if why != "key_conflict"}
+    losers = con.execute(f"SELECT why, count(*) FROM _losers WHERE NOT {QUARANTINES} GROUP BY 1").fetchall()
+    staged.skipped = dict([*skipped, *losers])
     staged.rows_skipped = sum(staged.skipped.values())
     staged.rows_quarantined = staged.rows_found - staged.rows_accepted - staged.rows_skipped
     for checks, name, out in ((plan.rejects, "_reject", staged.reasons), (plan.others, "_other", staged.warned)):
@@ -286,8 +293,9 @@ def recount(staged: Staged) -> None:
         f"WHERE _problem IS NOT NULL AND _state = {QUARANTINED} GROUP BY 1"
     ).fetchall()
     staged.reasons.update(dict(problems))
-    if conflicts := dict(losers).get("key_conflict"):
-        staged.reasons["key_conflict"] = conflicts
+    staged.reasons.update(
+        dict(con.execute(f"SELECT why, count(*) FROM _losers WHERE {QUARANTINES} GROUP BY 1").fetchall())
+    )
 
 
 def _one(con: duckdb.DuckDBPyConnection, sql: str) -> int:

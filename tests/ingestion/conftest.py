@@ -139,7 +139,7 @@ def build(tmp_path: Path, root: Path) -> Callable[[str], House]:
     def make(contract: str) -> House:
         folder = tmp_path / "catalog"
         if not folder.exists():
-            for part in ("dictionary", "codes", "grading"):
+            for part in ("dictionary", "codes", "grading", "audit"):
                 shutil.copytree(root / "catalog" / part, folder / part)
         feeds = folder / "feeds" / "t"
         feeds.mkdir(parents=True, exist_ok=True)
