@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -32,7 +33,7 @@ def uscc(rng: random.Random) -> str:
     return body + uscc_check_character(body)
 
 
-def scan(**columns: list[str | None]) -> dict[tuple[str, str], ColumnFinding]:
+def scan(**columns: Sequence[str | None]) -> dict[tuple[str, str], ColumnFinding]:
     con = duckdb.connect()
     con.register("t", pa.table({k: pa.array(v, pa.string()) for k, v in columns.items()}))
     return {(f.column, f.kind): f for f in scan_table(con, "t")}
