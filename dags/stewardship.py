@@ -44,3 +44,18 @@ with DAG(
     task(task_id="maintain", multiple_outputs=False)(tasks.maintain)()
     task(task_id="freshness", multiple_outputs=False, retries=0)(tasks.freshness)()
     task(task_id="data_docs", multiple_outputs=False)(tasks.data_docs)()
+
+with DAG(
+    dag_id="stewardship.weekly",
+    dag_display_name="养护 · 每周",
+    description="逐值扫描基础库、主题库与成果，对照各列定级",
+    doc_md="### 每周内容扫描\n\n"
+    "等同 `lakehouse grade scan --all`：内容级别高于申报级别时任务失败并写明列、种类与数量。",
+    schedule="0 4 * * 0",
+    start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    tags=["养护"],
+    default_args={"owner": "数据平台", "retries": 0, "execution_timeout": timedelta(hours=4)},
+):
+    task(task_id="scan_content", multiple_outputs=False)(tasks.scan_content)()

@@ -116,16 +116,28 @@ def _origins(column: ColumnGrade) -> str:
 
 @app.command()
 def scan(
-    target: Annotated[str, typer.Argument(metavar="FILE|TABLE", help="A file, or schema.table of the lake.")],
+    target: Annotated[
+        str | None, typer.Argument(metavar="FILE|TABLE", help="A file, or schema.table of the lake.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every library, mart and extract, against its grades.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what personal content a file or table holds, by its values; examples are masked."""
+    """Say what personal content a file or table holds, by its values; examples are masked.
+
+    With --all, exit code 1 when a column holds more than its grade; results go to platform.validations.
+    """
     from pathlib import Path
 
+    from catalog.errors import UnknownName
     from ingestion.scan import scan_file, scan_lake_table
     from lakehouse.context import get_settings
     from lakehouse.present import note, print_json, print_table
 
+    if every == bool(target):
+        raise UnknownName("give a file, a table, or --all", hint="lakehouse grade scan --all")
+    if target is None:
+        _scan_all(as_json)
+        return
     if Path(target).is_file():
         findings, rows, complete = scan_file(Path(target))
     else:
@@ -141,3 +153,31 @@ def scan(
     )
     if not complete:
         note(f"only the first {rows} records were looked at")
+
+
+def _scan_all(as_json: bool) -> None:
+    from lakehouse.present import print_json, print_table
+    from warehouse.content_scan import scan_all
+
+    settings, catalog = both()
+    done = scan_all(settings, catalog, now=utc_now())
+    too_high = [r for s in done for r in s.too_high]
+    if as_json:
+        print_json(
+            {
+                "tables": [{"table": s.table, "rows": s.rows, "findings": s.findings} for s in done],
+                "too_high": [{"table": r.feed, "message": r.message, "declared": r.grade} for r in too_high],
+            }
+        )
+    else:
+        rows = [
+            (s.table, s.rows, ", ".join(f"{f.column}: {f.kind}" for f in s.findings), len(s.too_high)) for s in done
+        ]
+        print_table(
+            f"{len(done)} tables, {len(too_high)} columns above their grade",
+            ("table", "rows", "found", "above its grade"),
+            rows,
+        )
+        for result in too_high:
+            typer.echo(f"✗ {result.message}", err=True)
+    leave(1 if too_high else 0)
