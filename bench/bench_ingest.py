@@ -14,8 +14,15 @@ import random
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from catalog.registry import Catalog
+    from catalog.settings import Settings
+    from ingestion.landing import Receipt
 
 CONTRACT = """
 title: 基准
@@ -93,8 +100,9 @@ def _line(i: int, dice: random.Random, community: list[str], names: tuple[str, s
     )
 
 
-def ours(rows: int) -> float:
-    """Seconds of a full-contract load of the landed file, imports excluded."""
+@contextmanager
+def landed(rows: int) -> Iterator[tuple[Settings, Catalog, Receipt]]:
+    """A lakehouse of its own with the register landed in it, and what a load imports imported."""
     from datetime import UTC, datetime
 
     import great_expectations
@@ -103,7 +111,6 @@ def ours(rows: int) -> float:
     from catalog.registry import load_catalog
     from catalog.settings import Settings
     from ingestion import load
-    from ingestion.landing import folder_of, is_loaded
 
     assert great_expectations
     assert quality.gate
@@ -118,17 +125,24 @@ def ours(rows: int) -> float:
         settings = Settings(home=home / "var", lake=str(home / "var" / "lake"), catalog_dir=folder)
         settings.make_dirs()
         catalog = load_catalog(folder)
-        receipt = load.land(settings, catalog, FEED, path, now=datetime.now(UTC))
+        yield settings, catalog, load.land(settings, catalog, FEED, path, now=datetime.now(UTC))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def ours(rows: int) -> float:
+    """Seconds of a full-contract load of the landed file, imports excluded."""
+    with landed(rows) as (settings, catalog, receipt):
+        from ingestion import load
+        from ingestion.landing import is_loaded
+
         started = time.perf_counter()
         result = load.load(settings, catalog, FEED, receipt.id)
         seconds = time.perf_counter() - started
         assert result.rows_found == rows, result
         assert result.rows_quarantined > rows // 400, result
         assert is_loaded(settings, receipt)
-        assert folder_of(settings, receipt)
         return seconds
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def bare(rows: int) -> float:

@@ -211,7 +211,7 @@ class Plan:
         rejects, others = words(len(self.rejects)), words(len(self.others))
         masks = [*(f"_reject{i}" for i in range(rejects)), *(f"_other{i}" for i in range(others))]
         broken = f"(_problem IS NOT NULL AND _problem <> '{REPAIRED}')"
-        rejected = " OR ".join(f"_reject{i} <> 0" for i in range(rejects))
+        rejected = " OR ".join(f"_reject{i} <> 0" for i in range(rejects)) or "false"
         return (
             f"SELECT _row_number, _part, _problem, _skip, {', '.join(own + masks)}, "
             f"CAST(CASE WHEN _skip IS NOT NULL THEN {SKIPPED} WHEN {broken} OR {rejected} THEN {QUARANTINED} "
