@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from catalog.model import CodeList
 from catalog.registry import Catalog
@@ -16,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDS: tuple[str, ...] = ("districts", "streets", "communities", "sex", "ethnic_group", "industry", "education")
 SEEDS += ("marital_status", "family_relation", "seven_have_five_nature", "currency", "air_station", "satisfaction")
 """Code lists the models join to."""
+LIBRARIES = Path("dbt_project") / "models" / "library"
+_REF = re.compile(r"\bref\(\s*'staging__(\w+)'\s*\)")
 
 
 def compiled_files(catalog: Catalog) -> dict[Path, str]:
@@ -32,6 +37,7 @@ def compiled_files(catalog: Catalog) -> dict[Path, str]:
     }
     for name in SEEDS:
         out[Path(f"dbt_project/seeds/codes__{name}.csv")] = _seed(catalog.code_list(name))
+    out.update(scoring_seeds(catalog))
     return out
 
 
@@ -57,11 +63,52 @@ def write_compiled(catalog: Catalog, root: Path = ROOT) -> list[Path]:
 
 
 def _seed(codes: CodeList) -> str:
+    rows = ([c.code, c.name, c.parent, c.valid_from, c.valid_to] for c in codes.values)
+    return _csv(["code", "name", "parent", "valid_from", "valid_to"], rows)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["code", "name", "parent", "valid_from", "valid_to"])
-    writer.writerows([c.code, c.name, c.parent, c.valid_from, c.valid_to] for c in codes.values)
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue()
+
+
+def scoring_seeds(catalog: Catalog, root: Path = ROOT) -> dict[Path, str]:
+    """What the quality models must know of the catalog: feeds with provider and SLA, weights, problems, libraries."""
+    from catalog.scoring import load_scoring
+
+    scoring = load_scoring(catalog.root)
+    feeds = [
+        [f.id, f.title, f.provider, catalog.departments[f.provider].name, f.catalogue.update, f.sla.max_age_hours]
+        for f in catalog.feeds.values()
+    ]
+    weights = [
+        [d.dimension, d.label, d.weight, d.rules_count_in or d.dimension, d.valid_from, d.valid_to, d.source]
+        for d in scoring.dimensions
+    ]
+    tables: dict[str, tuple[list[str], list[list[Any]]]] = {
+        "feeds": (["feed_id", "title", "department_code", "department_name", "update_cycle", "max_age_hours"], feeds),
+        "weights": (
+            ["dimension", "label", "weight", "rules_count_in", "valid_from", "valid_to", "source"],
+            weights,
+        ),
+        "problems": (
+            ["code", "label", "dimension", "origin"],
+            [[code, p.label, p.dimension, p.origin] for code, p in scoring.problems.items()],
+        ),
+        "library_feeds": (["library", "feed_id"], [list(pair) for pair in library_feeds(root)]),
+    }
+    return {Path(f"dbt_project/seeds/scoring__{name}.csv"): _csv(*table) for name, table in tables.items()}
+
+
+def library_feeds(root: Path = ROOT) -> list[tuple[str, str]]:
+    """Which feeds flow into which library: the staging models its models read."""
+    found = set()
+    for path in (root / LIBRARIES).rglob("*.sql"):
+        found |= {(path.stem.split("__")[0], feed) for feed in _REF.findall(path.read_text(encoding="utf-8"))}
+    return sorted(found)
 
 
 def feed_reference(catalog: Catalog) -> str:

@@ -9,6 +9,8 @@ The materializations in ``dbt_project/macros/materializations`` call ``store``.
 # ruff: noqa: S608 - views take no parameters: identifiers are quoted, paths are literals
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ from dbt.adapters.duckdb.utils import TargetConfig
 
 from catalog.registry import Catalog, load_catalog
 from catalog.settings import PACKAGED_CATALOG, Settings
+from catalog.yamlfile import read_yaml
 from warehouse.duck import literal, load_extension, quote
+from warehouse.model_grades import PROJECT
 from warehouse.schema import feed_columns
 from warehouse.tables import TableRef, list_tables, table_lock
 
@@ -73,9 +77,13 @@ def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog:
     """
     tables = {(t.layer, t.schema, t.name): t for t in list_tables(settings)}
     conn.execute("create schema if not exists feed")
+    conn.execute("create schema if not exists platform")
     for feed_id in catalog.feeds:
         table = tables.pop(("feed", "feed", feed_id), None)
         _replace_view(conn, "feed", feed_id, feed_select(conn, catalog, feed_id, table))
+    for name, columns in platform_sources().items():
+        table = tables.pop(("platform", "platform", name), None)
+        _replace_view(conn, "platform", name, source_select(conn, columns, table))
     for table in tables.values():
         conn.execute(f"create schema if not exists {quote(table.schema)}")
         _replace_view(conn, table.schema, table.name, f"select * from delta_scan({literal(table.path)})")
@@ -87,14 +95,25 @@ def feed_select(conn: duckdb.DuckDBPyConnection, catalog: Catalog, feed_id: str,
     A column the table lacks, because the contract grew since the last load, reads as NULL; so does
     everything, in no row, when there is no table yet.
     """
+    return source_select(conn, {c.name: c.duckdb for c in feed_columns(catalog, feed_id)}, table)
+
+
+def source_select(conn: duckdb.DuckDBPyConnection, columns: Mapping[str, str], table: TableRef | None) -> str:
+    """The same for columns with their DuckDB types."""
     there: list[str] = []
     if table is not None:
         there = conn.sql(f"from delta_scan({literal(table.path)})").columns
-    columns = feed_columns(catalog, feed_id)
-    parts = [quote(c.name) if c.name in there else f"cast(null as {c.duckdb}) as {quote(c.name)}" for c in columns]
-    parts += [quote(name) for name in there if name not in {c.name for c in columns}]
+    parts = [quote(c) if c in there else f"cast(null as {kind}) as {quote(c)}" for c, kind in columns.items()]
+    parts += [quote(name) for name in there if name not in columns]
     origin = f"from delta_scan({literal(table.path)})" if table else "where false"
     return f"select {', '.join(parts)} {origin}"
+
+
+@cache
+def platform_sources() -> dict[str, dict[str, str]]:
+    """The platform tables models read: name to column to DuckDB type, as the dbt project declares its source."""
+    (source,) = read_yaml(PROJECT / "models" / "staging" / "_platform.yml").data["sources"]
+    return {t["name"]: {c["name"]: c["data_type"] for c in t["columns"]} for t in source["tables"]}
 
 
 def _replace_view(conn: duckdb.DuckDBPyConnection, schema: str, name: str, select: str) -> None:

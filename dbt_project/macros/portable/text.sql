@@ -29,3 +29,8 @@
 
 {# First and last n characters, 1-based. #}
 {% macro last_chars(expr, n) %}substring({{ expr }}, length({{ expr }}) - {{ n - 1 }}, {{ n }}){% endmacro %}
+
+{# The value of a key that another column names, from a JSON object of single values. #}
+{% macro json_text_at(expr, key) %}{{ return(adapter.dispatch('json_text_at')(expr, key)) }}{% endmacro %}
+{% macro default__json_text_at(expr, key) %}json_extract_string({{ expr }}, '$."' || {{ key }} || '"'){% endmacro %}
+{% macro spark__json_text_at(expr, key) %}get_json_object({{ expr }}, '$.' || {{ key }}){% endmacro %}

@@ -47,3 +47,13 @@
 {% macro newest_or_var(column, name) %}
     {%- if var(name, none) -%} max(cast('{{ var(name) }}' as date)) {%- else -%} max({{ column }}) {%- endif -%}
 {% endmacro %}
+
+{# The first day of a month, n months later. #}
+{% macro add_months(d, n) %}{{ return(adapter.dispatch('add_months')(d, n)) }}{% endmacro %}
+{% macro default__add_months(d, n) %}cast({{ d }} + to_months(cast({{ n }} as integer)) as date){% endmacro %}
+{% macro spark__add_months(d, n) %}add_months({{ d }}, {{ n }}){% endmacro %}
+
+{# Seconds since 1970 (UTC) at which a local day begins. #}
+{% macro local_midnight_seconds(d) %}{{ return(adapter.dispatch('local_midnight_seconds')(d)) }}{% endmacro %}
+{% macro default__local_midnight_seconds(d) %}(epoch_us(cast({{ d }} as timestamp)) / 1000000.0 - 28800.0){% endmacro %}
+{% macro spark__local_midnight_seconds(d) %}(datediff({{ d }}, date '1970-01-01') * 86400.0 - 28800.0){% endmacro %}
