@@ -1,4 +1,4 @@
-"""Daily care of the lake: compaction and vacuum, freshness against SLA, Data Docs.
+"""Daily care of the lake: compaction and vacuum, freshness against SLA, Data Docs; monthly, the scorecard.
 
 Airflow 3 has no SLA of its own (2.x ``sla`` is gone, ``DeadlineAlert`` watches run times, not
 deliveries), so a late delivery is found here: ``freshness`` fails and names each late feed.
@@ -22,6 +22,12 @@ DOC = """### 每日养护
 - `data_docs`：重建离线质量报告。
 
 三个任务互不影响。
+"""
+
+MONTHLY = """### 每月记分卡
+
+每月 1 日核算上月各资源、部门、基础库的质量得分，写出 `reports/quality/<月份>/index.html` 与 `scorecard.xlsx`，
+等同 `lakehouse quality report`。得分模型在 dbt（`tag:quality`），口径见 `docs/quality.md`。
 """
 
 with DAG(
@@ -59,3 +65,22 @@ with DAG(
     default_args={"owner": "数据平台", "retries": 0, "execution_timeout": timedelta(hours=4)},
 ):
     task(task_id="scan_content", multiple_outputs=False)(tasks.scan_content)()
+
+with DAG(
+    dag_id="stewardship.monthly",
+    dag_display_name="养护 · 每月记分卡",
+    description="上月部门数据质量记分卡",
+    doc_md=MONTHLY,
+    schedule="30 4 1 * *",
+    start_date=pendulum.datetime(2025, 1, 1, tz=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    tags=["养护"],
+    default_args={
+        "owner": "数据平台",
+        "retries": 1,
+        "retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(hours=1),
+    },
+):
+    task(task_id="scorecard", multiple_outputs=False)(tasks.scorecard)()

@@ -281,6 +281,20 @@ def data_docs() -> int:
         return len(check_feeds(settings, catalog, None, now=datetime.now(UTC)))
 
 
+def scorecard() -> dict[str, Any]:
+    """Build the scores and write the scorecard of last month, or of the newest when that has none yet."""
+    from ingestion.scorecard import build_report
+    from warehouse.scorecard import last_month, months
+
+    settings, catalog = _both()
+    now = datetime.now(UTC)
+    with _faults():
+        made = build_report(settings, catalog, now=now)
+        if last_month(now) in months(settings):
+            made = build_report(settings, catalog, now=now, month=last_month(now), tests=False)
+    return {"month": f"{made.month:%Y-%m}", "departments": len(made.ranking), "page": str(made.page)}
+
+
 def _counts(result: Any) -> dict[str, Any]:
     keys = ("feed", "receipt", "rows_found", "rows_loaded", "rows_quarantined", "rows_skipped", "verdict", "message")
     return {

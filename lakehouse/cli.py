@@ -17,6 +17,7 @@ import typer
 from lakehouse.commands import audit as audit_commands
 from lakehouse.commands import catalog as catalog_commands
 from lakehouse.commands import data, feed, grade
+from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalog_commands.app, name="catalog")
 app.add_typer(grade.app, name="grade")
+app.add_typer(quality_commands.app, name="quality")
 app.add_typer(release_commands.app, name="release")
 app.add_typer(release_commands.watermark_app, name="watermark")
 app.add_typer(audit_commands.app, name="audit")

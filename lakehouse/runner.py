@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from lakehouse.context import utc_now
 
 if TYPE_CHECKING:
     from lakehouse.driver import DagRunResult, Driver
@@ -57,6 +58,7 @@ class RunSummary:
         tables: ``name, rows, seconds`` of every table built; empty when nothing had changed.
         releases: ``product, version, rows, status, folder, message``.
         seconds_by_dag: seconds of each DAG that ran.
+        scorecard: page of the month's scorecard, empty when nothing had changed.
         next: commands worth trying now.
     """
 
@@ -68,6 +70,7 @@ class RunSummary:
     failures: list[Failure] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     seconds_by_dag: dict[str, float] = field(default_factory=dict)
+    scorecard: str = ""
     next: list[str] = field(default_factory=list)
     ok: bool = True
 
@@ -112,6 +115,8 @@ def run_all(
 
             progress.begin("质量报告")
             build_docs(settings)
+        if any(line.files for line in summary.feeds) or summary.tables:
+            _scorecard(settings, catalog, summary, progress)
     summary.seconds = round(time.monotonic() - start, 1)
     summary.ok = not summary.failures
     summary.next = _next_steps(settings, summary)
@@ -120,6 +125,18 @@ def run_all(
 
         show(summary)
     return summary
+
+
+def _scorecard(settings: Settings, catalog: Catalog, summary: RunSummary, progress: Any) -> None:
+    """The scorecard of this month as it stands; the monthly DAG writes last month's."""
+    from catalog.errors import LakehouseError
+    from ingestion.scorecard import build_report
+
+    progress.begin("记分卡")
+    try:
+        summary.scorecard = str(build_report(settings, catalog, now=utc_now(), tests=False).page)
+    except LakehouseError as e:
+        summary.failures.append(Failure("stewardship.monthly", "scorecard", str(e), "lakehouse quality report"))
 
 
 def needs_demo(settings: Settings) -> bool:
@@ -233,6 +250,8 @@ def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
         steps.append(f"lakehouse feed quarantine {worst.feed}")
     if any(line.files for line in summary.feeds):
         steps.append(f"xdg-open {settings.home / 'data_docs' / 'index.html'}  # 质量报告，离线可读")
+    if summary.scorecard:
+        steps.append(f"xdg-open {summary.scorecard}  # 部门记分卡")
     if summary.releases:
         steps.append(f"ls {settings.releases}")
     return [*steps, "lakehouse status", "make up"]

@@ -61,7 +61,7 @@ found as (
         problems.code as rule_code,
         'receiving' as rule_name,
         problems.dimension,
-        'reject' as severity,
+        case when problems.origin = 'skipped' then 'skip' else 'reject' end as severity,
         'source' as party,
         'row' as scope,
         problems.label as message,
