@@ -201,16 +201,19 @@ def checked_text(text: str) -> str:
 
 def objections(settings: Settings, *, month: date | None = None) -> list[Objection]:
     """Every objection, or those about one month, oldest first."""
-    made: dict[str, dict[str, Any]] = {}
-    for row in _rows(settings):
-        if row["action"] == "raised":
-            made[row["objection"]] = {
-                "id": row["objection"],
-                "state": "open",
-                "raised_at": row["acted_at"],
-                **{k: row[k] for k in ("feed", "rule_code", "month", "department", "reason")},
-            }
-        elif row["objection"] in made and made[row["objection"]]["state"] == "open":
+    rows = _rows(settings)
+    made: dict[str, dict[str, Any]] = {
+        row["objection"]: {
+            "id": row["objection"],
+            "state": "open",
+            "raised_at": row["acted_at"],
+            **{k: row[k] for k in ("feed", "rule_code", "month", "department", "reason")},
+        }
+        for row in rows
+        if row["action"] == "raised"
+    }
+    for row in rows:
+        if row["action"] != "raised" and made[row["objection"]]["state"] == "open":
             made[row["objection"]].update(
                 state=row["action"], answered_by=row["actor"], answer=row["reason"], answered_at=row["acted_at"]
             )
@@ -267,4 +270,4 @@ def schema() -> pa.Schema:
 def _rows(settings: Settings) -> list[dict[str, Any]]:
     from warehouse.scorecard import rows_of
 
-    return rows_of(settings.platform_path(TABLE), "SELECT * FROM t ORDER BY acted_at, action = 'raised' DESC")
+    return rows_of(settings.platform_path(TABLE), "SELECT * FROM t ORDER BY acted_at, objection")

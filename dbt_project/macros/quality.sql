@@ -10,19 +10,21 @@
     )
 {%- endmacro %}
 
-{% macro quality_dimensions() %}
-    {{ return(['completeness', 'validity', 'uniqueness', 'consistency', 'timeliness', 'accuracy']) }}
-{% endmacro %}
-
 {# Rows of (dimension, score, weight) of one subject as six columns and their total: the weighted mean of what was
-   assessed. #}
-{% macro quality_columns() %}
-    {%- for d in quality_dimensions() %}
+   assessed. With a relation, only its six columns by name. #}
+{% macro quality_columns(relation=none) %}
+    {%- for d in ['completeness', 'validity', 'uniqueness', 'consistency', 'timeliness', 'accuracy'] %}
+    {%- if relation %}
+    {{ relation }}.{{ d }}_score{{ ',' if not loop.last }}
+    {%- else %}
     max(case when dimension = '{{ d }}' then score end) as {{ d }}_score,
+    {%- endif %}
     {%- endfor %}
+    {%- if not relation %}
     round(
         sum(score * weight) / nullif(sum(case when score is not null then weight end), 0), 2
     ) as total_score
+    {%- endif %}
 {%- endmacro %}
 
 {# The instant up to which timeliness is judged: var scores_as_of, else the build's. Asked for at run time only. #}

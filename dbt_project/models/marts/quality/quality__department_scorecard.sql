@@ -66,9 +66,7 @@ select
     cast(counted.late_count as bigint) as late_count,
     cast(counted.rows_found as bigint) as rows_found,
     cast(counted.rows_quarantined as bigint) as rows_quarantined,
-    {% for d in quality_dimensions() -%}
-        ranked.{{ d }}_score,
-    {% endfor -%}
+    {{ quality_columns('ranked') }},
     ranked.total_score,
     before.total_score as previous_score,
     round(ranked.total_score - before.total_score, 2) as change

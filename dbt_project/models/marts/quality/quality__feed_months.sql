@@ -59,7 +59,7 @@ fresh as (
     from windows
     inner join {{ ref('quality__deliveries') }} as deliveries
         on windows.feed_id = deliveries.feed_id
-    where deliveries.is_visible
+    where deliveries.is_arrived
     group by windows.feed_id, windows.month
 ),
 

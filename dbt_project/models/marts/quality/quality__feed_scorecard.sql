@@ -19,9 +19,7 @@ select
     months.late_count,
     months.rows_found,
     months.rows_quarantined,
-    {% for d in quality_dimensions() -%}
-        scored.{{ d }}_score,
-    {% endfor -%}
+    {{ quality_columns('scored') }},
     scored.total_score,
     before.total_score as previous_score,
     round(scored.total_score - before.total_score, 2) as change

@@ -51,7 +51,7 @@ based as (
             when weights.dimension = 'timeliness' then months.fresh_hours / nullif(months.covered_hours, 0)
             when weights.dimension = 'accuracy'
                 then 1.0 - 1.0 * compared.rows_wrong / nullif(compared.rows_checked, 0)
-            when counted.rules_count > 0 then 1.0
+            when counted.rules_count > 0 and (months.rows_found > 0 or counted.all_checks > 0) then 1.0
         end as base
     from {{ ref('quality__feed_months') }} as months
     inner join {{ ref('scoring__weights') }} as weights

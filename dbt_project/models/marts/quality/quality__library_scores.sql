@@ -89,9 +89,7 @@ select
     scored.library,
     scored.month,
     cast(scored.checked_dimensions_count as bigint) as checked_dimensions_count,
-    {% for d in quality_dimensions() -%}
-        scored.{{ d }}_score,
-    {% endfor -%}
+    {{ quality_columns('scored') }},
     scored.total_score,
     before.total_score as previous_score,
     round(scored.total_score - before.total_score, 2) as change
