@@ -10,7 +10,12 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from catalog.format import FixedColumn, Format, Unpivot
+from catalog.frozen import Model
+
+__all__ = ["FixedColumn", "Format", "Model", "Unpivot"]  # the rest is defined here
 
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
@@ -22,10 +27,6 @@ NationalLevel = Literal["general", "important", "core"]
 Severity = Literal["warn", "reject", "stop"]
 Party = Literal["source", "platform"]
 Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy"]
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class RuleUse(Model):
@@ -168,47 +169,6 @@ class Source(Model):
         if value.startswith(("/", "\\")) or ".." in value.split("/"):
             raise ValueError("path must stay inside the drop folder")
         return value
-
-
-class Unpivot(Model):
-    """Turns wide columns into rows: every column whose header matches becomes (name, value).
-
-    ``columns`` is a regular expression; its first group, if any, is the value of ``name``.
-    """
-
-    columns: str
-    name: str = "period"
-    value: str = "value"
-
-
-class Format(Model):
-    """How a delivered file is written.
-
-    Attributes:
-        type: ``csv``, ``excel`` (xlsx and xls, whatever the file is called), ``json``, ``ndjson``
-            or ``vector`` (GeoJSON, zipped Shapefile, GeoPackage …, told apart by content).
-        encoding: ``auto`` or a Python codec name; declared wins over detected.
-        header_row: 1-based, or ``auto``: the first row that carries the contract's columns.
-        footer: regular expression; a row whose first filled cell matches is skipped as footer.
-        records: dotted path of the record list inside a JSON document.
-        crs: ``auto`` or ``EPSG:…``, ``GCJ02``, ``BD09`` (vector files and coordinate columns).
-        ragged: ``repair`` tries to rejoin an unescaped delimiter in ``free_text`` column.
-    """
-
-    type: Literal["csv", "excel", "json", "ndjson", "vector"]
-    encoding: str = "auto"
-    delimiter: str = ","
-    quote: str = '"'
-    header_row: int | Literal["auto"] = "auto"
-    sheet: str | int = 0
-    footer: str | None = None
-    records: str = ""
-    unpivot: Unpivot | None = None
-    null_values: tuple[str, ...] = ("",)
-    crs: str = "auto"
-    free_text: str | None = None
-    max_columns: int = 2000
-    max_uncompressed_mb: int = 4096
 
 
 class Load(Model):

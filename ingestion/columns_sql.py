@@ -16,6 +16,8 @@ from ingestion.parsers import half_width, parser
 from quality.sql import literal, quote
 from warehouse.schema import duckdb_type
 
+TYPED = ("excel", "dbf", "parquet", "vector")
+"""Formats that have dates of their own, handed on as ISO text whatever the contract's ``formats`` say."""
 _FIRST_DST_FREE = "TIMESTAMP '1992-01-01'"
 _HAS_OFFSET = "'[0-9]{2}:[0-9]{2}.*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$'"
 _GROUPED = "'[-+]?[0-9]{1,3}(,[0-9]{3})+(\\.[0-9]+)?'"
@@ -137,7 +139,7 @@ def _date(raw: str, formats: Sequence[str], fmt: Format) -> str:
     if not formats:
         return iso
     read = f"CAST({_strptime(raw, formats)} AS DATE)"
-    return f"coalesce({read}, {iso})" if fmt.type == "excel" else read
+    return f"coalesce({read}, {iso})" if fmt.type in TYPED else read
 
 
 def _timestamp(field: ResolvedField, raw: str, fmt: Format) -> str:
@@ -148,7 +150,7 @@ def _timestamp(field: ResolvedField, raw: str, fmt: Format) -> str:
     reads = [f"epoch_us(CAST(try_strptime({raw}, {literal(f)}) AS TIMESTAMPTZ))" for f in aware]
     if naive:
         reads.append(_to_utc(_strptime(raw, naive), zone))
-    if not formats or fmt.type == "excel":
+    if not formats or fmt.type in TYPED:
         iso = f"epoch_us(TRY_CAST({raw} AS TIMESTAMPTZ))"
         plain = _to_utc(f"TRY_CAST({raw} AS TIMESTAMP)", zone)
         # most values are naive and 19 characters long: the regular expression is for the others

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from ingestion.formats import kinds
 from ingestion.formats.header import normalise as header_key
@@ -32,24 +32,20 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "empty", "csv", "xlsx", "xls", "json", "ndjson", "geojson", "shapefile", "gpkg", "kml", "gml",
-    "xml", "html", "pdf", "dbf", "parquet", "zip", "gzip", "tar", "binary",
+    "empty", "csv", "xlsx", "xls", "json", "ndjson", "geojson", "shapefile", "gpkg", "kml", "kmz", "gml",
+    "xml", "html", "pdf", "dbf", "parquet", "zip", "gzip", "tar", "sqlite", "7z", "rar", "bzip2", "xz", "zstd",
+    "binary",
 ]  # fmt: skip
 
 FORMAT_OF: dict[str, str] = {
-    "csv": "csv", "xlsx": "excel", "xls": "excel", "json": "json", "ndjson": "ndjson",
-    "geojson": "vector", "shapefile": "vector", "gpkg": "vector", "kml": "vector", "gml": "vector",
+    "csv": "csv", "xlsx": "excel", "xls": "excel", "html": "excel", "json": "json", "ndjson": "ndjson", "xml": "xml",
+    "dbf": "dbf", "parquet": "parquet", "geojson": "vector", "shapefile": "vector", "gpkg": "vector", "kml": "vector",
+    "kmz": "vector", "gml": "vector",
 }  # fmt: skip
-"""Kind to ``Format.type`` of a contract; a kind not named here has no reader."""
+"""Kind to ``Format.type`` of a contract; a kind not named here has no reader, or is an archive of such."""
 
 DELIMITERS = (",", "\t", ";", "|")
-_HEAD = 1 << 16
-_NAMED: dict[str, Kind] = {
-    "empty": "empty", "xlsx": "xlsx", "xls": "xls", "zip": "zip", "gzip": "gzip", "parquet": "parquet", "pdf": "pdf",
-    "shapefile-zip": "shapefile", "geopackage": "gpkg", "shapefile": "binary",
-}  # fmt: skip
-_GEOJSON_TYPES = "FeatureCollection|Feature|GeometryCollection|(?:Multi)?(?:Polygon|Point|LineString)"
-_GEOJSON = re.compile(rf'"type"\s*:\s*"(?:{_GEOJSON_TYPES})"')
+_NAMED: dict[str, Kind] = {"shapefile-zip": "shapefile", "geopackage": "gpkg", "shapefile": "binary", "text": "csv"}
 _JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*[{\[\]"])')
 
 HEADER_WORD = re.compile(
@@ -97,60 +93,27 @@ def clean_header(cell: object) -> str:
 def detect_kind(path: Path) -> Kind:
     """What ``path`` is by content: archives are looked into, names are not.
 
-    Goes further than ``formats.kinds`` where a person has to be told: which XML, which binary, and
-    whether a line that starts with a bracket is JSON at all.
+    Goes further than ``formats.kinds`` where a person has to be told: whether a line that starts with a
+    bracket is JSON at all, and whether text is text.
 
     Raises:
         InputError: an archive or workbook that is cut short.
     """
     kind = kinds.detect_kind(path)
-    with path.open("rb") as f:
-        head = f.read(_HEAD)
-    if kind in ("text", "binary"):
-        is_text = kind == "text" and (not _is_binary(head) or detect_encoding(path).startswith("utf-16"))
-        return _binary_kind(head) or ("csv" if is_text else "binary")
-    text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
-    if kind in ("xml", "html"):
-        return _markup_kind(text)
-    if kind == "json" or kind == "ndjson" or kind == "geojson":
-        if not _JSON_START.match(text):
+    if kind in ("text", "json"):
+        encoding = detect_encoding(path)
+        with path.open("rb") as f:
+            head = f.read(kinds.HEAD_BYTES)
+        if kind == "text":
+            return "binary" if _is_binary(head) and not encoding.startswith("utf-16") else "csv"
+        if not _JSON_START.match(head.decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")):
             return "csv"
-        return "geojson" if kind == "json" and _is_geojson(path, text) else kind
-    return _NAMED[kind]
-
-
-def _binary_kind(head: bytes) -> Kind | None:
-    if head[257:262] == b"ustar":
-        return "tar"
-    if len(head) > 32 and head[0] in (0x03, 0x30, 0x83, 0x8B, 0xF5) and 1 <= head[2] <= 12 and 1 <= head[3] <= 31:
-        header_size = int.from_bytes(head[8:10], "little")
-        if header_size >= 65 and (header_size - 1) % 32 in (0, 7, 8):
-            return "dbf"
-    return None
+    return _NAMED.get(kind) or cast(Kind, kind)
 
 
 def _is_binary(head: bytes) -> bool:
     control = sum(1 for b in head if b < 9 or 13 < b < 32)
     return control > 0.05 * len(head) and b"\x00" in head
-
-
-def _markup_kind(text: str) -> Kind:
-    start = text[:4096].lower()
-    if "<kml" in start:
-        return "kml"
-    if re.search(r"<!doctype html|<html|<table|<head|<body", start):
-        return "html"
-    return "gml" if "opengis.net/gml" in start or "opengis.net/wfs" in start else "xml"
-
-
-def _is_geojson(path: Path, text: str) -> bool:
-    """GeoJSON may name its type after megabytes of features."""
-    if not text.startswith("{") or path.stat().st_size > 64 << 20:
-        return False
-    with path.open("rb") as f:
-        f.seek(max(0, path.stat().st_size - 4096))
-        tail = f.read().decode("utf-8", errors="replace")
-    return _GEOJSON.search(text) is not None or ('"features"' in text and _GEOJSON.search(tail) is not None)
 
 
 def detect_delimiter(text: str) -> str:

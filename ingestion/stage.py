@@ -128,7 +128,7 @@ def stage(
         InputError, DriftError: the file cannot be read as the contract says. Nothing is changed.
     """
     wanted = Wanted.of(feed)
-    open_source = source if callable(source) else _opener(source, feed, wanted)
+    open_source = source if callable(source) else _opener(source, feed, wanted, _scratch(settings, receipt))
     recover = False
     while True:
         opened = open_source(recover)
@@ -143,12 +143,19 @@ def stage(
             opened.close()
 
 
-def _opener(path: Path, feed: Feed, wanted: Wanted) -> OpenSource:
+def _opener(path: Path, feed: Feed, wanted: Wanted, scratch: Path) -> OpenSource:
+    shutil.rmtree(scratch, ignore_errors=True)  # what a crash left there
+
     def open_source(recover: bool) -> Opened:
         options = {"recover": True} if recover else {}
-        return open_file(path, feed.format, wanted, **options)
+        return open_file(path, feed.format, wanted, scratch=scratch, **options)
 
     return open_source
+
+
+def _scratch(settings: Settings, receipt: str) -> Path:
+    """Where a receipt's archive is unpacked; outside the stage's own folder, which is made anew meanwhile."""
+    return settings.build / "unpacked" / receipt
 
 
 def _stage(

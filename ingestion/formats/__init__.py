@@ -15,7 +15,7 @@ from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.base import Opened
 from ingestion.formats.header import Header, Wanted, find_header
-from ingestion.formats.kinds import Kind, check_kind, detect_kind
+from ingestion.formats.kinds import ARCHIVES, Kind, check_kind, detect_kind
 from ingestion.formats.text import Utf8Reader, detect_encoding, resolve_encoding
 
 __all__ = [
@@ -24,13 +24,20 @@ __all__ = [
 ]  # fmt: skip
 
 
-def open_file(path: Path, fmt: Format, wanted: Wanted, **options: Any) -> Opened:
-    """Open ``path`` with the reader of ``fmt.type``.
+def open_file(path: Path, fmt: Format, wanted: Wanted, *, scratch: Path | None = None, **options: Any) -> Opened:
+    """Open ``path`` with the reader of ``fmt.type``, unpacked before when it is an archive.
+
+    Args:
+        scratch: folder to unpack archives below; the system's temporary folder when None.
 
     Raises:
         InputError: the content is not of that type, or cannot be read as the contract says.
     """
-    check_kind(path, fmt.type)
+    kind = check_kind(path, fmt.type)
+    if kind in ARCHIVES:
+        from ingestion.formats import archive
+
+        return archive.read(path, fmt, wanted, kind, scratch=scratch, **options)
     module = import_module(f"ingestion.formats.{fmt.type}")
     opened: Opened = module.read(path, fmt, wanted, **options)
     return opened

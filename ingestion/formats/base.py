@@ -61,7 +61,7 @@ class Opened:
         batches: the records; consumed once.
         about: what was found out (encoding, header_row, sheet, crs …), kept with the load.
         late_columns: names met while reading that are not in ``columns`` (NDJSON); filled as batches are consumed.
-        nul_seen: tells, once consumed, whether text with NUL characters was handed out.
+
     """
 
     columns: tuple[str, ...]

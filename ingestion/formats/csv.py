@@ -35,8 +35,8 @@ from ingestion.formats.base import (
     rows_to_batches,
     unique_columns,
 )
-from ingestion.formats.header import SEARCH_ROWS, Header, Wanted, choose_header, normalise
-from ingestion.formats.text import Utf8Reader, resolve_encoding
+from ingestion.formats.header import SEARCH_ROWS, Header, Wanted, choose_header, join_header, normalise
+from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
 HEAD_BYTES = 2 << 20
 BLOCK_BYTES = 1 << 20
@@ -68,10 +68,11 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, recover: bool = False) -> O
         head = _read_head(stream)
         rows, ends = split_head(head, fmt)
         try:
-            header = choose_header(rows, wanted, fmt.header_row, fmt.max_columns)
+            tops = rows if fmt.header_rows == 1 else join_header(rows, fmt.header_rows, fmt.header_join)
+            header = choose_header(tops, wanted, fmt.header_row, fmt.max_columns)
         except InputError as e:
             raise _explain(path, fmt, encoding, wanted, e) from e
-        stream.push_back(head[ends[header.row - 1] if header.row else 0 :].encode())
+        stream.push_back(head[ends[header.row + fmt.header_rows - 2] if header.row else 0 :].encode())
         stream.quotes = 0
     except BaseException:
         stream.close()
@@ -82,7 +83,11 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, recover: bool = False) -> O
         batches = rows_to_batches(_recovering(stream, fmt, len(columns), free), len(columns))
     else:
         batches = _fast(stream, fmt, len(columns), free)
-    about = {"encoding": encoding, "header_row": header.row, "title_rows": max(header.row - 1, 0)}
+    about = {
+        **encoding_about(path, fmt.encoding, encoding),
+        "header_row": header.row,
+        "title_rows": max(header.row - 1, 0),
+    }
     return Opened(columns, batches, about, close=stream.close)
 
 

@@ -1,68 +1,178 @@
-"""Workbooks, XLSX or XLS whatever the file is called, with title rows, merged cells and footers."""
+"""Workbooks, XLSX or XLS whatever the file is called, with title rows, merged cells and footers.
+
+A web page with a table, which many systems hand out as ``.xls``, is read as a workbook of its tables.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.base import Opened, rows_to_batches, unique_columns
-from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header
+from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, join_header
+from ingestion.formats.html import Page
 from ingestion.formats.kinds import check_archive, detect_kind
+from ingestion.formats.several import Part, several
+from ingestion.formats.xlsx import check_extent, external_links, refuse_unstored_formulas
 
-MAX_CELLS = 60_000_000
-"""Cells of the rectangle a sheet spans; a stray cell in the last corner would span 17 thousand million."""
 EXACT_INTEGER = 10**15
 """Excel keeps 15 digits; a longer number has lost some, and is shown as Excel shows it: 9.11E+17."""
 
 
 def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
-    """Open a sheet; merged cells below the header give their value to every cell they cover.
+    """Open a sheet, or several; merged cells below the header give their value to every cell they cover.
 
     Raises:
-        InputError: damaged, encrypted, too big, no such sheet, or no header row.
+        InputError: damaged, encrypted, too big, no such sheet, no header row, or formulas without stored results.
     """
-    sheet = open_sheet(path, fmt)
-    rows: Iterator[list[Any]] = sheet.iter_rows()
-    top = int(sheet.start[0]) if sheet.start else 0
-    left = int(sheet.start[1]) if sheet.start else 0
-    head: list[list[Any]] = [[]] * top + [[None] * left + row for _, row in zip(range(SEARCH_ROWS), rows, strict=False)]
-    header = choose_header([[text(c) for c in row] for row in head], wanted, fmt.header_row, fmt.max_columns)
-    columns = unique_columns(header.columns)
-    merged = _merged_below(sheet, header.row)
-    about = {"sheet": sheet.name, "header_row": header.row, "title_rows": max(header.row - 1, 0)}
-    body = _body(head[header.row :], rows, left)
-    return Opened(columns, rows_to_batches(_rows(body, header.row, merged, len(columns)), len(columns)), about)
+    book = Book(path, fmt)
+    if fmt.sheets is None and fmt.part_column is None:
+        return _read_sheet(book, book.single(), fmt, wanted)
+    names, about = book.several()
+    opened = several(
+        [Part(n, partial(_read_sheet, book, n, fmt, wanted)) for n in names],
+        wanted,
+        what="sheet",
+        label=fmt.part_column,
+    )
+    opened.about |= about
+    return opened
 
 
 def open_sheet(path: Path, fmt: Format) -> Any:
     """The declared sheet of a workbook, checked to be safe to hold in memory."""
-    from python_calamine import CalamineError, CalamineWorkbook
+    book = Book(path, fmt)
+    return book.sheet(book.single())
 
-    if detect_kind(path) == "xlsx":
-        check_archive(path, fmt.max_uncompressed_mb)
-        _check_extent(path)
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        names = book.sheet_names
-        if isinstance(fmt.sheet, str):
-            if fmt.sheet not in names:
+
+class Book:
+    """A workbook opened by calamine, or a web page's tables in its place."""
+
+    def __init__(self, path: Path, fmt: Format) -> None:
+        from python_calamine import CalamineError, CalamineWorkbook
+
+        self.path, self.fmt = path, fmt
+        self.kind = detect_kind(path)
+        if self.kind == "html":
+            self._book: Any = Page(path, fmt)
+            self.names = list(self._book.sheet_names)
+            return
+        if self.kind == "xlsx":
+            check_archive(path, fmt.max_uncompressed_mb)
+            check_extent(path)
+        self._broken = CalamineError
+        self._book = self._calamine(lambda: CalamineWorkbook.from_path(str(path)))
+        self.names = list(self._book.sheet_names)
+
+    def _calamine(self, call: Any) -> Any:
+        """What ``call`` gives; damage that calamine finds, or that makes it panic, is the file's fault."""
+        try:
+            return call()
+        except self._broken as e:
+            raise _unreadable(str(e)) from e
+        except BaseException as e:
+            if type(e).__name__ != "PanicException":  # pyo3 gives it no name that could be imported
+                raise
+            raise _unreadable("its parts do not fit together") from e
+
+    def sheet(self, name: str) -> Any:
+        """A sheet by name."""
+        if self.kind == "html":
+            return self._book.get_sheet_by_name(name)
+        if self.kind == "xlsx":
+            refuse_unstored_formulas(self.path, name)
+        return self._calamine(lambda: self._book.get_sheet_by_name(name))
+
+    def single(self) -> str:
+        """The name of the one sheet that ``fmt.sheet`` says.
+
+        Raises:
+            InputError: there is none.
+        """
+        sheet, names = self.fmt.sheet, self.names
+        if isinstance(sheet, str):
+            if sheet not in names:
                 raise InputError(
-                    f"the workbook has no sheet {fmt.sheet!r} (it has {', '.join(names)})", hint="correct format.sheet"
+                    f"the workbook has no sheet {sheet!r} (it has {', '.join(names)})", hint="correct format.sheet"
                 )
-            return book.get_sheet_by_name(fmt.sheet)
-        if fmt.sheet >= len(names):
-            raise InputError(f"the workbook has {len(names)} sheets, not {fmt.sheet + 1}", hint="correct format.sheet")
-        return book.get_sheet_by_index(fmt.sheet)
-    except CalamineError as e:
-        raise InputError(
-            f"the workbook cannot be read: {e}", hint="it is damaged or has a password; ask for it again"
-        ) from e
+            return sheet
+        if sheet >= len(names):
+            raise InputError(f"the workbook has {len(names)} sheets, not {sheet + 1}", hint="correct format.sheet")
+        return str(names[sheet])
+
+    def several(self) -> tuple[list[str], dict[str, Any]]:
+        """The names that ``fmt.sheets`` says, and what is told of the others; hidden and empty ones are not taken.
+
+        Raises:
+            InputError: a sheet named by the contract is not there, or none is left.
+        """
+        wish = self.fmt.sheets if self.fmt.sheets is not None else (self.single(),)
+        if isinstance(wish, tuple):
+            missing = [n for n in wish if n not in self.names]
+            if missing:
+                raise InputError(
+                    f"the workbook has no sheet {', '.join(missing)} (it has {', '.join(self.names)})",
+                    hint="correct format.sheets",
+                )
+            return list(wish), {}
+        shown = self._shown()
+        hidden = [n for n in self.names if n not in shown]
+        named = [n for n in shown if wish == "all" or re.search(wish, n)]
+        filled = [n for n in named if self.sheet(n).start is not None]
+        if not filled:
+            raise InputError("no sheet that holds something matches format.sheets", hint="correct format.sheets")
+        about = {"hidden_sheets": hidden, "empty_sheets": [n for n in named if n not in filled]}
+        return filled, {k: v for k, v in about.items() if v}
+
+    def _shown(self) -> list[str]:
+        if self.kind == "html":
+            return self.names
+        metas = self._book.sheets_metadata
+        return [m.name for m in metas if str(m.typ).endswith("WorkSheet") and str(m.visible).endswith("Visible")]
+
+
+def _unreadable(why: str) -> InputError:
+    return InputError(f"the workbook cannot be read: {why}", hint="it is damaged or has a password; ask for it again")
+
+
+def _read_sheet(book: Book, name: str, fmt: Format, wanted: Wanted) -> Opened:
+    sheet = book.sheet(name)
+    rows: Iterator[list[Any]] = sheet.iter_rows()
+    top = int(sheet.start[0]) if sheet.start else 0
+    left = int(sheet.start[1]) if sheet.start else 0
+    head: list[list[Any]] = [[]] * top + [[None] * left + row for _, row in zip(range(SEARCH_ROWS), rows, strict=False)]
+    tops: list[list[Any]] = [[text(c) for c in row] for row in head]
+    if fmt.header_rows > 1:
+        tops = [*join_header(_filled(tops, sheet), fmt.header_rows, fmt.header_join)]
+    header = choose_header(tops, wanted, fmt.header_row, fmt.max_columns)
+    last = header.row + fmt.header_rows - 1 if header.row else 0
+    columns = unique_columns(header.columns)
+    merged = _merged_below(sheet, last)
+    about = {"sheet": sheet.name, "header_row": header.row, "title_rows": max(header.row - 1, 0)}
+    if book.kind == "xlsx" and (links := external_links(book.path)):
+        about["external_links"] = links
+    if book.kind == "html":
+        about["html"] = True
+    body = _body(head[last:], rows, left)
+    return Opened(columns, rows_to_batches(_rows(body, last, merged, len(columns)), len(columns)), about)
+
+
+def _filled(rows: list[list[str | None]], sheet: Any) -> list[list[str | None]]:
+    """The rows at the top with the value of merged cells in every cell they cover."""
+    out = [list(row) for row in rows]
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
+        if top >= len(out) or left >= len(out[top]):
+            continue
+        for r in range(top, min(bottom + 1, len(out))):
+            for c in range(left, min(right + 1, len(out[r]))):
+                out[r][c] = out[top][left]
+    return out
 
 
 def text(value: Any) -> str | None:
@@ -121,43 +231,3 @@ def _rows(
             for column in range(left, min(right, width - 1) + 1):
                 cells[column] = value
         yield number, [text(c) for c in cells], None, None
-
-
-_REF = re.compile(rb'<c r="([A-Z]{1,3})([0-9]{1,7})"')
-
-
-def _check_extent(path: Path) -> None:
-    """Refuse a sheet whose used cells span a rectangle too large to hold.
-
-    Raises:
-        InputError: with the extent.
-    """
-    with zipfile.ZipFile(path) as z:
-        for name in z.namelist():
-            if not re.match(r"xl/worksheets/[^/]+\.xml$", name):
-                continue
-            rows, columns = _extent(z, name)
-            if rows * columns > MAX_CELLS:
-                raise InputError(
-                    f"a sheet spans {rows} rows × {columns} columns, more than can be held",
-                    hint="delete stray cells far below or right of the table, or ask for CSV",
-                )
-
-
-def _extent(z: zipfile.ZipFile, name: str) -> tuple[int, int]:
-    """The last row and column of a sheet that carry a cell, from its XML; exact for the widest references."""
-    rows, columns, tail = 0, 0, b""
-    with z.open(name) as f:
-        while chunk := f.read(1 << 20):
-            data = tail + chunk
-            last = data.rfind(b'<row r="')
-            if last >= 0 and (m := re.match(rb'<row r="([0-9]+)"', data[last : last + 24])):
-                rows = max(rows, int(m.group(1)))
-            if columns <= 702 and re.search(rb'<c r="[A-Z]{3}[0-9]', data):
-                columns = 16_384
-            elif columns <= 26 and re.search(rb'<c r="[A-Z]{2}[0-9]', data):
-                columns = 702
-            elif columns == 0 and b"<c " in data:
-                columns = 26
-            tail = data[-64:]
-    return rows, max(columns, 1)

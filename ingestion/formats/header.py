@@ -155,6 +155,31 @@ def choose_header(rows: Sequence[Sequence[object]], wanted: Wanted, declared: in
     return found
 
 
+def join_header(rows: Sequence[Sequence[object]], count: int, joiner: str) -> list[list[str]]:
+    """For each row but the last ones, it and the ``count - 1`` below it as one header row.
+
+    A group's name stands over its first part, or over all when merged cells were filled: it is carried to the
+    right over cells that have a part below and no name of their own. A name is not joined to itself.
+    """
+    texts = [["" if c is None else str(c).strip() for c in row] for row in rows]
+    return [_joined(texts[i : i + count], joiner) for i in range(len(texts) - count + 1)]
+
+
+def _joined(rows: Sequence[Sequence[str]], joiner: str) -> list[str]:
+    width = max((len(r) for r in rows), default=0)
+    grid = [[*r, *[""] * (width - len(r))] for r in rows]
+    for level, row in enumerate(grid[:-1]):
+        for i in range(1, width):
+            parts, left = ("".join(r[j] for r in grid[level + 1 :]) for j in (i, i - 1))
+            if not row[i] and parts and left and parts != left:
+                row[i] = row[i - 1]
+    out = []
+    for column in zip(*grid, strict=True):
+        names = [n for i, n in enumerate(column) if n and n not in column[:i]]
+        out.append(joiner.join(names))
+    return out
+
+
 def _no_header(rows: Sequence[Sequence[object]]) -> Header:
     """A header that is not there: as many columns as most rows have, called by their place."""
     widths = Counter(len(row) for row in rows if row)

@@ -11,7 +11,7 @@ from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.base import BAD_RECORD, Opened, rows_to_batches, unique_columns
 from ingestion.formats.header import Wanted, normalise
-from ingestion.formats.text import Utf8Reader, resolve_encoding
+from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
 MAX_BYTES = 512 << 20
 """A document is held in memory whole; bigger deliveries come as NDJSON."""
@@ -33,13 +33,16 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     with Utf8Reader(path, encoding) as stream:
         text = stream.read().decode()
     records = find_records(parse(text), fmt.records)
+    if fmt.flatten:
+        records = [flatten(r) if isinstance(r, dict) else r for r in records]
     names: dict[str, None] = {}
     for record in records:
         if isinstance(record, dict):
             names.update(dict.fromkeys(record))
     columns = tuple(names) or tuple(wanted.display[n] for n in sorted(wanted.names()))
     batches = rows_to_batches(_rows(records, columns), len(columns))
-    return Opened(unique_columns(columns), batches, {"encoding": encoding, "records": fmt.records})
+    about = {**encoding_about(path, fmt.encoding, encoding), "records": fmt.records}
+    return Opened(unique_columns(columns), batches, about)
 
 
 def parse(text: str) -> Any:
@@ -84,6 +87,17 @@ def find_records(document: Any, place: str) -> list[Any]:
             hint=f"set format.records{' to ' + ' or '.join(lists) if lists else ''} in the contract",
         )
     return node
+
+
+def flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A record with the members of inner objects as ``outer.inner``; lists and empty objects stay as they are."""
+    out: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, dict) and value:
+            out |= flatten(value, f"{prefix}{key}.")
+        else:
+            out[f"{prefix}{key}"] = value
+    return out
 
 
 def as_text(value: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -10,38 +11,44 @@ from typing import Literal
 from catalog.errors import InputError
 
 Kind = Literal[
-    "empty", "xlsx", "xls", "zip", "shapefile-zip", "gzip", "json", "ndjson", "geojson", "geopackage",
-    "parquet", "xml", "html", "pdf", "shapefile", "text", "binary",
+    "empty", "xlsx", "xls", "zip", "shapefile-zip", "kmz", "gzip", "tar", "json", "ndjson", "geojson", "geopackage",
+    "sqlite", "parquet", "dbf", "xml", "kml", "gml", "html", "pdf", "shapefile", "7z", "rar", "bzip2", "xz", "zstd",
+    "text", "binary",
 ]  # fmt: skip
 
+ARCHIVES: tuple[Kind, ...] = ("zip", "gzip", "tar")
+"""Unpacked before they are read."""
+PACKED: tuple[Kind, ...] = ("7z", "rar", "bzip2", "xz", "zstd")
+"""Packed in a way without a reader."""
 MAX_DEFLATE_RATIO = 1032
 """DEFLATE cannot expand further than this."""
 MAX_MEMBERS = 10_000
+HEAD_BYTES = 1 << 16
 
 
 def detect_kind(path: Path) -> Kind:
     """What kind of file ``path`` is, by its first bytes (and a zip's list of members)."""
     with path.open("rb") as f:
-        head = f.read(8192)
-    if not head.strip(b"\r\n\t \x00\xef\xbb\xbf"):
+        head = f.read(HEAD_BYTES)
+    if not head[:8192].strip(b"\r\n\t \x00\xef\xbb\xbf"):
         return "empty"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_kind(path)
     for magic, kind in _MAGIC:
         if head.startswith(magic):
-            return kind
-    text = head.lstrip(b"\xef\xbb\xbf").lstrip()
-    low = text[:200].lower()
-    if low.startswith((b"<!doctype html", b"<html")):
-        return "html"
-    if low.startswith(b"<"):
-        return "xml"
+            return "sqlite" if kind == "geopackage" and head[68:72] not in _GEOPACKAGE else kind
+    if head[257:262] == b"ustar":
+        return "tar"
+    if _is_dbf(head):
+        return "dbf"
+    wide = _wide_text(head)
+    if wide is None and head[:8192].count(0) > min(len(head), 8192) // 4:
+        return "binary"
+    text = (wide or head).lstrip(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<"):
+        return _markup_kind(text)
     if text[:1] in (b"{", b"["):
         return _json_kind(path, text)
-    if head.count(0) > len(head) // 4 and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        from ingestion.formats.text import _utf16_by_nuls
-
-        return "text" if _utf16_by_nuls(head) else "binary"
     return "text"
 
 
@@ -50,56 +57,80 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"SQLite format 3\x00", "geopackage"),
     (b"PAR1", "parquet"),
     (b"\x1f\x8b", "gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"%PDF", "pdf"),
     (b"\x00\x00\x27\x0a", "shapefile"),
 )
+_GEOPACKAGE = (b"GPKG", b"GP10", b"GP11")
 
 _NAMES: dict[str, str] = {
     "xlsx": "an Excel workbook (XLSX)",
     "xls": "an Excel 97-2003 workbook (XLS)",
     "zip": "a ZIP archive",
     "shapefile-zip": "a zipped Shapefile",
+    "kmz": "a KMZ map",
     "gzip": "a GZIP archive",
+    "tar": "a TAR archive",
     "json": "a JSON document",
     "ndjson": "lines of JSON (NDJSON)",
     "geojson": "GeoJSON",
     "geopackage": "a GeoPackage",
+    "sqlite": "a SQLite database",
     "parquet": "a Parquet file",
+    "dbf": "a dBASE table (DBF)",
     "xml": "XML",
+    "kml": "a KML map",
+    "gml": "GML",
     "html": "a web page (HTML)",
     "pdf": "a PDF document",
     "shapefile": "the .shp part of a Shapefile",
     "text": "delimited text",
     "binary": "a binary file of an unknown kind",
     "empty": "empty",
-}
+} | {k: f"a {k} archive" for k in PACKED}
 
 _READ_AS: dict[str, tuple[str, ...]] = {
     "csv": ("text", "json", "ndjson", "geojson"),
-    "excel": ("xlsx", "xls"),
+    "fixed": ("text", "json", "ndjson"),
+    "excel": ("xlsx", "xls", "html"),
     "json": ("json", "ndjson", "geojson"),
     "ndjson": ("ndjson", "json", "geojson"),
-    "vector": ("geojson", "shapefile-zip", "geopackage", "json", "zip", "xml"),
+    "xml": ("xml", "kml", "gml"),
+    "dbf": ("dbf",),
+    "parquet": ("parquet",),
+    "vector": ("geojson", "shapefile-zip", "geopackage", "kml", "kmz", "gml"),
 }
 _CURE_TYPE = {
-    "xlsx": "excel", "xls": "excel", "text": "csv", "json": "json", "ndjson": "ndjson",
-    "geojson": "vector", "shapefile-zip": "vector", "geopackage": "vector",
+    "xlsx": "excel", "xls": "excel", "text": "csv", "json": "json", "ndjson": "ndjson", "xml": "xml", "dbf": "dbf",
+    "parquet": "parquet", "geojson": "vector", "shapefile-zip": "vector", "geopackage": "vector", "kml": "vector",
+    "kmz": "vector", "gml": "vector",
 }  # fmt: skip
+_CURE_KIND = {
+    "pdf": "ask the department for the table itself, not its print",
+    "html": "the download was a web page, not data: ask for the file itself",
+    "sqlite": "ask for the table as CSV or GeoPackage",
+    "shapefile": "ask for all parts (.shp .shx .dbf .prj) in one ZIP",
+} | dict.fromkeys(PACKED, "ask for it packed as ZIP, or not at all")
 
 
 def check_kind(path: Path, declared: str) -> Kind:
-    """The kind of ``path``, when a reader of format type ``declared`` can read it.
+    """The kind of ``path``, when a reader of format type ``declared`` can read it; an archive is looked into later.
 
     Raises:
         InputError: it is something else; the message names what it is and the hint the cure.
     """
     kind = detect_kind(path)
-    if kind == "empty" or kind in _READ_AS[declared]:
+    if kind == "empty" or kind in ARCHIVES or kind in _READ_AS[declared]:
         return kind
     cure = f"set format.type to {_CURE_TYPE[kind]} if this is how it comes" if kind in _CURE_TYPE else ""
+    cure = cure or _CURE_KIND.get(kind, "it cannot be read as it is")
     raise InputError(
         f"the file is {_NAMES[kind]}, not {declared}, whatever its name says",
-        hint=f"{cure or 'it cannot be read as it is'}, or ask the department for the agreed format",
+        hint=f"{cure}, or ask the department for the agreed format",
         kind=kind,
     )
 
@@ -127,7 +158,7 @@ def check_archive(path: Path, limit_mb: int) -> None:
                 if m.flag_bits & 1:
                     raise InputError("the archive is encrypted", hint="ask the department to send it without password")
             if sum(m.file_size for m in members) > limit:
-                raise _bomb(limit_mb)
+                raise bomb(limit_mb)
             if sum(m.compress_size for m in members) * MAX_DEFLATE_RATIO > limit:
                 _count_unpacked(z, members, limit, limit_mb)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as e:
@@ -143,10 +174,11 @@ def _count_unpacked(z: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: i
             while chunk := f.read(1 << 20):
                 total += len(chunk)
                 if total > limit:
-                    raise _bomb(limit_mb)
+                    raise bomb(limit_mb)
 
 
-def _bomb(limit_mb: int) -> InputError:
+def bomb(limit_mb: int) -> InputError:
+    """The error of an archive that is too big unpacked."""
     return InputError(
         f"the archive unpacks to more than {limit_mb} MB (a zip bomb, or a very large file)",
         hint="if the file is genuine, raise format.max_uncompressed_mb in the contract",
@@ -166,18 +198,68 @@ def _zip_kind(path: Path) -> Kind:
         return "xlsx"
     if any(n.endswith(".shp") for n in names):
         return "shapefile-zip"
+    if "doc.kml" in names:
+        return "kmz"
     return "zip"
 
 
+def _is_dbf(head: bytes) -> bool:
+    """A dBASE header: version, a date, and a length that is a whole number of field descriptions."""
+    if len(head) < 65 or head[0] not in (0x02, 0x03, 0x04, 0x05, 0x30, 0x31, 0x32, 0x43, 0x83, 0x8B, 0xCB, 0xF5):
+        return False
+    if not (head[2] <= 12 and head[3] <= 31):
+        return False
+    size = int.from_bytes(head[8:10], "little")
+    return size >= 65 and (size - 1) % 32 in (0, 7, 8) and int.from_bytes(head[10:12], "little") > 0
+
+
+def _wide_text(head: bytes) -> bytes | None:
+    """The start of a UTF-16 text as UTF-8, None when it is not one."""
+    from ingestion.formats.text import utf16_of
+
+    name = utf16_of(head)
+    return head[: len(head) // 2 * 2].decode(name, "ignore").encode("utf-8", "ignore") if name else None
+
+
+def _markup_kind(text: bytes) -> Kind:
+    start = text[:4096].lower()
+    if b"<kml" in start:
+        return "kml"
+    if re.search(rb"<!doctype html|<html|<table|<head|<body", start):
+        return "html"
+    return "gml" if b"opengis.net/gml" in start or b"opengis.net/wfs" in start else "xml"
+
+
+_GEOJSON_TYPES = "FeatureCollection|Feature|GeometryCollection|(?:Multi)?(?:Polygon|Point|LineString)"
+_SHAPE = re.compile(rf'\{{\s*"type"\s*:\s*"(?:{_GEOJSON_TYPES})"'.encode())
+_GEOJSON = re.compile(rf'"type"\s*:\s*"(?:{_GEOJSON_TYPES})"'.encode())
+
+
 def _json_kind(path: Path, text: bytes) -> Kind:
-    head = text[:4096]
-    if b'"FeatureCollection"' in head:
-        return "geojson"
-    first = text.split(b"\n", 1)[0].strip()
-    if first.startswith(b"{") and b"\n" in text:
+    first, _, rest = text.partition(b"\n")
+    if first.strip().startswith(b"{") and rest.strip():
         try:
             json.loads(first)
         except ValueError:
-            return "json"
-        return "ndjson" if text.split(b"\n", 1)[1].strip() else "json"
-    return "json"
+            pass
+        else:
+            return "ndjson"
+    return "geojson" if _is_geojson(path, text) else "json"
+
+
+def _is_geojson(path: Path, text: bytes) -> bool:
+    """GeoJSON may name its type after megabytes of features."""
+    if not text.startswith(b"{") or b"gdal_streamed_alg" in text:  # a program for GDAL to run is no map
+        return False
+    if _SHAPE.match(text):
+        return True
+    if b'"FeatureCollection"' in text[:4096]:
+        return True
+    with path.open("rb") as f:
+        f.seek(max(0, path.stat().st_size - 4096))
+        tail = f.read()
+    return (
+        b'"features"' in text
+        and b"gdal_streamed_alg" not in tail
+        and (_GEOJSON.search(text) or _GEOJSON.search(tail)) is not None
+    )

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,9 +16,12 @@ from catalog.model import Format
 from ingestion.formats.base import BAD_RECORD, BATCH_ROWS, Opened, make_batch
 from ingestion.formats.header import Wanted
 from ingestion.formats.json import wanted_first
-from ingestion.formats.text import Utf8Reader, resolve_encoding
+from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
 PROBE_LINES = 1000
+
+Place = tuple[str, ...]
+"""Keys from the record down to a value."""
 
 
 def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
@@ -30,28 +34,46 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     stream = Utf8Reader(path, encoding)
     lines = stream.text()
     head = list(itertools.islice(lines, PROBE_LINES))
-    found: set[str] = set()
+    found: dict[str, Place] = {}
     for line in head:
-        found.update(_keys(line))
-    columns = wanted_first(wanted, found)
-    opened = Opened(columns, iter(()), {"encoding": encoding}, close=stream.close)
-    opened.batches = _batches(itertools.chain(head, lines), columns, opened.late_columns)
+        found |= _places(line, fmt.flatten)
+    columns = wanted_first(wanted, set(found))
+    places = [found.get(c) or (tuple(c.split(".")) if fmt.flatten else (c,)) for c in columns]
+    opened = Opened(columns, iter(()), encoding_about(path, fmt.encoding, encoding), close=stream.close)
+    opened.batches = _batches(itertools.chain(head, lines), places, opened.late_columns)
     return opened
 
 
-def _keys(line: str) -> list[str]:
+def _places(line: str, nested: bool) -> dict[str, Place]:
+    """The columns of a line and where their values stand."""
     try:
         record = json.loads(line)
-    except ValueError:
-        return []
-    return list(record) if isinstance(record, dict) else []
+    except (ValueError, RecursionError):
+        return {}
+    return _walk(record, (), nested) if isinstance(record, dict) else {}
 
 
-def _batches(lines: Iterator[str], columns: tuple[str, ...], late: set[str]) -> Iterator[pa.RecordBatch]:
+def _walk(record: dict[str, Any], outer: Place, nested: bool) -> dict[str, Place]:
+    out: dict[str, Place] = {}
+    for key, value in record.items():
+        place = (*outer, key)
+        if nested and isinstance(value, dict) and value:
+            out |= _walk(value, place, nested)
+        else:
+            out[".".join(place)] = place
+    return out
+
+
+def _path(place: Place) -> str:
+    return "$" + "".join("." + json.dumps(k, ensure_ascii=False) for k in place)
+
+
+def _batches(lines: Iterator[str], places: list[Place], late: set[str]) -> Iterator[pa.RecordBatch]:
     con = duckdb.connect()
     con.execute("SET threads = 1")
-    paths = ["$." + json.dumps(c, ensure_ascii=False) for c in columns]
-    known = set(columns)
+    paths = [_path(p) for p in places]
+    known = {p[:n] for p in places for n in range(1, len(p) + 1)}
+    objects = sorted({p[:n] for p in places for n in range(len(p))})
     number = 0
     filled = (line.strip() for line in lines)
     filled = (line for line in filled if line)
@@ -73,15 +95,16 @@ def _batches(lines: Iterator[str], columns: tuple[str, ...], late: set[str]) -> 
             )
             values = rows.to_arrow_table().combine_chunks()
             lists = values["v"].combine_chunks()
-            texts = [pc.list_element(lists, i) for i in range(len(columns))]
-            keys = con.execute("SELECT DISTINCT unnest(json_keys(line)) FROM good").fetchall()
-            late.update(k for (k,) in keys if k not in known)
+            texts = [pc.list_element(lists, i) for i in range(len(places))]
+            for outer in objects:
+                keys = con.execute("SELECT DISTINCT unnest(json_keys(line, ?)) FROM good", [_path(outer)]).fetchall()
+                late.update(".".join((*outer, k)) for (k,) in keys if (*outer, k) not in known)
             con.unregister("good")
             yield make_batch(values["n"].combine_chunks(), [_array(t) for t in texts])
         bad = checked.filter(pc.invert(checked["ok"]))
         if bad.num_rows:
             raws = [json.dumps({"_line": text}, ensure_ascii=False) for text in bad["line"].to_pylist()]
-            nothing = [pa.nulls(bad.num_rows, pa.string())] * len(columns)
+            nothing = [pa.nulls(bad.num_rows, pa.string())] * len(places)
             yield make_batch(bad["n"].combine_chunks(), nothing, [BAD_RECORD] * bad.num_rows, raws)
     con.close()
 

@@ -75,8 +75,16 @@ def resolve_encoding(path: Path, declared: str) -> str:
     return {"utf-8": "utf-8-sig", "gbk": "gb18030", "gb2312": "gb18030"}.get(name, name)
 
 
+def utf16_of(head: bytes) -> str | None:
+    """The UTF-16 codec of a text that starts with ``head``, by its mark or by NULs at every other place."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not head.startswith(codecs.BOM_UTF32_LE):
+        return "utf-16"
+    return _utf16_by_nuls(head)
+
+
 def _utf16_by_nuls(head: bytes) -> str | None:
-    """UTF-16 without a mark: ASCII characters leave NULs at every other place."""
+    """UTF-16 without a mark: line ends, commas and digits leave NULs at places of one parity only."""
+    head = head[: len(head) // 2 * 2]
     if len(head) < 16:
         return None
     even, odd = head[0::2].count(0), head[1::2].count(0)
@@ -84,7 +92,43 @@ def _utf16_by_nuls(head: bytes) -> str | None:
         return "utf-16-le"
     if even > len(head) // 16 and odd * 3 <= even:
         return "utf-16-be"
+    if (even or odd) and not head.isascii():
+        reads = [name for name in ("utf-16-le", "utf-16-be") if _reads_chinese(head, name)]
+        return reads[0] if len(reads) == 1 else None
     return None
+
+
+def _reads_chinese(data: bytes, encoding: str) -> bool:
+    """Whether nearly all of ``data`` are letters, ideographs and punctuation of a Chinese text."""
+    text = data.decode(encoding, "ignore")
+    usual = sum(
+        c in "\r\n\t" or " " <= c <= "~" or "\u3000" <= c <= "\u9fff" or "\uff00" <= c <= "\uffef" for c in text
+    )
+    return "\n" in text and usual >= 0.95 * len(text)
+
+
+def found_otherwise(path: Path, encoding: str) -> str | None:
+    """The encoding a file's beginning says it has, when it is another than the declared one it was read in."""
+    with path.open("rb") as f:
+        head = f.read(CHUNK)
+    if head.isascii() and 0 not in head[:4096]:
+        return None
+    mark = next((name for bom, name in _BOMS if head.startswith(bom)), None)
+    found = mark or _utf16_by_nuls(head[:4096])
+    if found is None:
+        try:
+            codecs.getincrementaldecoder("utf-8")("strict").decode(head)
+            found = "utf-8"
+        except UnicodeDecodeError:
+            found = FALLBACK
+    same = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}
+    return None if same.get(found, found) == same.get(encoding, encoding) else found
+
+
+def encoding_about(path: Path, declared: str, encoding: str) -> dict[str, str]:
+    """``encoding`` for ``Opened.about``; a declared one that the bytes contradict stands beside what they say."""
+    found = found_otherwise(path, encoding) if declared != "auto" else None
+    return {"encoding": encoding} | ({"encoding_found": found} if found else {})
 
 
 class Utf8Reader:

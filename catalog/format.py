@@ -1,0 +1,104 @@
+"""How a delivered file is written: the ``format`` section of a contract."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from catalog.frozen import Model
+
+
+class Unpivot(Model):
+    """Turns wide columns into rows: every column whose header matches becomes (name, value).
+
+    ``columns`` is a regular expression; its first group, if any, is the value of ``name``.
+    """
+
+    columns: str
+    name: str = "period"
+    value: str = "value"
+
+
+class FixedColumn(Model):
+    """A column of a fixed-width record: from ``start`` (1-based), ``width`` bytes or characters long."""
+
+    name: str
+    start: int = Field(ge=1)
+    width: int = Field(ge=1)
+
+
+class Format(Model):
+    """How a delivered file is written. See docs/formats.md.
+
+    Any type may come in a gzip, zip or tar archive: its members, in name order, are one delivery.
+
+    Attributes:
+        type: ``csv``, ``fixed``, ``excel`` (xlsx and xls, whatever the file is called, and web pages with a
+            table under such a name), ``json``, ``ndjson``, ``xml``, ``dbf``, ``parquet``
+            or ``vector`` (GeoJSON, zipped Shapefile, GeoPackage, KML, KMZ, GML, told apart by content).
+        encoding: ``auto`` or a Python codec name; declared wins over detected.
+        header_row: 1-based, or ``auto``: the first row that carries the contract's columns. Of a header of
+            several rows, its first.
+        header_rows: rows of the header; their texts are joined by ``header_join``, groups above to parts below.
+        sheet: index or name of the one sheet taken; ``sheets`` (``all``, names, or a regular expression)
+            takes several, or several layers of a map, as one delivery.
+        part_column: name of a column made of the sheet, layer or archive member a record stands in.
+        members: glob of the members of an archive that are taken; the others are left and named.
+        footer: regular expression; a row whose first filled cell matches is skipped as footer.
+        records: dotted path of the record list inside a JSON document; path of the record element in XML.
+        flatten: JSON objects inside a record become columns ``outer.inner``.
+        columns: the columns of a fixed-width record, counted in ``positions``.
+        crs: ``auto`` or ``EPSG:…``, ``GCJ02``, ``BD09`` (vector files and coordinate columns).
+        free_text: column in which an unescaped delimiter is rejoined.
+        max_uncompressed_mb, max_ratio: what an archive may unpack to, and how many times its size.
+    """
+
+    type: Literal["csv", "fixed", "excel", "json", "ndjson", "xml", "dbf", "parquet", "vector"]
+    encoding: str = "auto"
+    delimiter: str = ","
+    quote: str = '"'
+    header_row: int | Literal["auto"] = "auto"
+    header_rows: int = Field(default=1, ge=1, le=5)
+    header_join: str = "_"
+    sheet: str | int = 0
+    sheets: str | tuple[str, ...] | None = None
+    part_column: str | None = None
+    members: str | None = None
+    footer: str | None = None
+    records: str = ""
+    flatten: bool = False
+    columns: tuple[FixedColumn, ...] = ()
+    positions: Literal["bytes", "characters"] = "bytes"
+    unpivot: Unpivot | None = None
+    null_values: tuple[str, ...] = ("",)
+    crs: str = "auto"
+    free_text: str | None = None
+    max_columns: int = 2000
+    max_uncompressed_mb: int = 4096
+    max_ratio: int = 250
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Format:
+        if (self.type == "fixed") != bool(self.columns):
+            raise ValueError("format.columns are needed for type fixed, and only there")
+        names = [c.name for c in self.columns]
+        if len(set(names)) < len(names):
+            raise ValueError("format.columns repeats a name")
+        ends = [(c.start, c.start + c.width) for c in sorted(self.columns, key=lambda c: c.start)]
+        if any(end > start for (_, end), (start, _) in pairwise(ends)):
+            raise ValueError("format.columns overlap")
+        if self.header_rows > 1 and (self.type not in ("csv", "excel") or self.header_row == 0):
+            raise ValueError("header_rows is for csv and excel with a header")
+        if self.sheets is not None and self.type not in ("excel", "vector"):
+            raise ValueError("sheets is for excel and vector")
+        if self.flatten and self.type not in ("json", "ndjson"):
+            raise ValueError("flatten is for json and ndjson")
+        if isinstance(self.sheets, str):
+            try:
+                re.compile(self.sheets)
+            except re.error as e:
+                raise ValueError(f"sheets: not a regular expression: {e}") from e
+        return self

@@ -1,0 +1,133 @@
+"""Parquet, row group by row group; every value as text, as the other readers hand it on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalog.errors import InputError
+from catalog.model import Format
+from ingestion.formats.base import BATCH_ROWS, Opened, make_batch, unique_columns
+from ingestion.formats.header import Wanted
+
+_TEXTUAL = (pa.string(), pa.large_string(), pa.string_view())
+
+
+def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
+    """Open a Parquet file; nested values become JSON text, bytes hexadecimal, geometry columns CGCS2000 WKB.
+
+    Raises:
+        InputError: damaged, encrypted, or bigger unpacked than the contract allows.
+    """
+    try:
+        file = pq.ParquetFile(path, pre_buffer=False)
+    except (pa.ArrowException, OSError) as e:
+        raise _damaged() from e
+    try:
+        columns = _checked(file, fmt)
+        geometries = _geometries(file.schema_arrow, fmt)
+    except BaseException:
+        file.close()
+        raise
+    about = {"row_groups": file.metadata.num_row_groups, "rows": file.metadata.num_rows}
+    if geometries:
+        about["crs"] = next(iter(geometries.values()))
+    return Opened(columns, _batches(file, geometries), about, close=file.close)
+
+
+def _checked(file: pq.ParquetFile, fmt: Format) -> tuple[str, ...]:
+    meta, names = file.metadata, file.schema_arrow.names
+    if len(names) > fmt.max_columns:
+        raise InputError(
+            f"the table has {len(names)} columns, more than {fmt.max_columns}",
+            hint="ask for the agreed columns, or raise format.max_columns",
+        )
+    unpacked = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+    if unpacked > fmt.max_uncompressed_mb * 1_000_000:
+        raise InputError(
+            f"the table unpacks to more than {fmt.max_uncompressed_mb} MB",
+            hint="if the file is genuine, raise format.max_uncompressed_mb in the contract",
+        )
+    return unique_columns(names)
+
+
+def _damaged() -> InputError:
+    return InputError(
+        "the Parquet file is damaged, cut short or encrypted", hint="ask the department to send the file again"
+    )
+
+
+def _geometries(schema: pa.Schema, fmt: Format) -> dict[str, str]:
+    """Geometry columns of a GeoParquet file and their systems; WGS 84 when none is named (GeoParquet 1.1)."""
+    try:
+        geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
+        found = {}
+        for name, column in geo.get("columns", {}).items():
+            if str(column.get("encoding", "")).upper() == "WKB":
+                stated = column.get("crs", "EPSG:4326")
+                crs = fmt.crs if fmt.crs != "auto" else stated
+                found[name] = crs if isinstance(crs, str) else json.dumps(crs)
+    except (ValueError, AttributeError) as e:
+        raise InputError("the file's note on its geometry is unreadable", hint="ask for the file again") from e
+    return found
+
+
+def _batches(file: pq.ParquetFile, geometries: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    done = 0
+    try:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            n = batch.num_rows
+            numbers = pa.array(range(done + 1, done + n + 1), pa.int64())
+            done += n
+            yield make_batch(numbers, [_column(c, batch, geometries) for c in range(batch.num_columns)])
+    except (pa.ArrowException, OSError) as e:
+        raise _damaged() from e
+
+
+def _column(place: int, batch: pa.RecordBatch, geometries: dict[str, str]) -> pa.Array:
+    name, column = batch.schema.names[place], batch.column(place)
+    if name in geometries:
+        from ingestion.formats.crs import to_hex
+
+        shapes, broken, _ = to_hex(column, geometries[name])
+        if broken:
+            raise InputError(f"{len(broken)} shapes are unreadable", hint="ask for simple features", column=name)
+        return shapes
+    return as_text(column)
+
+
+def as_text(column: pa.Array) -> pa.Array:
+    """Any Arrow array as text: ISO dates and times, plain decimals, JSON for nested values, hexadecimal bytes."""
+    kind: Any = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.dictionary_decode()
+        kind = column.type
+    if kind in _TEXTUAL:
+        return column.cast(pa.string())
+    if pa.types.is_nested(kind) or pa.types.is_map(kind):
+        values = column.to_pylist()
+        return pa.array([None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in values])
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return pa.array([None if v is None else v.hex() for v in column.to_pylist()], pa.string())
+    if pa.types.is_timestamp(kind):
+        zone = "UTC" if kind.tz else None
+        text = column.cast(pa.timestamp("us", zone), safe=False).cast(pa.string())
+        return pc.replace_substring_regex(text, r"\.000000" if zone else r"( 00:00:00)?\.000000", "")
+    if pa.types.is_floating(kind):
+        return _float_text(column.cast(pa.float64()))
+    return column.cast(pa.string())
+
+
+def _float_text(column: pa.Array) -> pa.Array:
+    """Numbers as text; whole ones without exponent (telephone numbers stand in such columns), NaN is no value."""
+    whole = pc.and_(pc.equal(column, pc.trunc(column)), pc.less(pc.abs(column), float(2**53)))
+    integers = pc.if_else(whole, column, 0.0).cast(pa.int64()).cast(pa.string())
+    return pc.if_else(
+        pc.is_nan(column), pa.scalar(None, pa.string()), pc.if_else(whole, integers, column.cast(pa.string()))
+    )
