@@ -69,10 +69,32 @@ def digits(text: str) -> str:
     return f"nullif(regexp_replace({half_width(text)}, '[^0-9]', '', 'g'), '')"
 
 
+def excel_date(text: str) -> str:
+    """A date, or the number of days since 1899-12-30 that Excel shows where a cell lost its date format.
+
+    Only numbers of 1949 to 2119 (18000-80000) are taken for dates. Workbooks of the 1904 calendar
+    differ by 1462 days, which no number tells: there, take ``excel_date_1904``.
+    """
+    return _serial(text, "1899-12-30")
+
+
+def excel_date_1904(text: str) -> str:
+    """As ``excel_date``, counted from 1904-01-01 (workbooks made by Excel for Mac before 2011)."""
+    return _serial(text, "1904-01-01")
+
+
+def _serial(text: str, first: str) -> str:
+    days = f"TRY_CAST({text} AS DOUBLE)"
+    moment = f"TIMESTAMP '{first}' + to_microseconds(CAST(round({days} * 86400) AS BIGINT) * 1000000)"
+    return f"CASE WHEN {days} BETWEEN 18000 AND 80000 THEN CAST({moment} AS VARCHAR) ELSE {text} END"
+
+
 PARSERS: dict[str, Callable[[str], str]] = {
     "capital_amount_10k": capital_amount_10k,
     "capital_currency": capital_currency,
     "digits": digits,
+    "excel_date": excel_date,
+    "excel_date_1904": excel_date_1904,
     "number_cn": number_cn,
     "percent": percent,
 }

@@ -179,6 +179,7 @@ def _stage(
     try:
         with _registered(con, opened, plan, settings, catalog):
             plan.create(con)
+        about |= opened.about  # what only the last record told
         late = sorted(n for n in opened.late_columns if normalise(n) not in wanted.names() | wanted.ignore)
         if late and freeze:
             raise drift_error([], late)

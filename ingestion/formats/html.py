@@ -13,7 +13,9 @@ from catalog.model import Format
 from ingestion.formats.text import Utf8Reader, detect_encoding, resolve_encoding
 
 MAX_BYTES = 256 << 20
-MAX_CELLS = 20_000_000
+MAX_CELLS = 5_000_000
+MAX_SPAN = 100_000
+"""Cells that one may cover."""
 _CHARSET = re.compile(rb"""charset\s*=\s*["']?([A-Za-z0-9_-]+)""", re.IGNORECASE)
 
 
@@ -98,7 +100,7 @@ class _Tables(HTMLParser):
             spans = [min(max(1, int(m.group())), 1000) if (m := re.match(r"\d+", given.get(k) or "")) else 1
                      for k in ("rowspan", "colspan")]  # fmt: skip
             self._cells += spans[0] * spans[1]
-            if self._cells > MAX_CELLS:
+            if self._cells > MAX_CELLS or spans[0] * spans[1] > MAX_SPAN:
                 raise InputError("the table spans too many cells to hold", hint="ask for CSV")
             table.new_cell(*spans)
         elif tag == "br":

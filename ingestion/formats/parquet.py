@@ -80,12 +80,16 @@ def _geometries(schema: pa.Schema, fmt: Format) -> dict[str, str]:
 
 def _batches(file: pq.ParquetFile, geometries: dict[str, str]) -> Iterator[pa.RecordBatch]:
     done = 0
+    for batch in _whole(file.iter_batches(batch_size=BATCH_ROWS)):
+        n = batch.num_rows
+        numbers = pa.array(range(done + 1, done + n + 1), pa.int64())
+        done += n
+        yield make_batch(numbers, [_column(c, batch, geometries) for c in range(batch.num_columns)])
+
+
+def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     try:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            n = batch.num_rows
-            numbers = pa.array(range(done + 1, done + n + 1), pa.int64())
-            done += n
-            yield make_batch(numbers, [_column(c, batch, geometries) for c in range(batch.num_columns)])
+        yield from batches
     except (pa.ArrowException, OSError) as e:
         raise _damaged() from e
 
@@ -112,7 +116,8 @@ def as_text(column: pa.Array) -> pa.Array:
         return column.cast(pa.string())
     if pa.types.is_nested(kind) or pa.types.is_map(kind):
         values = column.to_pylist()
-        return pa.array([None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in values])
+        texts = [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in values]
+        return pa.array(texts, pa.string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return pa.array([None if v is None else v.hex() for v in column.to_pylist()], pa.string())
     if pa.types.is_timestamp(kind):
