@@ -183,6 +183,8 @@ def _asked_in_full() -> bool:
 
 
 def _report(result: Any) -> None:
+    for verdict in result.verdicts:
+        log.info("gate %s %s %s", verdict.suite, verdict.verdict, verdict.reason)
     for model in result.models:
         log.info("%s %s %s rows=%s %s", model.kind, model.name, model.status, model.rows, model.message)
     if not result.ok:
@@ -273,12 +275,13 @@ def freshness() -> dict[str, int]:
 
 
 def data_docs() -> int:
-    """Check the feed tables as they stand and rebuild the offline quality report; feeds checked."""
-    from warehouse.check import check_feeds
+    """Check feed tables, libraries and marts as they stand and rebuild the offline quality report; tables checked."""
+    from warehouse.check import check_feeds, check_tables
 
     settings, catalog = _both()
+    now = datetime.now(UTC)
     with _faults():
-        return len(check_feeds(settings, catalog, None, now=datetime.now(UTC)))
+        return len(check_feeds(settings, catalog, None, now=now)) + len(check_tables(settings, catalog, None, now=now))
 
 
 def scorecard() -> dict[str, Any]:

@@ -110,7 +110,7 @@ def run_all(
         with open_driver(settings) as driver:
             _feeds(driver, catalog, summary, progress)
             _layers(driver, settings, catalog, layers, summary, progress)
-        if any(line.files for line in summary.feeds):
+        if any(line.files for line in summary.feeds) or summary.tables or summary.releases or summary.failures:
             from quality.data_docs import build_docs
 
             progress.begin("质量报告")

@@ -35,13 +35,18 @@ class GroupFinding(NamedTuple):
 
 def examine(con: duckdb.DuckDBPyConnection, relation: str, spec: Anonymity) -> GroupFinding:
     """The groups of ``relation`` against ``spec``; a group whose count is empty or nought holds nobody."""
-    row = con.execute(
+    row = con.execute(groups_sql(relation, spec)).fetchone()
+    assert row is not None
+    return GroupFinding(*row)
+
+
+def groups_sql(relation: str, spec: Anonymity) -> str:
+    """The statement whose one row is a `GroupFinding`."""
+    return (
         f"SELECT count(*), min(persons), count(*) FILTER (persons < {spec.k}), count(*) FILTER (variety < {spec.l}) "  # noqa: S608
         f"FROM (SELECT {_persons(spec)} AS persons, {_variety(spec)} AS variety FROM {relation} "
         f"GROUP BY {_quasi(spec)}) WHERE persons > 0"
-    ).fetchone()
-    assert row is not None
-    return GroupFinding(*row)
+    )
 
 
 def suppress_condition(spec: Anonymity) -> str:

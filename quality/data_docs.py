@@ -74,18 +74,54 @@ def keep(
         document: Great Expectations' validation result.
         labels: column to its Chinese name.
     """
-    failed = [r for r in gate.results if not r.success]
-    content = {
-        "feed": feed.id,
-        "title": feed.title,
-        "receipt": batch.receipt,
-        "verdict": gate.verdict,
-        "reason": gate.reason,
-        "checked_at": f"{now.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m-%d %H:%M:%S}",
+    counts = {
         "rows_found": batch.rows_found,
         "rows_accepted": batch.rows_accepted,
         "rows_quarantined": batch.rows_quarantined,
         "rows_skipped": batch.rows_skipped,
+    }
+    return _keep(folder, (feed.id, feed.title, batch.receipt), gate, counts, document, now, labels)
+
+
+def keep_suite(
+    folder: Path,
+    name: str,
+    title: str,
+    receipt: str,
+    gate: GateResult,
+    document: Any,
+    now: datetime,
+    labels: Mapping[str, str],
+) -> Path:
+    """Store the result of a suite of a table or release, as `keep` does for a batch of a feed.
+
+    Args:
+        name: of the suite, ``library:schema.table``.
+    """
+    accepted = 0 if gate.verdict == "stopped" else gate.rows
+    counts = {"rows_found": gate.rows, "rows_accepted": accepted, "rows_quarantined": 0, "rows_skipped": 0}
+    return _keep(folder, (name, title, receipt), gate, counts, document, now, labels)
+
+
+def _keep(
+    folder: Path,
+    who: tuple[str, str, str],
+    gate: GateResult,
+    counts: Mapping[str, int],
+    document: Any,
+    now: datetime,
+    labels: Mapping[str, str],
+) -> Path:
+    name, title, receipt = who
+    failed = [r for r in gate.results if not r.success]
+    content = {
+        "feed": name,
+        "title": title,
+        "receipt": receipt,
+        "verdict": gate.verdict,
+        "reason": gate.reason,
+        "checked_at": f"{now.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m-%d %H:%M:%S}",
+        **counts,
         "rules": len(gate.results),
         "failures": len(failed),
         "failed": [
@@ -95,7 +131,7 @@ def keep(
         "labels": dict(labels),
         "document": _without_error_texts(document.to_json_dict()),
     }
-    target = folder / RESULTS / feed.id / f"{_file_name(batch.receipt)}.json"
+    target = folder / RESULTS / _file_name(name) / f"{_file_name(receipt)}.json"
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write(target, json.dumps(content, ensure_ascii=False, default=str))
     return target

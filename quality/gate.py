@@ -138,7 +138,7 @@ def run_gate(
     finally:
         con.close()
     results = tuple(_judge(rule, answers.get(rule.code), findings.get(rule.code), batch, now) for rule in rules)
-    verdict, reason = _verdict(results)
+    verdict, reason = verdict_of(results)
     gate = GateResult(verdict=verdict, results=results, reason=reason, rows=batch.rows_accepted)
     if docs_dir is not None:
         from quality.data_docs import keep
@@ -235,14 +235,7 @@ def _judge(
     )
     broken = _broken(answer, finding)
     if broken is not None:
-        return replace(
-            base,
-            success=False,
-            severity="stop",
-            party="platform",
-            exception=broken,
-            message=_PLATFORM_FAULT.format(kind=broken),
-        )
+        return platform_fault(base, broken)
     assert answer is not None
     if isinstance(finding, Finding):
         message = finding.message if finding.success else f"{rule.message_zh}：{finding.message}"
@@ -284,7 +277,20 @@ def _judge_rows(base: CheckResult, rule: CompiledRule, answer: Answer, batch: Ba
     return replace(base, success=failing == 0, evaluated=batch.rows_found, unexpected=failing, share=share)
 
 
-def _verdict(results: Sequence[CheckResult]) -> tuple[Verdict, str]:
+def platform_fault(base: CheckResult, broken: str) -> CheckResult:
+    """``base`` as the answer of a check that broke: it stops, and nobody but the platform is to blame."""
+    return replace(
+        base,
+        success=False,
+        severity="stop",
+        party="platform",
+        exception=broken,
+        message=_PLATFORM_FAULT.format(kind=broken),
+    )
+
+
+def verdict_of(results: Sequence[CheckResult]) -> tuple[Verdict, str]:
+    """The verdict of all results of a suite and, unless it passed, why."""
     stopped = [r for r in results if not r.success and r.severity == "stop"]
     if stopped:
         return "stopped", "；".join(f"{r.code}：{r.message}" for r in stopped)

@@ -7,10 +7,11 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalog.errors import ContractError
 
@@ -41,12 +42,26 @@ class Stated:
 
 @dataclass(frozen=True)
 class Answer:
-    """What Great Expectations found. ``exception``: an error inside the expectation; then ``success`` is no answer."""
+    """What Great Expectations found. ``exception``: an error inside the expectation; then ``success`` is no answer.
+
+    Attributes:
+        observed: the number the expectation is about; ``details``: numbers besides, by column, kind or category.
+    """
 
     success: bool
     evaluated: int | None
     unexpected: int | None
     exception: str | None
+    observed: float | None = None
+    details: dict[str, float] = field(default_factory=dict)
+
+
+class Suite(NamedTuple):
+    """A suite to be asked about a table or view of the connection's main schema."""
+
+    table: str
+    name: str
+    stated: Sequence[Stated]
 
 
 @lru_cache(maxsize=1)
@@ -59,7 +74,8 @@ def great_expectations() -> ModuleType:
         warnings.simplefilter("ignore")
         import great_expectations as gx
 
-        import quality.gx_expectations  # noqa: F401 - defining an expectation registers it
+        import quality.gx_expectations
+        import quality.gx_table_expectations  # noqa: F401 - defining an expectation registers it
     return gx
 
 
@@ -77,26 +93,40 @@ def run_suite(
     Raises:
         ContractError: an expectation type does not exist: the contract was compiled for another version.
     """
+    return run_suites(con, [Suite(table, name, stated)])[0]
+
+
+def run_suites(con: duckdb.DuckDBPyConnection, suites: Sequence[Suite]) -> list[tuple[dict[str, Answer], Any]]:
+    """Check several tables in one context of Great Expectations; see `run_suite`.
+
+    Raises:
+        ContractError: an expectation type does not exist.
+    """
     from quality.gx_dialect import lend
 
     gx = great_expectations()
+    from great_expectations.core.run_identifier import RunIdentifier
+
+    answered = []
     with _one_at_a_time, warnings.catch_warnings(), lend(con) as url:
         # it warns that "postgresql" has a datasource of its own; ours is DuckDB underneath
         warnings.simplefilter("ignore")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         source = context.data_sources.add_sql(name="duckdb", connection_string=url)
-        batch = source.add_table_asset(name=name, table_name=table).add_batch_definition_whole_table("all")
-        suite = context.suites.add(gx.ExpectationSuite(name=name))
-        suite.expectations = [_build(s) for s in stated]
-        suite.save()
-        definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-        # counts only: with an empty list of examples no statement fetches a value
-        found = definition.run(result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
-    answers = {}
-    for result in found.results:
-        answers[result.expectation_config.meta["rule"]] = _answer(result)
-    return answers, found
+        for table, name, stated in suites:
+            batch = (
+                source.add_table_asset(name=name, table_name=table).add_batch_definition_whole_table("all").get_batch()
+            )
+            suite = gx.ExpectationSuite(name=name, expectations=[_build(s) for s in stated])
+            # counts only: with an empty list of examples no statement fetches a value
+            found = batch.validate(suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
+            # as a validation definition would note; those are kept in stores, written out at every step
+            run = RunIdentifier(run_time=datetime.now(UTC))
+            found.meta.update(run_id=run, validation_time=run.run_time)
+            answers = {r.expectation_config.meta["rule"]: _answer(r) for r in found.results}
+            answered.append((answers, found))
+    return answered
 
 
 def _build(stated: Stated) -> Any:
@@ -129,7 +159,13 @@ def _answer(result: Any) -> Answer:
         evaluated=found.get("element_count"),
         unexpected=found.get("unexpected_count"),
         exception=exception,
+        observed=_number(found.get("observed_value")),
+        details=found.get("details") or {},
     )
+
+
+def _number(observed: Any) -> float | None:
+    return float(observed) if isinstance(observed, int | float) else None
 
 
 def _exception(info: Any) -> str | None:

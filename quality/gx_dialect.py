@@ -131,6 +131,11 @@ class _Borrowed:
 _lent: dict[str, duckdb.DuckDBPyConnection] = {}
 
 
+def lent_to(engine: Any) -> duckdb.DuckDBPyConnection:
+    """A cursor of the connection that ``engine``, made by Great Expectations, was lent."""
+    return _lent[engine.url.database].cursor()
+
+
 @contextmanager
 def lend(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """A connection URL that means ``con``, an open DuckDB connection of this process, for as long as the block lasts.

@@ -12,13 +12,41 @@ from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict
 
+from catalog.errors import UnknownName
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.gate import GateResult, run_gate
 from quality.rules import BatchStats, compile_rules
 from warehouse import duck
+from warehouse.checkpoints import SuiteVerdict, check_built
 from warehouse.delta import append_rows, exists
+
+
+def check_tables(
+    settings: Settings, catalog: Catalog, tables: list[str] | None = None, *, now: datetime
+) -> list[SuiteVerdict]:
+    """Check the named library tables and marts (``schema.table``), or all that are there.
+
+    Raises:
+        UnknownName: one of ``tables`` is no library table or mart, or was not built yet.
+    """
+    from quality.table_models import read_models
+    from warehouse.tables import resolve
+
+    models = read_models()
+    for name in tables or ():
+        resolve(settings, name)
+        if name not in models:
+            raise UnknownName(
+                f"{name} is no library table or mart", hint="feed tables are checked by their feed's id", table=name
+            )
+    found = check_built(settings, catalog, tables, receipt=f"check-{now:%Y%m%dT%H%M%SZ}", now=now)
+    if found:
+        from quality.data_docs import build_docs
+
+        build_docs(settings)
+    return found
 
 
 class FeedCheck(BaseModel):

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from catalog.errors import Busy, LakehouseError, UnknownName
+from catalog.errors import Busy, GateStopped, LakehouseError, UnknownName
 from catalog.settings import Settings
+from warehouse.checkpoints import SuiteVerdict
 from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
+from warehouse.dbt_phases import LayerGate, Phase, blocked_by, not_built, plan, without
 from warehouse.dbt_report import scrub, write_run_log
 from warehouse.tables import table_lock
 
@@ -75,7 +77,7 @@ class ModelResult(BaseModel):
         name: ``schema.table`` of a model or seed, otherwise the test's name.
         node: dbt's unique id; ``file``: its file in the project.
         kind: ``model``, ``seed``, ``test`` or ``unit_test``.
-        status: ``success``, ``pass``, ``warn``, ``fail``, ``error`` or ``skipped``.
+        status: ``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``, or ``stopped`` by the layer's gate.
         rows: rows written to Delta; None for views and tests. ``failures``: failing rows of a test.
         message: the cause when it did not go well, without raw values.
     """
@@ -100,9 +102,11 @@ class ModelResult(BaseModel):
 
 
 class BuildResult(BaseModel):
-    """All nodes of a build; ``ok`` when none failed and none was skipped because of one that did.
+    """All nodes of a build; ``ok`` when none failed, none was stopped, and none was skipped because of one that was.
 
-    ``build_id`` is dbt's invocation id, which stands in every Delta commit of the build too.
+    Attributes:
+        build_id: dbt's invocation id of the first step, which stands in every Delta commit of that step too.
+        verdicts: what the layers' gates said of each table.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -112,15 +116,27 @@ class BuildResult(BaseModel):
     seconds: float
     models: list[ModelResult]
     ok: bool
+    verdicts: list[SuiteVerdict] = []
 
     @property
     def failed(self) -> list[ModelResult]:
-        return [m for m in self.models if m.status in ("error", "fail")]
+        return [m for m in self.models if m.status in ("error", "fail", "stopped")]
+
+    @property
+    def stopped(self) -> list[SuiteVerdict]:
+        """Tables whose gate stopped the build."""
+        return [v for v in self.verdicts if v.verdict == "stopped"]
 
     def raise_for_failure(self) -> None:
-        """Raise BuildFailed with the first node that failed, and how many more there are."""
+        """Raise GateStopped, or BuildFailed with the first node that failed, and how many more there are."""
         if self.ok:
             return
+        if self.stopped:
+            raise GateStopped(
+                "；".join(f"{v.name}：{v.reason}" for v in self.stopped),
+                hint="readers keep the tables of before; correct the model or its inputs, then build again",
+                table=self.stopped[0].name,
+            )
         first = (self.failed or [m for m in self.models if not m.ok])[0]
         more = len(self.failed) - 1
         raise BuildFailed(
@@ -145,10 +161,12 @@ def build(
     project: Path = PROJECT,
     wait: float = WAIT_SECONDS,
 ) -> BuildResult:
-    """Build models in dependency order, each followed by its data tests.
+    """Build models in dependency order, each followed by its data tests, each layer by its gate.
 
     Seeds and views that what is selected reads, and that are not in the build database or changed since, are
-    built with it. What happened is added to ``platform.builds``.
+    built with it. Libraries are checked before marts are built from them: a table that a stop rule fails is put back
+    to what it was, and nothing further is built. What happened is added to ``platform.builds`` and
+    ``platform.validations``.
 
     Args:
         select, exclude: dbt selectors (``tag:library``, ``population__residents+`` …); None selects all.
@@ -162,35 +180,82 @@ def build(
         UnknownName: nothing is selected.
         BuildFailed: the project cannot be parsed. A node that fails does not raise: see the result.
         GradeRefused: a model has no grade, or would lower one silently; nothing was built.
+        ContractError: a model declares a table rule that cannot be compiled; nothing was built.
     """
     started = datetime.now(UTC)
     with _session(settings, threads=threads, now=now or started, wait=wait):
         manifest = _parse(settings, project)
+        gate = LayerGate(settings, project, receipt=f"build-{started:%Y%m%dT%H%M%S%fZ}", now=started)
         chosen, listed = list(select or ()), None
         if chosen:
             listed = _listed(settings, project, manifest, chosen, list(exclude or ()))
             chosen += missing_ancestors(settings, manifest, listed, database(settings))
         _hold_to_grades(settings, project, manifest, listed, full_refresh, started.date())
-        listener = _Listener(manifest, on_event)
-        args = ["build", *_selectors(chosen, exclude or ()), "--threads", str(threads)]
-        args += ["--full-refresh"] if full_refresh else []
-        args += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
-        outcome = _dbt(args, settings, project, manifest=manifest, listener=listener)
-        if outcome.result is None:
-            raise _failure(outcome.exception, "dbt could not run")
-        models = [_result(node, manifest) for node in outcome.result.results]
-        remember_loaded(settings, manifest, [m.node for m in models if m.status == "success"])
-        (_target(settings) / "run_results.json").unlink(missing_ok=True)  # it repeats messages with raw values
-    result = BuildResult(
-        build_id=listener.invocation_id,
+        more = ["--threads", str(threads), *(["--full-refresh"] if full_refresh else [])]
+        more += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
+        run = _Run(settings, project, manifest, gate, started, on_event)
+        for phase in plan(manifest, chosen, exclude or (), listed):
+            run.step(phase, more)
+    return BuildResult(
+        build_id=run.build_ids[0] if run.build_ids else "",
         started_at=started,
         seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
-        models=models,
-        ok=bool(outcome.success) and all(m.ok for m in models),
+        models=run.models,
+        ok=run.succeeded and all(m.ok for m in run.models),
+        verdicts=run.verdicts,
     )
-    with table_lock(settings, "platform.builds"):
-        write_run_log(settings, result.build_id, result.started_at, [m.model_dump() for m in models])
-    return result
+
+
+class _Run:
+    """The steps of one build, each built, checked and logged before the next."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        project: Path,
+        manifest: Any,
+        gate: LayerGate,
+        started: datetime,
+        on_event: Callable[[BuildEvent], None] | None,
+    ) -> None:
+        self._settings, self._project, self._manifest = settings, project, manifest
+        self._gate, self._started, self._on_event = gate, started, on_event
+        self.models: list[ModelResult] = []
+        self.verdicts: list[SuiteVerdict] = []
+        self.build_ids: list[str] = []
+        self.succeeded = True
+
+    def step(self, phase: Phase, more: Sequence[str]) -> None:
+        """Build and check ``phase``, without what reads a model that failed; nothing after a gate that stopped.
+
+        Args:
+            more: arguments of ``dbt build`` besides the selection.
+        """
+        manifest = self._manifest
+        if any(v.verdict == "stopped" for v in self.verdicts):
+            nodes = [m.node for m in describe(manifest) if m.name in phase.models]
+            self.models += not_built(manifest, nodes, ModelResult, "上一层被质量闸门拦下")
+            return
+        phase, skipped = without(phase, manifest, blocked_by(manifest, self.models))
+        self.models += not_built(manifest, skipped, ModelResult, "所读的表未建成")
+        if skipped and not phase.models:
+            return
+        self._gate.begin(phase)
+        listener = _Listener(manifest, self._on_event)
+        args = ["build", *_selectors(phase.select, phase.exclude), *more]
+        outcome = _dbt(args, self._settings, self._project, manifest=manifest, listener=listener)
+        if outcome.result is None:
+            raise _failure(outcome.exception, "dbt could not run")
+        built = [_result(node, manifest) for node in outcome.result.results]
+        remember_loaded(self._settings, manifest, [m.node for m in built if m.status == "success"])
+        (_target(self._settings) / "run_results.json").unlink(missing_ok=True)  # it repeats messages with raw values
+        built, verdicts = self._gate.end(built, manifest)
+        self.models += built
+        self.verdicts += verdicts
+        self.build_ids.append(listener.invocation_id)
+        self.succeeded = self.succeeded and bool(outcome.success)
+        with table_lock(self._settings, "platform.builds"):
+            write_run_log(self._settings, listener.invocation_id, self._started, [m.model_dump() for m in built])
 
 
 def grade_report(

@@ -168,6 +168,10 @@ def build(
         note(str(event))
 
     result = dbt_build(settings, select=select or None, full_refresh=full_refresh, on_event=None if as_json else show)
+    if result.verdicts:
+        from quality.data_docs import build_docs
+
+        build_docs(settings)
     if as_json:
         print_json(result)
     else:
@@ -180,30 +184,51 @@ def build(
                 if m.kind != "test" or m.status != "pass"
             ],
         )
-    leave(0 if result.ok else 1)
+        _show_verdicts(result.verdicts, settings)
+    leave(4 if result.stopped else 0 if result.ok else 1)
+
+
+def _show_verdicts(verdicts: list[Any], settings: Any) -> None:
+    """What the suites of libraries, marts or releases said."""
+    from lakehouse.present import print_table
+
+    if verdicts:
+        print_table(
+            "质量闸门 · gates",
+            ("table", "verdict", "rules", "failed", "rows", "reason"),
+            [(v.suite, v.verdict, v.rules, v.failed, v.rows, v.reason) for v in verdicts],
+            caption=f"Data Docs: {settings.home / 'data_docs' / 'index.html'}",
+        )
 
 
 def check(
-    feed_id: Annotated[
-        str | None, typer.Argument(metavar="[FEED]", help="One feed; default all that have data.")
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[FEED|TABLE]", help="One feed, library table or mart; default all that have data."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the contracts' Great Expectations suites over the feed tables as they stand now."""
+    """Run the Great Expectations suites over feed tables, libraries and marts as they stand now."""
     from lakehouse.present import print_json, print_table
-    from warehouse.check import check_feeds
+    from warehouse.check import check_feeds, check_tables
 
     settings, catalog = both()
-    results = check_feeds(settings, catalog, [feed_id] if feed_id else None, now=utc_now())
+    now = utc_now()
+    is_table = bool(name) and "." in str(name)
+    feeds = [] if is_table else check_feeds(settings, catalog, [str(name)] if name else None, now=now)
+    tables = check_tables(settings, catalog, [str(name)] if name else None, now=now) if is_table or not name else []
+    results: list[Any] = [*feeds, *tables]
     if as_json:
         print_json(results)
     else:
-        print_table(
-            "quality check",
-            ("feed", "verdict", "rules", "failed", "rows", "worst"),
-            [(r.feed, r.verdict, r.rules, r.failed, r.rows, r.worst) for r in results],
-            caption=f"Data Docs: {settings.home / 'data_docs' / 'index.html'}",
-        )
+        if feeds:
+            print_table(
+                "quality check",
+                ("feed", "verdict", "rules", "failed", "rows", "worst"),
+                [(r.feed, r.verdict, r.rules, r.failed, r.rows, r.worst) for r in feeds],
+                caption=f"Data Docs: {settings.home / 'data_docs' / 'index.html'}",
+            )
+        _show_verdicts(tables, settings)
     leave(4 if any(r.verdict == "stopped" for r in results) else 0)
 
 

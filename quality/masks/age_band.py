@@ -36,6 +36,10 @@ def expression(expr: str, params: Params) -> str:
     )
 
 
+def holds(expr: str, params: Params) -> str:
+    return f"regexp_full_match({expr}, '[0-9]{{1,3}}-[0-9]{{1,3}}') OR {expr} = '{params.top}+'"
+
+
 MASK = Mask(
     name="age_band",
     title="年龄分组",
@@ -45,6 +49,7 @@ MASK = Mask(
     params=Params,
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture(37, "35-39", "five years"),
         MaskFixture(0, "0-4", "the youngest"),

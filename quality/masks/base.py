@@ -40,6 +40,8 @@ class Mask:
         expression: (DuckDB expression, params) to the masked DuckDB expression; NULL stays NULL.
         keyed: needs the pseudonym key registered on the connection (`quality.pseudonym.PseudonymKey.register`).
         takes: the kind of value it is for; a number or a date is given to it as such.
+        holds: (DuckDB text expression, params) to the condition that every masked value satisfies; without it a
+            masked value is one that masking again leaves as it is.
         keeps: what can still be told from the masked value, in Chinese.
     """
 
@@ -53,6 +55,7 @@ class Mask:
     params: type[MaskParams] = MaskParams
     keyed: bool = False
     takes: Literal["text", "date", "number"] = "text"
+    holds: Callable[[str, Any], str] | None = None
 
     def checked(self, params: Mapping[str, Any] | None = None) -> MaskParams:
         """``params`` as this mask's own; ContractError names the parameter and those it knows."""
@@ -72,6 +75,12 @@ class Mask:
             expr: a quoted column, or an expression over validated columns; VARCHAR unless the mask says otherwise.
         """
         return self.expression(f"({expr})", self.checked(params))
+
+    def holds_sql(self, column: str, params: Mapping[str, Any] | None = None) -> str:
+        """A DuckDB condition, never NULL: the released value of ``column`` (quoted) can have come out of this mask."""
+        text, checked = f"({column}::VARCHAR)", self.checked(params)
+        condition = self.holds(text, checked) if self.holds else f"{self.expression(text, checked)} = {text}"
+        return f"({column} IS NULL OR coalesce({condition}, false))"
 
     def apply(self, value: Value, params: Mapping[str, Any] | None = None) -> Value:
         """The masked value, in Python."""

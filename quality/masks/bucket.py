@@ -32,6 +32,12 @@ def expression(expr: str, params: Params) -> str:
     return f"CASE WHEN {expr} IS NULL OR NOT isfinite({number}) THEN NULL {top}ELSE {low} END"
 
 
+def holds(expr: str, params: Params) -> str:
+    number = f"try_cast({expr} AS DOUBLE)"
+    top = f" OR {number} = {params.top}" if params.top is not None else ""
+    return f"{number} % {params.width} = 0{top}"
+
+
 MASK = Mask(
     name="bucket",
     title="数值分档",
@@ -41,6 +47,7 @@ MASK = Mask(
     params=Params,
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture(8730, 8000.0, "down to the thousand"),
         MaskFixture(-1, -1000.0, "down, not towards nought"),

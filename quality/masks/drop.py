@@ -13,6 +13,10 @@ def expression(expr: str, params: MaskParams) -> str:
     return "CAST(NULL AS VARCHAR)"
 
 
+def holds(expr: str, params: MaskParams) -> str:
+    return "false"  # no value but NULL may be there
+
+
 MASK = Mask(
     name="drop",
     title="清空",
@@ -20,6 +24,7 @@ MASK = Mask(
     keeps="无",
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture("张三", None, "everything goes"),
         MaskFixture(None, None, "nothing"),

@@ -27,6 +27,11 @@ def expression(expr: str, params: Params) -> str:
     return f"CASE WHEN regexp_full_match({code}, '{_CODE.pattern}') THEN left({code}, {_DIGITS[params.to]}) END"
 
 
+def holds(expr: str, params: Params) -> str:
+    form = "[0-9]{6}(?:[0-9]{3})?" if params.to == "street" else "[0-9]{6}"
+    return f"regexp_full_match({expr}, '{form}')"
+
+
 MASK = Mask(
     name="generalise_area",
     title="区划概括到街道或区",
@@ -35,6 +40,7 @@ MASK = Mask(
     params=Params,
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture("110102007001", "110102007", "a community becomes its street"),
         MaskFixture("110102007001", "110102", "or its district", {"to": "district"}),

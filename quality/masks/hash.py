@@ -45,6 +45,10 @@ def _hmac(text: str) -> str:
     return hmac.digest(FIXTURE_KEY, text.encode(), "sha256").hex()
 
 
+def holds(expr: str, params: Params) -> str:
+    return f"regexp_full_match({expr}, '{'[0-9a-f]+:' if params.with_key_id else ''}[0-9a-f]{{64}}')"
+
+
 MASK = Mask(
     name="hash",
     title="加密假名",
@@ -54,6 +58,7 @@ MASK = Mask(
     params=Params,
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture("13801234567", _hmac("13801234567"), "RFC 2104"),
         MaskFixture(" 13801234567 ", _hmac("13801234567"), "blanks around do not matter"),

@@ -42,6 +42,11 @@ def expression(expr: str, params: Params) -> str:
     return f"({number} + trunc((2 * {drawn} - 1) * {params.spread!r} * {scale}) / {scale})"
 
 
+def holds(expr: str, params: Params) -> str:
+    # the exact number is not known here: what can be seen is that it has no more decimals than were promised
+    return f"abs(round(try_cast({expr} AS DOUBLE), {params.digits}) - try_cast({expr} AS DOUBLE)) < 1e-9"
+
+
 MASK = Mask(
     name="noise",
     title="有界扰动",
@@ -52,6 +57,7 @@ MASK = Mask(
     params=Params,
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture(100, 95.07, "this key shifts 100 so", {"spread": 10.0, "digits": 2}),
         MaskFixture(100, 96.0, "whole numbers stay whole", {"spread": 10.0}),

@@ -21,6 +21,10 @@ def expression(expr: str, params: MaskParams) -> str:
     return f"(regexp_extract({expr}, '^{_FORM}') || '***')"
 
 
+def holds(expr: str, params: MaskParams) -> str:
+    return f"{expr} = regexp_extract(left({expr}, length({expr}) - 3), '^{_FORM}') || '***'"
+
+
 MASK = Mask(
     name="partial_address",
     title="地址隐去门牌号以下",
@@ -28,6 +32,7 @@ MASK = Mask(
     keeps="到街、路、胡同一级",
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture("北京市西城区西交民巷12号院3号楼2单元501室", "北京市西城区西交民巷***", "from the number on"),
         MaskFixture("西城区甲7号院", "西城区***", "a heavenly stem numbers houses too"),

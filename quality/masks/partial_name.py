@@ -25,6 +25,10 @@ def expression(expr: str, params: MaskParams) -> str:
     return f"(left({expr},{kept}) || repeat('*', greatest(1, length({expr})-{kept})))"
 
 
+def holds(expr: str, params: MaskParams) -> str:
+    return f"{expression(expr, params)} = {expr} OR {expr} = '*'"
+
+
 MASK = Mask(
     name="partial_name",
     title="姓名只留姓",
@@ -32,6 +36,7 @@ MASK = Mask(
     keeps="姓氏和字数",
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture("张三", "张*", "two characters"),
         MaskFixture("欧阳修远", "欧阳**", "a surname of two characters"),

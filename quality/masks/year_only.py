@@ -24,6 +24,10 @@ def expression(expr: str, params: Params) -> str:
     return year if params.bucket == 1 else f"({year} - {year} % {params.bucket})"
 
 
+def holds(expr: str, params: Params) -> str:
+    return f"regexp_full_match({expr}, '[0-9]{{1,4}}') AND try_cast({expr} AS BIGINT) % {params.bucket} = 0"
+
+
 MASK = Mask(
     name="year_only",
     title="日期只留年份",
@@ -33,6 +37,7 @@ MASK = Mask(
     params=Params,
     reference=reference,
     expression=expression,
+    holds=holds,
     fixtures=(
         MaskFixture(date(1949, 12, 31), 1949, "the year"),
         MaskFixture(date(1949, 12, 31), 1940, "ten years together", {"bucket": 10}),

@@ -1,0 +1,352 @@
+"""Expectations of libraries, marts and releases, for what Great Expectations has no word for.
+
+Each measures inside DuckDB and gives back counts: ``observed_value`` is the number a rule is about, ``details`` are
+numbers by column, kind or (hashed) category. No value of a row reaches a result. Importing this imports Great
+Expectations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import great_expectations.compatibility.sqlalchemy as gx_sqlalchemy
+from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.metrics.metric_provider import metric_partial, metric_value
+from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.validator.metric_configuration import MetricConfiguration
+
+from quality.gx_dialect import lent_to
+
+sa = gx_sqlalchemy.sqlalchemy
+FLOOR = 1e-4
+"""Share given to a category that has none, so that an index of change stays finite."""
+
+
+class Aggregate(TableMetricProvider):
+    """An aggregate over the table. Great Expectations asks all aggregates of a suite in one statement."""
+
+    metric_name = "table.lakehouse_aggregate"
+    value_keys = ("aggregate",)
+
+    @metric_partial(
+        engine=SqlAlchemyExecutionEngine,
+        partial_fn_type=MetricPartialFunctionTypes.AGGREGATE_FN,
+        domain_type=MetricDomainTypes.TABLE,
+    )
+    def _sqlalchemy(
+        cls,
+        execution_engine: SqlAlchemyExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
+    ) -> Any:
+        return sa.literal_column(f"({metric_value_kwargs['aggregate']})"), metric_domain_kwargs, {}
+
+    @classmethod
+    def _get_evaluation_dependencies(
+        cls, metric: MetricConfiguration, *args: Any, **kwargs: Any
+    ) -> dict[str, MetricConfiguration]:
+        found: dict[str, MetricConfiguration] = super()._get_evaluation_dependencies(metric, *args, **kwargs)
+        if metric.metric_name == cls.metric_name:
+            found["metric_partial_fn"] = MetricConfiguration(
+                metric_name=f"{cls.metric_name}.aggregate_fn",
+                metric_domain_kwargs=metric.metric_domain_kwargs,
+                metric_value_kwargs=metric.metric_value_kwargs,
+            )
+        return found
+
+
+class Statement(TableMetricProvider):
+    """The rows of a statement of its own, which groups or joins."""
+
+    metric_name = "table.lakehouse_statement"
+    value_keys = ("statement",)
+
+    @metric_value(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,
+        execution_engine: SqlAlchemyExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
+    ) -> list[list[Any]]:
+        con = lent_to(execution_engine.engine)
+        return [list(row) for row in con.execute(metric_value_kwargs["statement"]).fetchall()]
+
+
+class Content(TableMetricProvider):
+    """What the scanner finds in a sample of rows: ``[column, kind, hits, grade]``; ``found``: it has looked already."""
+
+    metric_name = "table.lakehouse_content"
+    value_keys = ("relation", "columns", "sample", "found")
+
+    @metric_value(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,
+        execution_engine: SqlAlchemyExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
+    ) -> list[list[Any]]:
+        from quality.content import scan_sample
+
+        if metric_value_kwargs["found"] is not None:
+            return list(metric_value_kwargs["found"])
+        con = lent_to(execution_engine.engine)
+        columns, sample = metric_value_kwargs["columns"], metric_value_kwargs["sample"]
+        return scan_sample(con, metric_value_kwargs["relation"], columns, sample)
+
+
+class _TableExpectation(BatchExpectation):
+    """What all have in common: the columns Data Docs show them under, and how they answer."""
+
+    column: str | None = None
+
+    domain_keys: ClassVar[tuple[str, ...]] = ("batch_id", "row_condition", "condition_parser")
+
+    # Great Expectations makes the configuration anew for every argument it looks up, which was half of a gate's time.
+    def _get_domain_kwargs(self) -> dict[str, Any]:
+        return self._looked_up(self.domain_keys)
+
+    def _get_success_kwargs(self) -> dict[str, Any]:
+        return self._looked_up((*self.success_keys, *self.domain_keys))
+
+    def _looked_up(self, keys: Sequence[str]) -> dict[str, Any]:
+        given = self.configuration.kwargs
+        return {key: given[key] if key in given else self._get_default_value(key) for key in keys}
+
+    def _validate(
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: Any = None,
+    ) -> dict[str, Any]:
+        rows = int(metrics["table.row_count"])
+        success, observed, failing, details = self._judge(metrics, rows)
+        result: dict[str, Any] = {"observed_value": observed, "element_count": rows, "details": details}
+        if failing is not None:
+            result |= {"unexpected_count": failing, "unexpected_percent": 100.0 * failing / rows if rows else 0.0}
+        return {"success": success, "result": result}
+
+    def _judge(
+        self, metrics: Mapping[str, Any], rows: int
+    ) -> tuple[bool, float | None, int | None, Mapping[str, float]]:
+        """Whether it holds, the number observed, failing rows (None where rows do not fail), and numbers besides."""
+        raise NotImplementedError
+
+
+class _NoneFails(_TableExpectation):
+    """An aggregate counts failing rows, and there are none."""
+
+    aggregate: str
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count", "table.lakehouse_aggregate")
+    success_keys: ClassVar[tuple[str, ...]] = ("aggregate",)
+    args_keys: ClassVar[tuple[str, ...]] = ("aggregate",)
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        failing = int(metrics["table.lakehouse_aggregate"] or 0)
+        return failing == 0, failing, failing, {}
+
+
+class ExpectValuesToBeGiven(_NoneFails):
+    """每行都有值。"""
+
+
+class ExpectIdentifiersToBeValid(_NoneFails):
+    """标识号码（公民身份号码、统一社会信用代码等）格式与校验位正确。"""
+
+
+class ExpectValuesToBeInCodeList(_NoneFails):
+    """代码在代码表内。"""
+
+
+class ExpectMaskToBeApplied(_NoneFails):
+    """离开的值都经过了声明的脱敏方法。"""
+
+
+class _StatementExpectation(_TableExpectation):
+    statement: str
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count", "table.lakehouse_statement")
+    success_keys: ClassVar[tuple[str, ...]] = ("statement",)
+    args_keys: ClassVar[tuple[str, ...]] = ("statement",)
+
+
+class _NoRowFound(_StatementExpectation):
+    """A statement counts failing rows, and there are none."""
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        failing = int(metrics["table.lakehouse_statement"][0][0] or 0)
+        return failing == 0, failing, failing, {}
+
+
+class ExpectKeyToBeUnique(_NoRowFound):
+    """主键不重复。"""
+
+
+class ExpectReferencesToExist(_NoRowFound):
+    """引用的主键在被引用的表中存在。"""
+
+
+class _Groups(_StatementExpectation):
+    """The groups of equal quasi-identifiers: groups, persons of the smallest, below k, below l."""
+
+    at: ClassVar[int]
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        groups, smallest, below_k, below_l = metrics["table.lakehouse_statement"][0]
+        failing = int((below_k, below_l)[self.at])
+        return failing == 0, smallest if self.at == 0 else failing, failing, {"groups": groups, "failing": failing}
+
+
+class ExpectGroupsToHaveKPersons(_Groups):
+    """k-匿名：准标识相同的每一组不少于 k 人。"""
+
+    at: ClassVar[int] = 0
+
+
+class ExpectGroupsToHaveLValues(_Groups):
+    """l-多样性：准标识相同的每一组至少有 l 种敏感取值。"""
+
+    at: ClassVar[int] = 1
+
+
+class ExpectNoIdentifierInColumns(_StatementExpectation):
+    """各文本列中没有公民身份号码和手机号码。The statement gives column, kind and cells."""
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        found = {f"{column} {kind}": int(hits) for column, kind, hits in metrics["table.lakehouse_statement"] if hits}
+        return not found, sum(found.values()), sum(found.values()), dict(found)
+
+
+class ExpectNoContentAboveGrade(_TableExpectation):
+    """内容的级别不高于列的级别。``grades``: column to its grade; ``kinds``: what is looked for, empty for all."""
+
+    relation: str
+    columns: list[str]
+    sample: int
+    grades: dict[str, int]
+    kinds: list[str] = []  # noqa: RUF012 - a pydantic default
+    but: list[str] = []  # noqa: RUF012 - a pydantic default
+    found: list[Any] | None = None
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count", "table.lakehouse_content")
+    success_keys: ClassVar[tuple[str, ...]] = ("relation", "columns", "sample", "grades", "kinds", "but", "found")
+    args_keys: ClassVar[tuple[str, ...]] = ("columns", "sample")
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        found = {
+            f"{column} {kind}": int(hits)
+            for column, kind, hits, grade in metrics["table.lakehouse_content"]
+            if grade > self.grades[column] and kind not in self.but and (not self.kinds or kind in self.kinds)
+        }
+        return not found, sum(found.values()), sum(found.values()), dict(found)
+
+
+class ExpectDistributionNotToShift(_StatementExpectation):
+    """分布与历史相比没有明显变化。
+
+    ``history``: earlier builds, category to share; ``method``: ``psi`` (population stability index, 总体稳定性指数) or
+    ``tv`` (total variation); ``limit``: from it on it has shifted. The statement gives category and rows.
+    """
+
+    history: list[dict[str, float]] = []  # noqa: RUF012 - a pydantic default
+    method: str = "psi"
+    limit: float
+    min_rows: int = 100
+
+    success_keys: ClassVar[tuple[str, ...]] = ("statement", "history", "method", "limit", "min_rows")
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        shares = {str(c): n / rows for c, n in metrics["table.lakehouse_statement"]} if rows else {}
+        if not self.history or rows < self.min_rows:
+            return True, None, None, shares
+        shift = distance(shares, mean_shares(self.history), self.method)
+        return shift < self.limit, round(shift, 4), None, shares
+
+
+class ExpectNumberNotToShift(_StatementExpectation):
+    """数值（行数、均值）与历史相比没有明显变化。
+
+    ``max_change_pct``: against the median of ``history``; ``max_z``: standard deviations from its mean, asked when
+    there are five numbers or more. The statement gives the number.
+    """
+
+    history: list[float] = []  # noqa: RUF012 - a pydantic default
+    max_change_pct: float | None = None
+    max_z: float | None = None
+
+    success_keys: ClassVar[tuple[str, ...]] = ("statement", "history", "max_change_pct", "max_z")
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        number = metrics["table.lakehouse_statement"][0][0]
+        if number is None:
+            return True, None, None, {}
+        shifts = number_shift(float(number), self.history)
+        beyond = (self.max_change_pct is not None and abs(shifts.get("change_pct", 0.0)) > self.max_change_pct) or (
+            self.max_z is not None and abs(shifts.get("z", 0.0)) > self.max_z
+        )
+        return not beyond, float(number), None, shifts
+
+
+class _Given(_TableExpectation):
+    """A number found out elsewhere, because it is not in the table: it is recorded and judged here."""
+
+    observed: float | None = None
+    detail: dict[str, float] = {}  # noqa: RUF012 - a pydantic default
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count",)
+    success_keys: ClassVar[tuple[str, ...]] = ("observed", "detail")
+    args_keys: ClassVar[tuple[str, ...]] = ("observed",)
+
+
+class ExpectInputsToBeFresh(_Given):
+    """所依据的资源都未逾期。``observed``: feeds that are late; ``detail``: hours of each."""
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        return not self.observed, self.observed, None, self.detail
+
+
+class ExpectWatermarkToBePresent(_Given):
+    """文件副本带有接收方的水印。``observed``: 1 when it was read back and names its recipient alone; unknown is no."""
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        return self.observed == 1, self.observed, None, self.detail
+
+
+def mean_shares(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean share of each category over earlier builds."""
+    names = {name for shares in history for name in shares}
+    return {name: sum(shares.get(name, 0.0) for shares in history) / len(history) for name in names}
+
+
+def distance(now: Mapping[str, float], before: Mapping[str, float], method: str) -> float:
+    """How far two distributions are apart: ``psi``, 0 to infinity, or ``tv``, 0 to 1."""
+    names = {*now, *before}
+    if method == "tv":
+        return sum(abs(now.get(n, 0.0) - before.get(n, 0.0)) for n in names) / 2
+    pairs = ((max(now.get(n, 0.0), FLOOR), max(before.get(n, 0.0), FLOOR)) for n in names)
+    return sum((p - q) * math.log(p / q) for p, q in pairs)
+
+
+def number_shift(number: float, history: Sequence[float]) -> dict[str, float]:
+    """``change_pct`` against the median of ``history``, and ``z`` with five numbers or more."""
+    if not history:
+        return {}
+    ordered = sorted(history)
+    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    found = {"change_pct": round(100.0 * (number - median) / abs(median), 2)} if median else {}
+    if len(history) >= 5:
+        mean = sum(history) / len(history)
+        spread = math.sqrt(sum((h - mean) ** 2 for h in history) / (len(history) - 1))
+        found["z"] = round((number - mean) / max(spread, 0.01 * abs(mean), 1e-9), 2)
+    return found

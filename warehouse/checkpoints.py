@@ -1,0 +1,234 @@
+"""The checkpoints of libraries and marts: what was built is asked its suite before anything is made of it.
+
+A Delta table is visible once it is committed; so a layer is checked right after it was built, and what a stop rule
+fails goes back to the version readers had before, with everything of the layer that was made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from quality.table_models import PROJECT, TableModel, compile_model, read_models
+from warehouse import duck
+from warehouse.delta import append_rows, exists
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from quality.table_gate import TableSuite, TableVerdict
+
+
+class SuiteVerdict(BaseModel):
+    """What a suite says of a table or a release.
+
+    Attributes:
+        name: ``schema.table`` or product; ``suite``: ``library:…``, ``mart:…``, ``release:…``.
+        verdict: ``passed``, ``warned`` or ``stopped``.
+        rules, failed: rules asked, and how many of them found something.
+        reason: Chinese, why it was stopped or warned.
+        restored: whether the table is again what it was before the build.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    suite: str
+    verdict: str
+    rules: int
+    failed: int
+    rows: int
+    reason: str = ""
+    restored: bool = False
+
+
+def check_built(
+    settings: Settings,
+    catalog: Catalog,
+    tables: Iterable[str] | None = None,
+    *,
+    receipt: str,
+    now: datetime,
+    project: Path = PROJECT,
+    remember_profiles: bool = False,
+) -> list[SuiteVerdict]:
+    """Ask the suites of library tables and marts about the tables as they stand; results go to
+    ``platform.validations`` and the Data Docs' store.
+
+    Args:
+        tables: ``schema.table``; those without a suite or a Delta table are left out. None: all.
+        receipt: of the build or check.
+        remember_profiles: later builds are held against what was measured, unless the table is stopped.
+
+    Raises:
+        ContractError: a model declares a rule that cannot be compiled.
+    """
+    models = read_models(project)
+    wanted = [models[t] for t in (models if tables is None else tables) if t in models]
+    present = [m for m in wanted if m.columns and exists(path_of(settings, m))]
+    if not present:
+        return []
+    from quality.table_gate import run_table_suites
+    from warehouse.profiles import Profile, remember
+
+    suites = [_suite(m, evidence) for m, evidence in _evidence(settings, catalog, present, now)]
+    settings.build.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with TemporaryDirectory(dir=settings.build, prefix="check-") as folder, duck.connect(spill=Path(folder)) as con:
+        _views(settings, con, suites, models)
+        verdicts = run_table_suites(con, suites, receipt=receipt, now=now)
+    record(settings, verdicts, receipt, now, {m.suite: {c.name: c.label for c in m.columns.values()} for m in present})
+    if remember_profiles:
+        kept = [v for v in verdicts if v.gate.verdict != "stopped"]
+        remember(settings, [Profile(v.suite.suite, c, receipt, now, n) for v in kept for c, n in v.profile.items()])
+    return [summary(v) for v in verdicts]
+
+
+def record(
+    settings: Settings,
+    verdicts: Sequence[TableVerdict],
+    receipt: str,
+    now: datetime,
+    labels: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Keep the results of suites in ``platform.validations`` and for the Data Docs."""
+    import pyarrow as pa
+
+    from quality.data_docs import docs_dir, keep_suite
+
+    if not verdicts:
+        return
+    append_rows(settings.platform_path("validations"), pa.concat_tables([v.gate.to_arrow() for v in verdicts]))
+    for v in verdicts:
+        name = v.suite.suite
+        title = v.suite.title or v.suite.subject
+        keep_suite(docs_dir(settings), name, title, receipt, v.gate, v.document, now, labels.get(name, {}))
+
+
+def summary(verdict: TableVerdict) -> SuiteVerdict:
+    """A verdict as people and programs read it."""
+    gate = verdict.gate
+    return SuiteVerdict(
+        name=verdict.suite.subject,
+        suite=verdict.suite.suite,
+        verdict=gate.verdict,
+        rules=len(gate.results),
+        failed=sum(not r.success for r in gate.results),
+        rows=gate.rows,
+        reason=gate.reason,
+    )
+
+
+def path_of(settings: Settings, model: TableModel) -> str:
+    """Where the Delta table of a model lies."""
+    schema, _, table = model.table.partition(".")
+    return settings.table_path(model.layer, schema, table)
+
+
+def versions(settings: Settings, models: Iterable[TableModel]) -> dict[str, int | None]:
+    """The Delta version of each table, None where there is none."""
+    from deltalake import DeltaTable
+
+    paths = {m.table: path_of(settings, m) for m in models}
+    return {table: DeltaTable(path).version() if exists(path) else None for table, path in paths.items()}
+
+
+def made_from(stopped: Iterable[str], models: Mapping[str, TableModel], built: Iterable[str]) -> list[str]:
+    """Of the tables that were built, those stopped and everything made from them, in the order of building."""
+    bad = set(stopped)
+    among = [t for t in built if t in models]
+    grown = True
+    while grown:
+        new = {t for t in among if t not in bad and bad.intersection(models[t].parents)}
+        bad |= new
+        grown = bool(new)
+    return [t for t in among if t in bad]
+
+
+def restore(
+    settings: Settings, tables: Iterable[str], models: Mapping[str, TableModel], before: Mapping[str, int | None]
+) -> list[str]:
+    """Give readers the tables as they were before the build; a table that was not there becomes empty.
+
+    Returns:
+        Tables that changed.
+    """
+    from deltalake import DeltaTable
+
+    from warehouse.tables import table_lock
+
+    done = []
+    for name in tables:
+        path, version = path_of(settings, models[name]), before.get(name)
+        if not exists(path):
+            continue
+        with table_lock(settings, name):
+            table = DeltaTable(path)
+            if version is None:
+                table.delete()
+            elif table.version() != version:
+                table.restore(version)
+            else:
+                continue
+        done.append(name)
+    return done
+
+
+def _evidence(
+    settings: Settings, catalog: Catalog, models: Sequence[TableModel], now: datetime
+) -> list[tuple[TableModel, dict[str, dict[str, Any]]]]:
+    """What suites need besides the tables: earlier builds, and which feeds are late."""
+    from warehouse.profiles import history
+    from warehouse.status import status
+
+    past = history(settings)
+    late = {s.feed: s.age_hours or 0.0 for s in status(settings, catalog, now) if s.state == "late"}
+    found = []
+    for model in models:
+        evidence: dict[str, dict[str, Any]] = {
+            code: {"history": values} for (suite, code), values in past.items() if suite == model.suite
+        }
+        hours = {feed: late[feed] for feed in model.inputs if feed in late}
+        evidence["inputs"] = {"observed": len(hours), "detail": hours}
+        found.append((model, evidence))
+    return found
+
+
+def _suite(model: TableModel, evidence: dict[str, Any]) -> TableSuite:
+    from quality.table_gate import TableSuite
+    from quality.table_rules import relation_of
+
+    rules = compile_model(model)
+    return TableSuite(
+        subject=model.table,
+        suite=model.suite,
+        relation=relation_of(model.table),
+        rules=rules,
+        title=model.description.split("，")[0].split("。")[0] or model.table,
+        evidence=evidence,
+    )
+
+
+def _views(
+    settings: Settings,
+    con: duckdb.DuckDBPyConnection,
+    suites: Sequence[TableSuite],
+    models: Mapping[str, TableModel],
+) -> None:
+    """A view on each table that is asked or referred to. One that is not there fails the check that needs it."""
+    from quality.table_rules import relation_of
+
+    duck.load_extension(con, "delta")
+    con.execute("SET TimeZone = 'UTC'")
+    names = {s.subject for s in suites} | {n for s in suites for r in s.rules for n in r.needs}
+    for name in sorted(names & set(models)):
+        path = path_of(settings, models[name])
+        if exists(path):
+            view = duck.quote(relation_of(name))
+            con.execute(f"CREATE VIEW {view} AS SELECT * FROM delta_scan({duck.literal(path)})")  # noqa: S608
