@@ -87,7 +87,7 @@ def test_every_compiled_suite_says_severity_dimension_and_party() -> None:
         suite = compile_model(model)
         codes = [r.code for r in suite]
         assert len(codes) == len(set(codes))
-        assert {"key_unique", "row_count_shift", "inputs_fresh"} <= set(codes)
+        assert {"key_unique", "row_count_shift"} <= set(codes)
         for rule in suite:
             assert rule.severity in ("warn", "stop"), rule
             assert rule.dimension in get_args(Dimension), rule
