@@ -51,6 +51,8 @@ class Receipt(BaseModel):
         arrived_at: modification time of the file, when the department finished writing it (UTC).
         landed_at: when it was kept (UTC).
         duplicate_of: the receipt that brought the same bytes before.
+        redactions: persons' records taken out of the kept bytes since: erasure, time, new sha256, size and how many
+            records; ``sha256`` and ``size`` stay those of the bytes as they arrived.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -67,6 +69,7 @@ class Receipt(BaseModel):
     landed_at: datetime
     format: dict[str, Any]
     duplicate_of: str | None = None
+    redactions: tuple[dict[str, Any], ...] = ()
 
 
 def waiting(settings: Settings, feed: Feed) -> list[Path]:

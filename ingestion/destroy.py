@@ -1,0 +1,205 @@
+"""Erase one person from the whole lakehouse, verify it byte by byte, and certify it.
+
+Safe to run again after a crash at any step: what is gone is not found again, and what was counted before the crash
+stands in ``progress.json`` until the certificate is written.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from catalog.errors import UnknownName
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from ingestion import landing
+from ingestion.certificate import OUT_OF_REACH, write_certificate
+from ingestion.landing import Checkpoint, no_checkpoint
+from ingestion.redact import records_of, redact_landed
+from warehouse.erase_person import DestroyFault, Person, holds, ids_behind
+from warehouse.erase_tables import Records, erase_table
+from warehouse.tables import list_tables, table_lock
+
+TEXTS = {".html", ".htm", ".json", ".jsonl", ".md", ".txt", ".log", ".csv", ".js"}
+THROWN_AWAY = ("build",)
+"""Folders of the home whose files can be made again at any time."""
+Progress = Callable[[str], None]
+
+
+def person_of(
+    settings: Settings, catalog: Catalog, *, resident_id: str | None = None, resident_key: str | None = None
+) -> Person:
+    """The person behind a resident ID or a pseudonym; from a pseudonym the ID is looked for in what was delivered.
+
+    Raises:
+        UnknownName: neither a valid ID nor a pseudonym.
+        KeyRefused: the pseudonym key is missing.
+    """
+    from quality.identifiers import is_resident_id, upgrade_resident_id
+    from quality.pseudonym import load_key
+
+    key = load_key(settings.keys, create=False)
+    if resident_id is not None:
+        number = upgrade_resident_id(resident_id.strip())
+        if not is_resident_id(number):
+            raise UnknownName("this is not a valid resident ID", hint="one number in a file of mode 0600, or on stdin")
+        return Person(key.resident_key(number), (number,))
+    if resident_key is None or len(resident_key) != 64 or set(resident_key) - set("0123456789abcdef"):
+        raise UnknownName("a pseudonym is 64 hex digits", hint="give --resident-id-file or --resident-key")
+    landed = (p for p in settings.landing.rglob("*") if p.is_file())
+    return Person(resident_key, tuple(sorted(ids_behind(resident_key, landed, key.resident_key))))
+
+
+def erase_person(
+    settings: Settings,
+    catalog: Catalog,
+    person: Person,
+    *,
+    reason: str,
+    by: str,
+    now: datetime,
+    dry_run: bool = False,
+    checkpoint: Checkpoint = no_checkpoint,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Erase, verify and certify.
+
+    Args:
+        reason: legal ground or request, kept in the certificate and the audit log.
+        by: who asked for it to be done.
+
+    Returns:
+        the certificate as a mapping; with ``dry_run`` what would be done, and nothing is changed.
+
+    Raises:
+        UnknownName: no trace of this person anywhere.
+        DestroyFault: the lake is remote, or a trace is left after all: the certificate says where.
+        Busy: a table is being written; run it again.
+    """
+    if "://" in settings.lake:
+        raise DestroyFault("a lake in an object store cannot be verified byte by byte", hint="erase at its store")
+    if person.in_text(reason) or person.in_text(by):
+        raise DestroyFault("the reason or the name holds the person's identifier", hint="state them without it")
+    say = progress or (lambda _: None)
+    folder, state = _resume(settings, person, now)
+    if dry_run:
+        return {"dry_run": True, **_look(settings, catalog, person, state)}
+    if not state["started"] and not any(holds(p, person) for p in _everything(settings)):
+        raise UnknownName("no trace of this person anywhere in the lakehouse", hint="check the number; nothing changed")
+    state["started"] = True
+    _save(folder, state)
+    for feed in catalog.feeds.values():
+        with table_lock(settings, feed.id):
+            for receipt in landing.receipts_of(settings, feed.id):
+                numbers = records_of(settings, catalog, feed, receipt, person)
+                if numbers:
+                    state["records"].setdefault(receipt.id, numbers)
+                    _save(folder, state)
+                done = redact_landed(settings, catalog, feed, receipt, person, erasure=state["id"], at=now)
+                if done:
+                    say(f"landing {done['file']}: {done['how']}")
+                    state["files"].append({"area": "landing", **done})
+                    _save(folder, state)
+                    checkpoint("destroy.landed")
+    for ref in list_tables(settings):
+        found = erase_table(settings, ref, person, state["records"])
+        if found:
+            say(f"{found.table}: {found.rows_removed} rows removed, {found.cells_blanked} cells blanked")
+            state["tables"].append(found.as_dict())
+            _save(folder, state)
+            checkpoint("destroy.table")
+    _other_files(settings, person, state, folder)
+    checkpoint("destroy.files")
+    left = [str(p.relative_to(settings.home)) for p in _everything(settings) if holds(p, person)]
+    waiting = [str(p.relative_to(settings.home)) for p in _in(settings.drop) if holds(p, person)]
+    checkpoint("destroy.verified")
+    certificate = write_certificate(
+        settings, folder, state, person, reason=reason, by=by, now=now, left=left, waiting=waiting
+    )
+    (folder / "progress.json").unlink(missing_ok=True)
+    if left:
+        raise DestroyFault(
+            f"{len(left)} files still hold a trace", hint=f"see {folder / 'certificate.json'}", erasure=state["id"]
+        )
+    return certificate
+
+
+def _resume(settings: Settings, person: Person, now: datetime) -> tuple[Path, dict[str, Any]]:
+    """The folder and state of this erasure: of one that a crash broke off, or a new one."""
+    root = settings.home / "reports" / "destroy"
+    for file in sorted(root.glob("*/progress.json")):
+        state: dict[str, Any] = json.loads(file.read_bytes())
+        if state["subject"] == person.subject:
+            return file.parent, state
+    name = f"{now:%Y%m%dT%H%M%SZ}-{person.subject[:8]}"
+    empty: Records = {}
+    state = {"id": name, "subject": person.subject, "started": False, "records": empty, "tables": [], "files": []}
+    return root / name, state
+
+
+def _save(folder: Path, state: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    landing.write_durably(folder / "progress.json", json.dumps(state, ensure_ascii=False, indent=1).encode())
+
+
+def _look(settings: Settings, catalog: Catalog, person: Person, state: dict[str, Any]) -> dict[str, Any]:
+    """What an erasure would touch."""
+    records: Records = dict(state["records"])
+    for feed in catalog.feeds.values():
+        for receipt in landing.receipts_of(settings, feed.id):
+            if numbers := records_of(settings, catalog, feed, receipt, person):
+                records[receipt.id] = numbers
+    tables = [erase_table(settings, ref, person, records, dry_run=True) for ref in list_tables(settings)]
+    files = [str(p.relative_to(settings.home)) for p in _everything(settings) if holds(p, person)]
+    if not files:
+        raise UnknownName("no trace of this person anywhere in the lakehouse", hint="check the number; nothing changed")
+    return {"tables": [t.as_dict() for t in tables if t], "files": files, "out_of_reach": list(OUT_OF_REACH)}
+
+
+def _in(folder: Path) -> Iterator[Path]:
+    return (p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink())
+
+
+def _everything(settings: Settings) -> Iterator[Path]:
+    """Every file of the home and the lake but keys and deliveries that wait."""
+    seen: set[Path] = set()
+    for root in (settings.home, Path(settings.lake)):
+        for path in _in(root):
+            if path not in seen and settings.keys not in path.parents and settings.drop not in path.parents:
+                seen.add(path)
+                yield path
+
+
+def _other_files(settings: Settings, person: Person, state: dict[str, Any], folder: Path) -> None:
+    """After tables and landing: releases are withdrawn, what can be made again is thrown away, texts are redacted."""
+    lake = Path(settings.lake)
+    for path in _everything(settings):
+        if lake in path.parents or settings.home / "audit" in path.parents or not holds(path, person):
+            continue
+        inside = path.relative_to(settings.home)
+        if inside.parts[0] == "releases":
+            how = _withdraw(settings, path, state)
+        elif inside.parts[0] in THROWN_AWAY:
+            path.unlink()
+            how = "removed; it is made again when needed"
+        elif path.suffix in TEXTS:
+            landing.write_durably(path, person.redact(path.read_bytes()))
+            how = "values starred"
+        else:
+            continue  # the verification names it
+        state["files"].append({"area": inside.parts[0], "file": str(inside), "how": how})
+        _save(folder, state)
+    shutil.rmtree(settings.build / "stage", ignore_errors=True)
+
+
+def _withdraw(settings: Settings, path: Path, state: dict[str, Any]) -> str:
+    """Remove a released file; a note stays in its place, for copies of it were handed out."""
+    note = path.with_name(f"{path.name}.withdrawn.json")
+    path.unlink()
+    text = {"file": path.name, "erasure": state["id"], "cure": "publish the product again; recall the copies"}
+    landing.write_durably(note, json.dumps(text, ensure_ascii=False).encode())
+    return "withdrawn; publish the product again and recall the copies"

@@ -1,0 +1,172 @@
+"""One person's records taken out of delivered files, so that no replay or rebuild from landing can bring them back.
+
+Where a feed is about persons the whole record is blanked, and stays as a blank record so that record numbers keep
+their meaning; elsewhere the number alone is starred out. What cannot be rewritten is withdrawn whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from catalog.errors import LakehouseError
+from catalog.model import Feed
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from ingestion import landing
+from ingestion.landing import Receipt
+from warehouse.erase_person import Person, holds
+
+LONGEST_RECORD = 50
+"""Lines a quoted CSV record may span; beyond that a quote is taken for a stray one."""
+
+
+def is_about_persons(catalog: Catalog, feed: Feed) -> bool:
+    """Whether a record of the feed is a person: it has a field that gets a pseudonym."""
+    return any(f.element.pseudonym for f in catalog.fields(feed))
+
+
+def records_of(settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, person: Person) -> list[int]:
+    """Record numbers of the person in a landed file, as the feed's reader counts them; none when it cannot be read."""
+    from ingestion.formats import Wanted, open_file
+
+    path = landing.landed_file(settings, receipt)
+    if receipt.duplicate_of or not path.is_file() or not holds(path, person):
+        return []
+    try:
+        opened = open_file(path, feed.format, Wanted.of(feed))
+    except LakehouseError:
+        return []
+    found: list[int] = []
+    try:
+        for batch in opened.batches:
+            for row in batch.to_pylist():
+                number = row.pop("_row_number")
+                if any(person.in_text(v) for v in row.values()):
+                    found.append(int(number))
+    except LakehouseError:
+        return found  # a broken file: what follows the fault was never loaded
+    finally:
+        opened.close()
+    return found
+
+
+def redact_landed(
+    settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, person: Person, *, erasure: str, at: datetime
+) -> dict[str, Any] | None:
+    """Rewrite a landed file without the person; its receipt keeps the first sha256 and notes the new one.
+
+    Returns:
+        what was done, or None when the file holds no trace.
+    """
+    path = landing.landed_file(settings, receipt)
+    if receipt.duplicate_of or not path.is_file() or not holds(path, person):
+        return None
+    data, records, how = _rewritten(path, feed, person, whole=is_about_persons(catalog, feed))
+    digest = hashlib.sha256(data).hexdigest()
+    note = {"erasure": erasure, "at": at.isoformat(), "sha256": digest, "size": len(data), "records": records}
+    noted = receipt.model_copy(update={"redactions": (*receipt.redactions, note)})
+    # the note first: a crash in between leaves a receipt that promises a file the next run will write
+    landing.write_durably(path.parent / landing.RECEIPT, noted.model_dump_json(indent=1).encode())
+    times = path.stat()
+    landing.write_durably(path, data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return {"file": f"{receipt.feed}/{receipt.id}", "records": records, "how": how,
+            "sha256_before": receipt.sha256, "sha256_after": digest}  # fmt: skip
+
+
+def _rewritten(path: Path, feed: Feed, person: Person, *, whole: bool) -> tuple[bytes, int, str]:
+    """New bytes, records touched, and how: ``records blanked``, ``values starred`` or ``withdrawn``."""
+    data = path.read_bytes()
+    blank: tuple[bytes, int] | None = None
+    if data[:2] == b"PK" and feed.format.type == "excel":
+        blank = _excel(data, person, whole=whole)
+    elif data[:2] not in (b"PK", b"\xd0\xcf", b"\xff\xfe", b"\xfe\xff"):
+        if feed.format.type == "csv":
+            blank = _lines(data, person, feed.format.delimiter.encode(), whole=whole)
+        elif feed.format.type == "ndjson":
+            blank = _lines(data, person, None, whole=whole)
+        elif feed.format.type == "json":
+            blank = _json(data, person, feed.format.records, whole=whole)
+    if blank is not None and not person.in_bytes(blank[0]):
+        return *blank, "records blanked" if whole else "values starred"
+    starred = person.redact(data)
+    if data[:2] != b"PK" and not whole and not person.in_bytes(starred):
+        return starred, 1, "values starred"
+    return b"", 0, "withdrawn"
+
+
+def _lines(data: bytes, person: Person, delimiter: bytes | None, *, whole: bool) -> tuple[bytes, int]:
+    """CSV (with a delimiter) or NDJSON. Quotes and line ends are never second bytes in UTF-8 or GB18030."""
+    out, touched, pending = [], 0, list[bytes]()
+
+    def flush(lines: list[bytes]) -> int:
+        record = b"".join(lines)
+        if not person.in_bytes(record):
+            out.append(record)
+            return 0
+        if not whole:
+            out.append(person.redact(record))
+        elif delimiter is not None:
+            end = record[len(record.rstrip(b"\r\n")) :]
+            out.append(delimiter * max(1, record.split(b"\n")[0].count(delimiter)) + end)
+        return 1
+
+    for line in data.splitlines(keepends=True) if b"\n" not in data else data.split(b"\n"):
+        piece = line if b"\n" not in data else line + b"\n"
+        pending.append(piece)
+        closed = delimiter is None or sum(p.count(b'"') for p in pending) % 2 == 0
+        if closed:
+            touched += flush(pending)
+            pending = []
+        elif len(pending) > LONGEST_RECORD:
+            touched += sum(flush([p]) for p in pending)
+            pending = []
+    touched += sum(flush([p]) for p in pending)
+    joined = b"".join(out)
+    return (joined[:-1] if b"\n" in data and joined.endswith(b"\n") else joined), touched
+
+
+def _json(data: bytes, person: Person, records: str, *, whole: bool) -> tuple[bytes, int] | None:
+    if not whole:
+        return person.redact(data), 1
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return None
+    holder: Any = document
+    for step in [s for s in records.split(".") if s]:
+        holder = holder[step]
+    if not isinstance(holder, list):
+        return None
+    kept = [r for r in holder if not person.in_text(json.dumps(r, ensure_ascii=False))]
+    touched, holder[:] = len(holder) - len(kept), kept
+    return json.dumps(document, ensure_ascii=False).encode(), touched
+
+
+def _excel(data: bytes, person: Person, *, whole: bool) -> tuple[bytes, int]:
+    """XLSX: cells of the person's rows are emptied; cells merged over several rows stay, for they speak of others."""
+    from openpyxl import load_workbook
+    from openpyxl.cell.cell import MergedCell
+
+    book = load_workbook(io.BytesIO(data))
+    touched = 0
+    for sheet in book.worksheets:
+        merged = {c for r in sheet.merged_cells.ranges for c in r.cells}
+        for row in sheet.iter_rows():
+            if not any(person.in_text(str(c.value)) for c in row if c.value is not None):
+                continue
+            touched += 1
+            for cell in row:
+                if isinstance(cell, MergedCell) or cell.value is None:
+                    continue
+                if person.in_text(str(cell.value)) or (whole and (cell.row, cell.column) not in merged):
+                    cell.value = None
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue(), touched

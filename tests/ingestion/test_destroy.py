@@ -1,0 +1,186 @@
+"""One of 200 persons is erased: nothing of that person is left in any byte, and nobody else has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from catalog.errors import UnknownName
+from ingestion import landing
+from ingestion.destroy import erase_person, person_of
+from ingestion.quarantine import replay
+from tests.ingestion.conftest import NOW, PEOPLE, House, resident_id
+from warehouse.audit_verify import verify
+from warehouse.erase_person import Person, holds
+
+PHONES = """  phone: {from: 联系电话}
+"""
+VICTIM = 7
+NAME, PHONE = "欧阳销毁", "13800009876"
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+def line(n: int, updated: str = "2026-07-01 08:00:00", sex: str = "") -> str:
+    name, phone = (NAME, PHONE) if n == VICTIM else (f"王小{n}", f"139{n:08d}")
+    return f"{resident_id(n)},{name},{sex or ('女' if n % 2 == 0 else '男')},汉族,1980/01/01,{updated},{phone}"
+
+
+def people(*lines: str) -> str:
+    return "身份证号,姓名,性别,民族,出生日期,更新时间,联系电话\n" + "".join(f"{x}\n" for x in lines)
+
+
+@pytest.fixture
+def lake(build: Callable[[str], House]) -> House:
+    """200 persons, a second delivery, quarantined rows, a library with history, a release and a report."""
+    house = build(PEOPLE + PHONES)
+    house.send(people(*(line(n) for n in range(200))), "a.csv", encoding="gb18030")
+    again = [line(n, "2026-07-02 08:00:00") for n in range(5, 10)]
+    wrong = [line(n, "2026-07-03 08:00:00", sex="X") for n in (VICTIM, 50)]
+    house.send(people(*again, *wrong), "b.csv", encoding="gb18030")
+    rows = [{"resident_key": k, "n": n} for n, (k,) in enumerate(house.rows("resident_key"))]
+    residents = house.settings.table_path("library", "population", "residents")
+    for _ in range(2):
+        write_deltalake(residents, pa.Table.from_pylist(rows), mode="overwrite")
+    victim = key_of(house)
+    homes = [{"household_key": "h1", "head_key": victim, "note": f"户主 {resident_id(VICTIM)}"},
+             {"household_key": "h2", "head_key": key_of(house, 1), "note": "无"}]  # fmt: skip
+    write_deltalake(house.settings.table_path("library", "population", "households"), pa.Table.from_pylist(homes))
+    write_deltalake(house.settings.table_path("mart", "hotline", "topics"), pa.table({"topic": ["噪声"]}))
+    released = house.settings.releases / "people" / "1"
+    released.mkdir(parents=True)
+    (released / "people.csv").write_text(f"key\n{victim}\n", encoding="utf-8")
+    (released / "other.csv").write_text("key\n1\n", encoding="utf-8")
+    docs = house.settings.home / "data_docs"
+    docs.mkdir()
+    (docs / "x.html").write_text(f"<p>{resident_id(VICTIM)}</p>", encoding="utf-8")
+    return house
+
+
+def key_of(house: House, n: int = VICTIM) -> str:
+    return person_of(house.settings, house.catalog, resident_id=resident_id(n)).key
+
+
+def erase(house: House, **options: object) -> dict[str, object]:
+    person = person_of(house.settings, house.catalog, resident_id=resident_id(VICTIM))
+    given = {"reason": "本人申请", "by": "li.ming", "now": NOW, **options}
+    return erase_person(house.settings, house.catalog, person, **given)  # type: ignore[arg-type]
+
+
+def traces(house: House, key: str) -> list[Path]:
+    """Files that hold the ID, 15 digits of it, the pseudonym, the name or the phone, in any encoding or page."""
+    number = resident_id(VICTIM)
+    person = Person(key, (number, NAME, PHONE))
+    return [p for p in house.settings.home.rglob("*") if p.is_file() and "keys" not in p.parts and holds(p, person)]
+
+
+def everyone_else(house: House) -> list[tuple[Any, ...]]:
+    return house.rows("* EXCLUDE (_loaded_at)", where=f"resident_id <> '{resident_id(VICTIM)}'")
+
+
+def check_erased(house: House, certificate: dict[str, object], key: str, others: list[tuple[Any, ...]]) -> None:
+    assert certificate["verified"] is True
+    assert traces(house, key) == []
+    assert everyone_else(house) == others
+    assert len(others) == 199
+    tables = {t["table"]: t for t in certificate["tables"]}  # type: ignore[attr-defined]
+    assert tables["feed.t__f"]["rows_removed"] == 1
+    assert tables["quarantine.t__f"]["rows_removed"] == 1
+    assert tables["population.residents"]["rows_removed"] == 1
+    assert (tables["population.households"]["rows_removed"], tables["population.households"]["cells_blanked"]) == (0, 2)
+    assert "hotline.topics" not in tables
+    assert sum(t["rows_removed"] for t in tables.values()) == certificate["rows_removed"] == 3
+
+
+@pytest.mark.slow
+def test_nothing_of_the_person_is_left_and_nobody_else_changed(lake: House) -> None:
+    key, others = key_of(lake), everyone_else(lake)
+    assert len(traces(lake, key)) > 8
+    certificate = erase(lake)
+    check_erased(lake, certificate, key, others)
+    folder = Path(str(certificate["folder"]))
+    assert "未发现残留" in (folder / "certificate.html").read_text(encoding="utf-8")
+    faults, _ = verify(lake.settings.home / "audit", None)
+    assert faults == []
+    last = json.loads((lake.settings.home / "audit" / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert last["detail"]["certificate_sha256"] == certificate["certificate_sha256"]
+    assert (lake.settings.releases / "people" / "1" / "people.csv.withdrawn.json").exists()
+    assert (lake.settings.releases / "people" / "1" / "other.csv").exists()
+    assert lake.platform("erasures", "subject, rows_removed, verified") == [(certificate["subject"], 3, True)]
+
+
+@pytest.mark.slow
+def test_neither_replay_nor_the_same_file_nor_a_rebuild_from_landing_brings_the_person_back(lake: House) -> None:
+    key, others = key_of(lake), everyone_else(lake)
+    erase(lake)
+    assert replay(lake.settings, lake.catalog, lake.feed_id, now=NOW).rows_found == 1
+    same = people(*(line(n) for n in range(200)))
+    assert lake.send(same, "a.csv", encoding="gb18030").verdict == "duplicate"
+    assert traces(lake, key) == []
+    first, *_ = landing.receipts_of(lake.settings, lake.feed_id)
+    (note,) = first.redactions
+    assert (note["records"], note["sha256"] != first.sha256) == (1, True)
+    copy = lake.settings.home / "rebuilt.csv"
+    copy.write_bytes(landing.landed_file(lake.settings, first).read_bytes())
+    result = lake.ingest(file=copy)
+    assert (result.rows_found, result.rows_quarantined) == (200, 0)
+    assert result.skipped["blank"] == 1
+    assert {row[0] for row in everyone_else(lake)} == {row[0] for row in others}
+    assert lake.rows("count(*)") == [(199,)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["destroy.landed", "destroy.table", "destroy.files", "destroy.verified"])
+def test_a_run_killed_anywhere_is_finished_by_the_next(lake: House, step: str) -> None:
+    key, others = key_of(lake), everyone_else(lake)
+
+    def die(name: str) -> None:
+        if name == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        erase(lake, checkpoint=die)
+    check_erased(lake, erase(lake), key, others)
+    assert not list((lake.settings.home / "reports" / "destroy").glob("*/progress.json"))
+
+
+@pytest.mark.slow
+def test_a_dry_run_changes_nothing_and_an_unknown_person_is_said_so(lake: House) -> None:
+    def files() -> dict[str, bytes]:
+        ours = (p for p in lake.settings.home.rglob("*") if p.is_file() and "locks" not in p.parts)
+        return {str(p): p.read_bytes() for p in ours}
+
+    before = files()
+    found = erase(lake, dry_run=True)
+    assert {t["table"]: t["rows_removed"] for t in found["tables"]}["feed.t__f"] == 1  # type: ignore[attr-defined]
+    nobody = person_of(lake.settings, lake.catalog, resident_id=resident_id(1, "19990909"))
+    for dry in (True, False):
+        with pytest.raises(UnknownName, match="no trace"):
+            erase_person(lake.settings, lake.catalog, nobody, reason="申请", by="li", now=NOW, dry_run=dry)
+    assert files() == before
+
+
+@pytest.mark.slow
+def test_by_pseudonym_the_number_is_found_in_what_was_delivered(lake: House) -> None:
+    key = key_of(lake)
+    person = person_of(lake.settings, lake.catalog, resident_key=key)
+    assert person.ids == (resident_id(VICTIM),)
+    assert resident_id(VICTIM) not in repr(person)
+    assert key not in repr(person)
+
+
+@pytest.mark.slow
+def test_no_old_version_of_a_table_can_be_read(lake: House) -> None:
+    erase(lake)
+    table = DeltaTable(lake.settings.table_path("library", "population", "residents"))
+    assert table.to_pyarrow_table().num_rows == 199
+    with pytest.raises(Exception, match=r"(?i)version|not found|log"):
+        DeltaTable(table.table_uri, version=0).to_pyarrow_table()

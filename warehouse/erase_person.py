@@ -1,0 +1,148 @@
+"""Who is to be erased, and where traces of that person stand in bytes.
+
+A person is the pseudonym and every spelling of the resident ID that was found. Values are bound as parameters or
+compared in memory: none reaches SQL text, a commit log or a message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.errors import LakehouseError
+
+MARK = "［已销毁］"
+WIDE = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
+TOKEN = re.compile(rb"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15})(?![0-9])")
+ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
+
+
+class DestroyFault(LakehouseError):
+    """An erasure cannot be done, or its verification found a trace."""
+
+    code = "LH710"
+
+
+@dataclass(frozen=True, repr=False)
+class Person:
+    """One person to erase; its text form shows nothing.
+
+    Attributes:
+        key: the pseudonym (`resident_key`).
+        ids: the resident ID in capital 18-character form; empty when only the pseudonym is known and no ID was found.
+    """
+
+    key: str
+    ids: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What may be kept: a one-way digest of the pseudonym, so that it can be recognised and not read."""
+        return hashlib.sha256(f"erased:{self.key}".encode()).hexdigest()
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The ID as it may stand in a file: small x, 15 digits, with blanks or dashes, in full width."""
+        out: dict[str, None] = {}
+        for number in self.ids:
+            forms = [number, number.lower(), *(f"{number[:6]}{s}{number[6:14]}{s}{number[14:]}" for s in " -")]
+            if number[6:8] == "19":
+                forms.append(number[:6] + number[8:17])
+            out |= dict.fromkeys([*forms, number.translate(WIDE)])
+        return tuple(out)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.key, *self.spellings)
+
+    def needles(self) -> tuple[bytes, ...]:
+        """Every spelling and the pseudonym in the encodings files come in."""
+        return tuple(dict.fromkeys(t.encode(e) for t in self.texts for e in ENCODINGS))
+
+    def in_text(self, text: str | None) -> bool:
+        return bool(text) and any(t in (text or "") for t in self.texts)
+
+    def in_bytes(self, data: bytes) -> bool:
+        return any(n in data for n in self.needles())
+
+    def redact(self, data: bytes) -> bytes:
+        """The bytes with asterisks of the same length where the person stood."""
+        for needle in self.needles():
+            width = 2 if needle[:1] == b"\0" or needle[1:2] == b"\0" else 1
+            star = b"*" if width == 1 else (b"*\0" if needle[1:2] == b"\0" else b"\0*")
+            data = data.replace(needle, star * (len(needle) // width))
+        return data
+
+
+def holds(file: Path, person: Person) -> bool:
+    """Whether a file holds a trace, also inside Parquet pages and zip members (XLSX, Shapefile).
+
+    Raises:
+        DestroyFault: a Parquet or zip file cannot be read, so nothing can be said of it.
+    """
+    return any(person.in_bytes(part) for part in _parts(file)) or (
+        file.suffix == ".parquet" and _parquet_holds(file, person)
+    )
+
+
+def _parts(file: Path) -> Iterator[bytes]:
+    """The bytes of a file in overlapping pieces, and those of its members."""
+    overlap = 256
+    with file.open("rb") as f:
+        tail = b""
+        while chunk := f.read(8 << 20):
+            yield tail + chunk
+            tail = chunk[-overlap:]
+    if zipfile.is_zipfile(file) and file.suffix != ".parquet":
+        try:
+            with zipfile.ZipFile(file) as z:
+                for name in z.namelist():
+                    yield z.read(name)
+        except (zipfile.BadZipFile, OSError, RuntimeError) as e:
+            raise DestroyFault("a packed file cannot be read, so it cannot be verified", file=str(file)) from e
+
+
+def _parquet_holds(file: Path, person: Person) -> bool:
+    """Whether any value of any column, as text, holds the person."""
+    import duckdb
+
+    from warehouse import duck
+
+    con = duck.connect(memory="1GB")
+    try:
+        con.execute("CREATE TEMP VIEW f AS SELECT * FROM read_parquet(" + duck.literal(str(file)) + ")")  # noqa: S608
+        columns = [c for c, kind, *_ in con.execute("DESCRIBE f").fetchall() if kind != "BLOB"]
+        if not columns:
+            return False
+        text = ", ".join(f"CAST({duck.quote(c)} AS VARCHAR)" for c in columns)
+        sql = f"SELECT 1 FROM f WHERE {_contains(f'concat_ws(chr(10), {text})', len(person.texts))} LIMIT 1"  # noqa: S608
+        return con.execute(sql, list(person.texts)).fetchone() is not None
+    except duckdb.Error as e:
+        raise DestroyFault("a Parquet file cannot be read, so it cannot be verified", file=str(file)) from e
+    finally:
+        con.close()
+
+
+def _contains(expr: str, how_many: int) -> str:
+    return "(" + " OR ".join(f"contains({expr}, ${i + 1})" for i in range(how_many)) + ")"
+
+
+def ids_behind(key: str, files: Iterator[Path], pseudonym_of: object) -> set[str]:
+    """IDs in files whose pseudonym is ``key``: needed where only the pseudonym is known."""
+    from quality.identifiers import upgrade_resident_id
+
+    assert callable(pseudonym_of)
+    found: set[str] = set()
+    seen: set[bytes] = set()
+    for file in files:
+        for part in _parts(file):
+            for token in set(TOKEN.findall(part)) - seen:
+                seen.add(token)
+                number = upgrade_resident_id(token.decode())
+                if pseudonym_of(number) == key:
+                    found.add(number)
+    return found

@@ -1,0 +1,154 @@
+"""One person taken out of Delta tables: rows, cells, old versions and the logs that tell of them.
+
+Rows about the person (pseudonym or ID in a column of that name, or a quarantined or sealed row of the person's record)
+go; in other columns the value is blanked and the row stays. A touched table is written anew without a predicate in
+its log, its old files are vacuumed with no retention, and its log is cut back to a checkpoint: time travel before the
+erasure is given up on purpose.
+"""
+
+# ruff: noqa: S608 - names come from table schemas and are quoted, values are parameters
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from catalog.settings import Settings
+from warehouse import duck
+from warehouse.delta import scan_sql
+from warehouse.erase_person import MARK, Person, holds
+from warehouse.tables import TableRef, table_lock
+
+KEY_COLUMN = "resident_key"
+ID_COLUMN = "resident_id"
+LOCK_SECONDS = 120.0
+Records = dict[str, list[int]]
+"""Receipt to record numbers of the person's records in that delivery."""
+
+
+@dataclass(frozen=True)
+class TableErasure:
+    """What was found in, and taken out of, one table."""
+
+    table: str
+    layer: str
+    rows_before: int
+    rows_removed: int
+    cells_blanked: int
+    versions_purged: int
+    files_vacuumed: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def erase_table(
+    settings: Settings, ref: TableRef, person: Person, records: Records, *, dry_run: bool = False
+) -> TableErasure | None:
+    """Take the person out of one local table; None when no file of it holds a trace.
+
+    Args:
+        records: the person's records by receipt, for tables whose values are sealed.
+
+    Raises:
+        Busy: the table is being written.
+    """
+    lock = ref.name if ref.layer in ("feed", "quarantine", "vault") else ref.sql_name
+    with table_lock(settings, lock, timeout=LOCK_SECONDS):
+        rows, removed, blanked = _rewrite(ref, person, records, dry_run=dry_run)
+        old = dry_run or not (removed or blanked or _has_trace(ref, person))
+        versions, files = (0, 0) if old else _purge(ref)
+    if not (removed or blanked or versions):
+        return None
+    return TableErasure(ref.sql_name, ref.layer, rows, removed, blanked, versions, files)
+
+
+def _rewrite(ref: TableRef, person: Person, records: Records, *, dry_run: bool) -> tuple[int, int, int]:
+    """Rows before, rows removed and cells blanked of the present version."""
+    import pyarrow as pa
+    from deltalake import DeltaTable, write_deltalake
+
+    table = DeltaTable(ref.path)
+    schema = pa.schema(table.schema().to_arrow())
+    con = duck.connect()
+    try:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute("SET preserve_insertion_order = true")
+        con.execute(f"CREATE TEMP VIEW t AS SELECT * FROM {scan_sql(con, ref.path)}")
+        con.register("_records", _records_table(records))
+        about = _about(ref, schema, person)
+        values = {f"p{i}": text for i, text in enumerate(person.texts)}
+        texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        here = {c: " OR ".join(f"contains({duck.quote(c)}, $p{i})" for i in range(len(person.texts))) for c in texts}
+        cells = " + ".join(f"count_if(NOT ({about}) AND ({sql}))" for sql in here.values()) or "0"
+        counted = con.execute(f"SELECT count(*), count_if({about}), {cells} FROM t", values).fetchone() or (0, 0, 0)
+        rows, removed, blanked = (int(n or 0) for n in counted)
+        if dry_run or not (removed or blanked):
+            return rows, removed, blanked
+        out = [_blanked(f.name, person) if f.name in here else duck.quote(f.name) for f in schema]
+        kept = con.execute(f"SELECT {', '.join(out)} FROM t WHERE NOT ({about})", values).to_arrow_table()
+        write_deltalake(table, kept.cast(schema), mode="overwrite")
+        return rows, removed, blanked
+    finally:
+        con.close()
+
+
+def _records_table(records: Records) -> Any:
+    import pyarrow as pa
+
+    pairs = [(receipt, number) for receipt, numbers in records.items() for number in numbers]
+    return pa.table({"receipt": pa.array([p[0] for p in pairs], pa.string()),
+                     "number": pa.array([p[1] for p in pairs], pa.int64())})  # fmt: skip
+
+
+def _about(ref: TableRef, schema: Any, person: Person) -> str:
+    """Condition: the row is about the person; never NULL."""
+    names, parts = set(schema.names), []
+    if KEY_COLUMN in names:
+        parts.append(f"{KEY_COLUMN} = $p0")
+    if ID_COLUMN in names:
+        parts += [f"trim({ID_COLUMN}) = $p{i}" for i in range(1, len(person.texts))]
+    if ref.layer == "quarantine" and "raw" in names:
+        parts += [f"contains(raw, $p{i})" for i in range(1, len(person.texts))]
+    place = ("receipt", "row_number") if ref.layer == "quarantine" else ("_receipt", "_row_number")
+    if ref.layer in ("quarantine", "vault") and names >= set(place):
+        receipt, number = place
+        parts.append(f"EXISTS (SELECT 1 FROM _records r WHERE r.receipt = t.{receipt} AND r.number = t.{number})")
+    # every parameter is used, so that one list serves every table
+    unused = " OR ".join(f"$p{i} IS NULL" for i in range(len(person.texts)))
+    return f"coalesce({' OR '.join([*parts, unused])}, false)"
+
+
+def _blanked(column: str, person: Person) -> str:
+    """The column without the person: NULL where it is the pseudonym alone, a mark inside other text."""
+    v = duck.quote(column)
+    inner = v
+    for i in range(len(person.texts)):
+        inner = f"replace({inner}, $p{i}, '{MARK}')"
+    return f"CASE WHEN {v} = $p0 THEN NULL ELSE {inner} END AS {v}"
+
+
+def _files(ref: TableRef) -> Iterable[Path]:
+    return (p for p in Path(ref.path).rglob("*") if p.is_file())
+
+
+def _has_trace(ref: TableRef, person: Person) -> bool:
+    return any(holds(p, person) for p in _files(ref))
+
+
+def _purge(ref: TableRef) -> tuple[int, int]:
+    """Remove all files but the present version's, and cut the log back to a checkpoint: versions gone, files gone."""
+    from deltalake import DeltaTable
+
+    table = DeltaTable(ref.path)
+    gone = table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+    table = DeltaTable(ref.path)
+    table.create_checkpoint()
+    newest, log, versions = table.version(), Path(ref.path) / "_delta_log", 0
+    for file in sorted(log.iterdir()):
+        number = file.name.split(".")[0].lstrip("_")
+        if number.isdigit() and int(number) < newest:
+            versions += file.suffix == ".json"
+            file.unlink()
+    return versions, len(gone)
