@@ -73,6 +73,19 @@ class DriftError(InputError):
     code = "LH201"
 
 
+class SourceError(LakehouseError):
+    """A source cannot be used as the contract says: wrong address, credentials, answer or name."""
+
+    code = "LH210"
+    exit_code = 3
+
+
+class SourceUnavailable(SourceError):
+    """A source does not answer now; the same pull may succeed later."""
+
+    code = "LH211"
+
+
 class GateStopped(LakehouseError):
     """A critical rule failed: the batch is kept in landing and nothing of it is visible."""
 

@@ -157,11 +157,33 @@ class CatalogueEntry(Model):
 
 
 class Source(Model):
-    """Where deliveries come from. ``files``: a glob below the drop folder."""
+    """Where deliveries come from: ``{connector: name, <its own keys>}``.
 
-    connector: str = "files"
+    Attributes:
+        connector: a module of ``ingestion/connectors``; ``files`` takes a glob below the drop folder.
+        path: that glob; of ``files`` only.
+        params: the keys of any other connector, checked by the connector itself (``catalog lint``, every pull).
+    """
+
+    connector: str = Field(default="files", pattern=NAME.pattern)
     path: str = ""
-    options: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect_params(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "params" in data or data.get("connector", "files") == "files":
+            return data
+        own = {k: v for k, v in data.items() if k in ("connector", "path")}
+        return {**own, "params": {k: v for k, v in data.items() if k not in own}}
+
+    @model_validator(mode="after")
+    def _whose(self) -> Source:
+        if self.connector == "files" and self.params:
+            raise ValueError("connector files has no key but path")
+        if self.connector != "files" and self.path:
+            raise ValueError(f"path belongs to connector files; see docs/sources.md for the keys of {self.connector}")
+        return self
 
     @field_validator("path")
     @classmethod

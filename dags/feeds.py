@@ -26,12 +26,18 @@ DOC = """### {title}（`{id}`）
 - 目录代码：{catalogue_code}　更新周期：{update}
 - 最迟到达：{arrive_by}　时限：{max_age_hours:g} 小时
 
-把文件放进 `drop/{drop}`，几十秒内自动开始：
+{how}：
 收集 → 落地（原样保存并登记回执）→ 入湖（类型、代码、校验、去重）→ 质量闸门。
 
 不合格的行进入隔离区：`lakehouse feed quarantine {id}`；修正后重放：`lakehouse feed replay {id}`。
 闸门不通过时 `gate` 任务失败并写明原因，该批数据不会被任何人读到。没有新文件时各任务跳过。
 """
+
+
+def _how(feed: dict[str, Any]) -> str:
+    if feed["connector"] == "files":
+        return f"把文件放进 `drop/{feed['drop']}`，几十秒内自动开始"
+    return f"按时由连接器 `{feed['connector']}` 从来源拉取"
 
 
 def feed_dag(feed: dict[str, Any], *, drop: Path, poll_seconds: float) -> DAG:
@@ -44,14 +50,16 @@ def feed_dag(feed: dict[str, Any], *, drop: Path, poll_seconds: float) -> DAG:
                 name=f"watch {feed['id']}",
                 trigger=DropWatch(drop=str(drop), pattern=feed["drop"], seconds=poll_seconds),
             )
-        ],
+        ]
+        if feed["connector"] == "files"
+        else [],
     )
     due = feed["schedule"]
     with DAG(
         dag_id=feed["dag_id"],
         dag_display_name=f"接入 · {feed['title']}",
         description=f"{feed['title']}（{feed['owner']}）",
-        doc_md=DOC.format(**{**feed, "arrive_by": feed["arrive_by"] or "未约定"}),
+        doc_md=DOC.format(**{**feed, "arrive_by": feed["arrive_by"] or "未约定", "how": _how(feed)}),
         schedule=[arrived]
         if due is None
         else AssetOrTimeSchedule(timetable=CronTriggerTimetable(due, timezone=TIMEZONE), assets=[arrived]),

@@ -134,7 +134,7 @@ def _feed_entry(catalog: Catalog, feed: Feed) -> dict[str, Any]:
         "dag_id": feed_dag_id(feed.id),
         "title": feed.title,
         "owner": _owner(catalog, feed.provider),
-        "schedule": cron(feed.catalogue.update, feed.sla.arrive_by),
+        "schedule": cron(_cycle(feed), feed.sla.arrive_by),
         "update": feed.catalogue.update,
         "arrive_by": feed.sla.arrive_by,
         "max_age_hours": feed.sla.max_age_hours,
@@ -148,6 +148,12 @@ def _feed_entry(catalog: Catalog, feed: Feed) -> dict[str, Any]:
         "load_mode": feed.load.mode,
         "load_key": list(feed.load.key),
     }
+
+
+def _cycle(feed: Feed) -> str:
+    """The update cycle; what is pulled announces no arrival, so an irregular one is asked for daily."""
+    pulled = feed.source.connector != "files"
+    return "daily" if pulled and feed.catalogue.update == "irregular" else feed.catalogue.update
 
 
 def _owner(catalog: Catalog, department: str) -> str:

@@ -25,14 +25,14 @@ log = logging.getLogger("lakehouse.dags")
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Turns an error of ours into a failure without retry, except Busy."""
+    """Turns an error of ours into a failure without retry, except Busy and a source that does not answer."""
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-    from catalog.errors import Busy, LakehouseError
+    from catalog.errors import Busy, LakehouseError, SourceUnavailable
 
     try:
         yield
-    except Busy:
+    except (Busy, SourceUnavailable):
         raise
     except LakehouseError as e:
         raise AirflowFailException(str(e)) from e
@@ -62,24 +62,34 @@ def _fail(reason: str) -> None:
     raise AirflowFailException(reason)
 
 
-def collect(feed_id: str) -> list[str]:
-    """Paths of the files that wait for this feed, oldest first; skipped when nothing waits.
+def collect(feed_id: str) -> dict[str, list[str]]:
+    """What waits for this feed: its connector is asked, and what that brings is landed; skipped when nothing waits.
 
     A delivery that landed before a crash and was not loaded waits too, and gives no path.
+
+    Returns:
+        Paths of ``files`` in the drop folder, oldest first, and why others were ``refused``, if any were.
     """
+    from catalog.errors import SourceUnavailable
     from ingestion.landing import pending
     from ingestion.load import collect as waiting
+    from ingestion.sources.pull import pull
 
     settings, catalog = _both()
     with _faults():
+        refused = pull(settings, catalog, feed_id, progress=log.info).refused
         files = waiting(settings, catalog, feed_id)
         if not files and not pending(settings, feed_id):
-            _skip(f"没有等待 {feed_id} 的新文件")
-    return [str(f) for f in files]
+            for fault in refused:
+                if isinstance(fault, SourceUnavailable):
+                    raise fault
+            if not refused:
+                _skip(f"没有等待 {feed_id} 的新文件")
+    return {"files": [str(f) for f in files], "refused": [str(e) for e in refused]}
 
 
-def land(feed_id: str, files: list[str]) -> dict[str, list[str]]:
-    """Keep each file's bytes unchanged in landing.
+def land(feed_id: str, collected: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Keep the bytes of each file of the drop folder unchanged in landing.
 
     Returns:
         ``receipts`` that wait to be loaded, in order, and why files were ``refused``, if any were.
@@ -89,9 +99,9 @@ def land(feed_id: str, files: list[str]) -> dict[str, list[str]]:
     from ingestion.load import land as keep
 
     settings, catalog = _both()
-    refused = []
+    refused = list(collected["refused"])
     with _faults():
-        for file in files:
+        for file in collected["files"]:
             if not Path(file).exists():
                 continue  # landed by an earlier try of this task
             try:

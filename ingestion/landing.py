@@ -53,6 +53,7 @@ class Receipt(BaseModel):
         duplicate_of: the receipt that brought the same bytes before.
         redactions: persons' records taken out of the kept bytes since: erasure, time, new sha256, size and how many
             records; ``sha256`` and ``size`` stay those of the bytes as they arrived.
+        deletes: the file holds keys of rows that are gone at the source, not rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -70,6 +71,7 @@ class Receipt(BaseModel):
     format: dict[str, Any]
     duplicate_of: str | None = None
     redactions: tuple[dict[str, Any], ...] = ()
+    deletes: bool = False
 
 
 def waiting(settings: Settings, feed: Feed) -> list[Path]:
@@ -91,12 +93,25 @@ def waiting(settings: Settings, feed: Feed) -> list[Path]:
 
 
 def land_file(
-    settings: Settings, feed: Feed, path: Path, *, now: datetime, checkpoint: Checkpoint = no_checkpoint
+    settings: Settings,
+    feed: Feed,
+    path: Path,
+    *,
+    now: datetime,
+    checkpoint: Checkpoint = no_checkpoint,
+    source: str | None = None,
+    repeatable: bool = False,
+    deletes: bool = False,
 ) -> Receipt:
     """Keep the bytes of ``path`` and give them a receipt; a dropped file is then removed. Hold the feed's lock.
 
     Bytes that came before get a receipt that says so, unless that delivery was stopped: then they are
     a new attempt. A delivery that landed before a crash and was not loaded yet gets its receipt back.
+
+    Args:
+        source: where a connector took it from, without secrets; default the path.
+        repeatable: the same bytes from another ``source`` are a delivery of their own (a change taken back).
+        deletes: the file names rows by key that are gone at the source.
 
     Raises:
         InputError: not a regular file, a link, outside the drop folder by a link, or still being written.
@@ -109,13 +124,16 @@ def land_file(
     try:
         name = safe_name(path.name)
         digest, info = _copy(path, temp / name, checkpoint)
-        earlier = [r for r in receipts_of(settings, feed.id) if r.sha256 == digest]
-        source = str(path.relative_to(settings.drop)) if dropped else str(path)
+        earlier = _receipts_of_bytes(settings, feed.id, digest)
+        source = source or (str(path.relative_to(settings.drop)) if dropped else str(path))
+        if repeatable:
+            earlier = [r for r in earlier if r.source == source]
         arrived = datetime.fromtimestamp(info.st_mtime, UTC)
         receipt = _unloaded(settings, earlier)
         if receipt is None or receipt.source != source:
             duplicate = _duplicate_of(settings, earlier)
             receipt = _new_receipt(settings, feed, path, name, source, digest, info.st_size, arrived, now, duplicate)
+            receipt = receipt.model_copy(update={"deletes": deletes})
             if duplicate:
                 (temp / name).unlink()
             write_durably(temp / RECEIPT, receipt.model_dump_json(indent=1).encode())
@@ -262,6 +280,13 @@ def _copy(path: Path, target: Path, checkpoint: Checkpoint) -> tuple[str, os.sta
 def _sha256(path: Path) -> str:
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _receipts_of_bytes(settings: Settings, feed_id: str, digest: str) -> list[Receipt]:
+    """The receipts of these bytes, in order; a receipt's id tells which others need not be read."""
+    names = [n for n in _ids(settings, feed_id) if n.endswith(f"-{digest[:12]}")]
+    found = sorted((read_receipt(settings, feed_id, n) for n in names), key=lambda r: r.sequence)
+    return [r for r in found if r.sha256 == digest]
 
 
 def _unloaded(settings: Settings, earlier: list[Receipt]) -> Receipt | None:

@@ -33,6 +33,7 @@ from ingestion.content import ContentCheck, check_content, report
 from ingestion.formats import detect_kind
 from ingestion.landing import Checkpoint, Receipt, no_checkpoint
 from ingestion.results import LoadResult, describe
+from ingestion.sources.pull import Pulled, pull
 from ingestion.stage import Staged, recount, stage
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from warehouse.tables import LOCK_SECONDS, table_lock
@@ -41,7 +42,7 @@ Progress = Callable[[str], None]
 
 
 def collect(settings: Settings, catalog: Catalog, feed_id: str) -> list[Path]:
-    """Files that wait for a feed in the drop folder, oldest first."""
+    """Files that wait for a feed in the drop folder, oldest first; ``ingestion.sources.pull`` lands all others."""
     return landing.waiting(settings, catalog.feed(feed_id))
 
 
@@ -111,7 +112,7 @@ def ingest(
     checkpoint: Checkpoint = no_checkpoint,
     lock_timeout: float = LOCK_SECONDS,
 ) -> list[LoadResult]:
-    """Land and load what waits for a feed: receipts a crash left, then the files of the drop folder, or ``file``.
+    """Land and load what waits for a feed: receipts a crash left, then what its connector brings, or ``file``.
 
     A file that cannot be read gives a result with verdict ``stopped`` and its error; the others go on.
 
@@ -124,6 +125,11 @@ def ingest(
         UnknownName: no such feed. Busy: another load of this feed runs.
     """
     feed = catalog.feed(feed_id)
+    pulled = Pulled()
+    if file is None:
+        pulled = pull(
+            settings, catalog, feed_id, now=now, progress=progress, checkpoint=checkpoint, lock_timeout=lock_timeout
+        )
     with table_lock(settings, feed_id, timeout=lock_timeout):
         landing.clean_up(settings, feed_id)
         results = [
@@ -139,7 +145,7 @@ def ingest(
                 results.append(_refused(feed, path, e))
                 continue
             results.append(_load(settings, catalog, feed, receipt, now, progress, checkpoint))
-    return results
+    return results + [_refused(feed, Path(str(e.where.get("file", ""))), e) for e in pulled.refused]
 
 
 def _refused(feed: Feed, path: Path, error: LakehouseError) -> LoadResult:

@@ -130,7 +130,7 @@ def feed_reference(catalog: Catalog) -> str:
             "",
             f"## {feed.id}",
             "",
-            f"{feed.title}，目录代码 {feed.catalogue.code}，来自 `{feed.source.path}`。",
+            f"{feed.title}，目录代码 {feed.catalogue.code}，来自 `{feed.source.path or feed.source.connector}`。",
             "",
         ]
         lines += ["| 列 | 中文名 | 来源列 | 类型 | 单位 | 代码表 | 级别 | 必填 |", "|---|---|---|---|---|---|---|---|"]

@@ -15,6 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 @app.command()
 def lint(as_json: Json = False) -> None:
     """Check every contract, compile every target, and say which compiled files are stale."""
+    from ingestion.sources.registry import connector_of
     from lakehouse.compiled import ROOT, stale_files
     from lakehouse.present import print_json, print_table
     from quality.rules import compile_rules
@@ -25,6 +26,7 @@ def lint(as_json: Json = False) -> None:
     rows = []
     for feed in catalog.feeds.values():
         rules = compile_rules(catalog, feed)
+        connector_of(catalog, feed)
         schema = feed_schema(catalog, feed)
         rows.append((feed.id, len(feed.fields), len(schema), len(rules), catalog.grade(feed)))
     grants = check_grants(settings, catalog)

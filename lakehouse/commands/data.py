@@ -118,7 +118,10 @@ def ingest(
         shown = [_counts_first(plain(r)) for r in results]
         print_json(shown[0] if file is not None and len(shown) == 1 else shown)
     elif not results:
-        note(f"nothing waits for {feed_id} in {settings.drop / catalog.feed(feed_id).source.path}")
+        from ingestion.sources.registry import connector_of
+
+        connector, params = connector_of(catalog, catalog.feed(feed_id))
+        note(f"nothing new for {feed_id} in {connector.place(params)} (files: below {settings.drop.parent})")
     else:
         print_table(
             f"{feed_id} · {catalog.feed(feed_id).title}",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakehouse.context import both, leave, utc_now
+
+if TYPE_CHECKING:
+    from catalog.model import Feed
 
 app = typer.Typer(help="Feeds: contracts, quarantine, replay.", no_args_is_help=True, rich_markup_mode=None)
 FeedId = Annotated[str, typer.Argument(metavar="FEED", help="Feed id, e.g. tax__arrears.")]
@@ -17,7 +20,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 @app.command("list")
 def list_feeds(as_json: Json = False) -> None:
     """All contracts."""
+    from ingestion.sources.registry import connector_of
     from lakehouse.present import print_json, print_table
+
+    def place(feed: Feed) -> str:
+        connector, params = connector_of(catalog, feed)
+        return connector.place(params)
 
     _, catalog = both()
     rows = [
@@ -30,6 +38,8 @@ def list_feeds(as_json: Json = False) -> None:
             "mode": f.load.mode,
             "grade": catalog.grade(f),
             "path": f.source.path,
+            "connector": f.source.connector,
+            "source": place(f),
         }
         for f in catalog.feeds.values()
     ]
@@ -38,8 +48,8 @@ def list_feeds(as_json: Json = False) -> None:
     else:
         print_table(
             "feeds",
-            ("feed", "名称", "提供方", "更新", "共享", "方式", "级别", "drop path"),
-            [tuple(r.values()) for r in rows],
+            ("feed", "名称", "提供方", "更新", "共享", "方式", "级别", "connector", "source"),
+            [tuple(v for k, v in r.items() if k != "path") for r in rows],
         )
 
 

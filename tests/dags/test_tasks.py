@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +83,50 @@ def test_faults_of_data_are_not_tried_again_but_busy_is() -> None:
         raise ContractError("wrong", hint="mend it")
     with pytest.raises(Busy), _faults():
         raise Busy("taken")
+
+
+@pytest.fixture
+def pulling(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lakehouse whose one feed is pulled from a folder; the folder."""
+    import shutil
+
+    for part in ("dictionary", "codes", "grading"):
+        shutil.copytree(root / "catalog" / part, tmp_path / "catalog" / part)
+    feeds = tmp_path / "catalog" / "feeds" / "t"
+    feeds.mkdir(parents=True)
+    outbox = tmp_path / "outbox"
+    (feeds / "f.yaml").write_text(
+        "title: 测试\nprovider: hotline\n"
+        'catalogue: {code: "2/99-0001", sharing: unconditional, opening: unconditional, update: daily}\n'
+        f"source: {{connector: folder, folder: {outbox}, settle_seconds: 0}}\n"
+        "format: {type: csv}\nload: {mode: append, key: [sensor_id]}\nfields: {sensor_id: 编号}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("LAKEHOUSE_HOME", str(tmp_path / "var"))
+    monkeypatch.setenv("LAKEHOUSE_CATALOG", str(tmp_path / "catalog"))
+    return outbox
+
+
+def test_collect_lands_what_a_connector_brings(pulling: Path) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from dags.tasks import collect, land
+
+    pulling.mkdir()
+    with pytest.raises(AirflowSkipException):
+        collect("t__f")
+    (pulling / "a.csv").write_text("编号\nA\n", encoding="utf-8")
+    (pulling / "b\\c.csv").write_text("编号\nB\n", encoding="utf-8")
+    collected = collect("t__f")
+    assert collected["files"] == []
+    landed = land("t__f", collected)
+    assert len(landed["receipts"]) == 1
+    assert "leads out of its folder" in landed["refused"][0]
+
+
+def test_a_source_that_does_not_answer_may_be_tried_again(pulling: Path) -> None:
+    from catalog.errors import SourceUnavailable
+    from dags.tasks import collect
+
+    with pytest.raises(SourceUnavailable):
+        collect("t__f")

@@ -1,0 +1,1 @@
+"""What all connectors stand on: the pull, its state, secrets, listings, retries, databases."""
