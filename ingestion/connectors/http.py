@@ -1,0 +1,140 @@
+"""``http``: records of an HTTP(S) interface that answers JSON, page by page, landed as one NDJSON file a pull.
+
+.. code-block:: yaml
+
+    source:
+      connector: http
+      url: https://api.example.gov.cn/v1/orders
+      query: {status: closed}
+      records: data.items
+      paging: {by: page, size: 500, total: data.total}
+      auth: {by: header, name: X-Api-Key, secret: env:ORDERS_KEY}
+      since: {query: updated_after, field: updated_at, overlap_seconds: 600}
+      per_second: 5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from ingestion.sources.base import Fetched, Params, Pull
+from ingestion.sources.http_auth import Auth
+from ingestion.sources.http_client import Client
+from ingestion.sources.http_paging import Paging, pages
+from ingestion.sources.moments import Moment, later, parse_moment
+from ingestion.sources.records import Delivery
+
+
+class Since(Params):
+    """Asks only for what is newer than the last pull came to.
+
+    Attributes:
+        query: parameter that carries the moment or number.
+        field: of a record, with the value that rises; dotted.
+        overlap_seconds: how much earlier to ask (numbers: how much lower), for what was written late.
+        start: what the first pull asks for; none asks for everything.
+    """
+
+    query: str
+    field: str
+    overlap_seconds: float = Field(default=0, ge=0)
+    start: str | None = None
+
+
+class HttpParams(Params):
+    """Attributes:
+    url: of the first page, without credentials.
+    query, headers: sent with every request; nothing secret stands here.
+    records: dotted place of the list in an answer; empty: the answer is the list.
+    paging: how the next page is found; none: one answer has all.
+    since: ask for new records only; without it every pull takes all.
+    per_second: requests at most.
+    tls: false (``off``) allows an http:// URL. ca: file below keys/ with the authority to trust.
+    timeout_seconds: of connecting and of every single answer.
+    attempts: of one request, waits between them included in ``Retry-After``.
+    max_pages, max_page_mb: a pull that goes beyond is refused.
+    """
+
+    url: str
+    query: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+    records: str = ""
+    paging: Paging | None = None
+    auth: Auth | None = None
+    since: Since | None = None
+    per_second: float = Field(default=10, gt=0, le=1000)
+    tls: bool = True
+    ca: str | None = Field(default=None, pattern=r"^file:[A-Za-z0-9][A-Za-z0-9._-]*$")
+    timeout_seconds: float = Field(default=30, gt=0, le=600)
+    attempts: int = Field(default=5, ge=1, le=10)
+    max_wait_seconds: float = Field(default=120, ge=0, le=3600)
+    max_pages: int = Field(default=100_000, ge=1)
+    max_page_mb: int = Field(default=64, ge=1, le=1024)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment:
+            raise ValueError("url is an http(s) address without user or password")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _nothing_secret(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name.lower() in ("authorization", "proxy-authorization", "cookie", "x-api-key"):
+                raise ValueError(f"{name} is set by auth:, with the secret named")
+        return value
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> HttpParams:
+        if self.tls == self.url.startswith("http://"):
+            raise ValueError("an http:// url needs tls: off, an https:// one must not have it")
+        return self
+
+
+class Http:
+    name = "http"
+    params = HttpParams
+
+    def place(self, params: HttpParams) -> str:
+        parts = urlsplit(params.url)
+        return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+    def fetch(self, params: HttpParams, pull: Pull) -> Iterator[Fetched]:
+        """All pages into one file; it is landed only when the last page was read."""
+        cursor = pull.state.cursor()
+        query = dict(params.query)
+        reached: Moment | None = None
+        if params.since is not None:
+            start = cursor.get("since") or params.since.start
+            reached = parse_moment(cursor["since"]) if "since" in cursor else None
+            overlap = timedelta(seconds=params.since.overlap_seconds)
+            if start is not None:
+                query[params.since.query] = reached.minus(overlap).text if reached else start
+        delivery = Delivery(pull, self.place(params), cursor)
+        with Client(params, pull) as client, delivery.writing() as write:
+            for number, records in enumerate(pages(client, params, query), start=1):
+                for record in records:
+                    write(record)
+                    if params.since is not None:
+                        reached = later(reached, _at(record, params.since.field), pull.now)
+                if number % 50 == 0:
+                    pull.say(f"{pull.feed.id}: {number} pages, {delivery.rows:,} records")
+        new = {"since": reached.text} if reached is not None else {}
+        yield from delivery.fetched(new, always=params.since is None)
+
+
+def _at(record: Any, place: str) -> Any:
+    for part in place.split("."):
+        record = record.get(part) if isinstance(record, dict) else None
+    return record
+
+
+CONNECTOR = Http()
