@@ -101,11 +101,9 @@ class Client:
         headers, own, auth = self._credentials()
         params = httpx.URL(url).params.merge({k: _plain(v) for k, v in {**query, **own}.items()})
         try:
-            with self._http.stream("GET", url, params=params, headers=headers, auth=auth) as response:
-                links = {
-                    relation: link["url"] for relation, link in response.links.items() if relation and "url" in link
-                }
-                return Reply(response.status_code, response.headers, links, self._read(response))
+            with self._http.stream("GET", url, params=params, headers=headers, auth=auth) as reply:
+                links = {name: link["url"] for name, link in reply.links.items() if name and "url" in link}
+                return Reply(reply.status_code, reply.headers, links, self._read(reply))
         except httpx.HTTPError as e:
             # never chained: the library's text has the whole URL, with a key in the query
             if "CERTIFICATE_VERIFY_FAILED" in str(e):
