@@ -211,6 +211,21 @@ class Controls(Model):
         return {**own, "controls": [{**shared, **c} for c in data.get("controls") or ()]}
 
 
+class Retentions(Model):
+    """Days that deliveries of a feed are kept, by its grade (``retention.yaml``)."""
+
+    note: str = ""
+    valid_from: date
+    source: str
+    keep_days: dict[int, int]
+
+    @model_validator(mode="after")
+    def _every_grade(self) -> Retentions:
+        if set(self.keep_days) != {1, 2, 3, 4} or min(self.keep_days.values()) < 7:
+            raise ValueError("keep_days needs grades 1 to 4, at least 7 days each")
+        return self
+
+
 class Grading(Model):
     """The whole of ``catalog/grading/``."""
 
@@ -220,6 +235,7 @@ class Grading(Model):
     all_controls: tuple[Control, ...]
     combinations: Combinations
     lowerings: Lowerings
+    retention: Retentions
 
     def level(self, object_: str, degree: str, on: date) -> int:
         """The level (1-4) for harm of ``degree`` to ``object_`` by the matrix in force on a day."""
@@ -291,4 +307,5 @@ def load_grading(folder: Path) -> Grading:
         all_controls=controls.controls,
         combinations=read("aggregation.yaml", Combinations),
         lowerings=read("lowering.yaml", Lowerings),
+        retention=read("retention.yaml", Retentions),
     )

@@ -230,7 +230,13 @@ class Sla(Model):
     max_age_hours: float = 24 * 366
     retries: int = 2
     timeout_minutes: int = 60
-    retention_days: int = 365 * 5
+
+
+class Retention(Model):
+    """How long deliveries are kept, where the grade's own period does not fit; ``basis``: law, decree or agreement."""
+
+    keep_days: int = Field(ge=7)
+    basis: str = Field(min_length=2)
 
 
 class FieldSpec(Model):
@@ -305,6 +311,7 @@ class Feed(Model):
     load: Load
     drift: Drift = Drift()
     sla: Sla = Sla()
+    retention: Retention | None = None
     elements: dict[str, Element] = Field(default_factory=dict)
     """Elements only this feed has; promote one to the dictionary when a second feed needs it."""
     fields: dict[str, FieldSpec]

@@ -68,6 +68,12 @@ class Catalog(BaseModel):
         """The grade of a feed table: the highest of its columns."""
         return max(f.grade for f in self.fields(feed))
 
+    def retention(self, feed: Feed) -> tuple[int, str]:
+        """Days that deliveries of a feed are kept, and the ground: its contract's, else that of its grade."""
+        if feed.retention is not None:
+            return feed.retention.keep_days, feed.retention.basis
+        return self.grading.retention.keep_days[self.grade(feed)], self.grading.retention.source
+
     def _resolve(self, feed: Feed, name: str, spec: FieldSpec) -> ResolvedField:
         wanted = spec.element or name
         element = feed.elements.get(wanted) or self.elements[wanted]

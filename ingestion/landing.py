@@ -54,6 +54,7 @@ class Receipt(BaseModel):
         redactions: persons' records taken out of the kept bytes since: erasure, time, new sha256, size and how many
             records; ``sha256`` and ``size`` stay those of the bytes as they arrived.
         deletes: the file holds keys of rows that are gone at the source, not rows.
+        expired_at: when the bytes were destroyed because their retention had ended.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -72,6 +73,7 @@ class Receipt(BaseModel):
     duplicate_of: str | None = None
     redactions: tuple[dict[str, Any], ...] = ()
     deletes: bool = False
+    expired_at: datetime | None = None
 
 
 def waiting(settings: Settings, feed: Feed) -> list[Path]:

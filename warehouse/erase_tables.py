@@ -58,7 +58,7 @@ def erase_table(
     with table_lock(settings, lock, timeout=LOCK_SECONDS):
         rows, removed, blanked = _rewrite(ref, person, records, dry_run=dry_run)
         old = dry_run or not (removed or blanked or _has_trace(ref, person))
-        versions, files = (0, 0) if old else _purge(ref)
+        versions, files = (0, 0) if old else purge(ref)
     if not (removed or blanked or versions):
         return None
     return TableErasure(ref.sql_name, ref.layer, rows, removed, blanked, versions, files)
@@ -137,7 +137,7 @@ def _has_trace(ref: TableRef, person: Person) -> bool:
     return any(holds(p, person) for p in _files(ref))
 
 
-def _purge(ref: TableRef) -> tuple[int, int]:
+def purge(ref: TableRef) -> tuple[int, int]:
     """Remove all files but the present version's, and cut the log back to a checkpoint: versions gone, files gone."""
     from deltalake import DeltaTable
 

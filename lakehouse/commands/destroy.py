@@ -9,7 +9,9 @@ import typer
 
 from lakehouse.context import both, utc_now
 
-app = typer.Typer(help="Destroy: a person on request.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Destroy: what is past its retention, and a person on request.", no_args_is_help=True, rich_markup_mode=None
+)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")]
 
@@ -53,6 +55,24 @@ def person(
         note("counts that were made of these rows are renewed by the next lakehouse build")
     for text in done["out_of_reach"]:
         note(f"out of reach: {text}")
+
+
+@app.command()
+def expired(dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Destroy delivered bytes, quarantined rows and old versions that are past their retention."""
+    from ingestion.expire import expire
+    from lakehouse.present import print_json, print_table
+
+    settings, catalog = both()
+    done = expire(settings, catalog, now=utc_now(), dry_run=dry_run)
+    if as_json:
+        print_json({"dry_run": dry_run, "feeds": done})
+        return
+    print_table(
+        f"{'would be destroyed' if dry_run else 'destroyed'} in {len(done)} feeds",
+        ("feed", "kept days", "landing files", "quarantined rows", "table files"),
+        [(e.feed, e.keep_days, len(e.landing), e.quarantine_rows, len(e.files)) for e in done],
+    )
 
 
 def _read_id(source: str) -> str:

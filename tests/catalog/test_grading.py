@@ -125,7 +125,7 @@ def test_everything_is_dated_and_sourced_and_claims_no_conformity(grading: Gradi
     dated += [*low.expressions, *low.statistics, low.suppression, *low.reviewed]
     assert all(d.source and d.valid_from for d in dated)
     files = sorted((root / "catalog" / "grading").glob("*.yaml"))
-    assert len(files) == 7
+    assert len(files) == 8
     for file in files:
         text = file.read_text(encoding="utf-8")
         assert "DB11/T 1918-2021" in text, file.name
