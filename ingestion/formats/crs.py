@@ -93,6 +93,7 @@ def to_hex(
     """
     import pyarrow as pa
     import shapely
+    from pyproj.exceptions import CRSError
 
     given = np.array(column.to_pylist(), dtype=object)
     shapes = shapely.force_2d(shapely.from_wkb(given, on_invalid="ignore"))
@@ -101,7 +102,7 @@ def to_hex(
     crs = source_crs(declared, found, bounds, default=default)
     try:
         moved = shapely.transform(shapes, lambda xy: np.column_stack(to_cgcs2000(xy[:, 0], xy[:, 1], crs)))
-    except ValueError as e:  # pyproj's CRSError is one
+    except CRSError as e:
         raise InputError(f"there is no coordinate system {crs[:40]!r}", hint="correct format.crs") from e
     _check_place(shapely.bounds(moved), crs, bounds)
     return pa.array(list(shapely.to_wkb(moved, hex=True, byte_order=1)), pa.string()), broken, crs
