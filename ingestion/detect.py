@@ -29,6 +29,7 @@ __all__ = [
     "detect_kind",
     "find_header",
     "header_key",
+    "is_value",
 ]
 
 Kind = Literal[
@@ -70,6 +71,11 @@ _NOT_NAME = re.compile(r"[。；！？]|^\s*(?:规则|说明|注|填报|单位�
 BLANKS = frozenset({"", "/", "\\", "-", "--", "—", "——"})
 """Cells that fill a place without saying anything; departments pad unused columns with them."""
 _SNAKE = re.compile(r"^[a-z]+[0-9]*(?:_[a-z0-9]+)+$")
+
+
+def is_value(cell: str) -> bool:
+    """Whether a cell is a number, date or identifier, which no column is called."""
+    return _VALUE.match(cell) is not None
 
 
 class Header(NamedTuple):

@@ -307,9 +307,7 @@ def _contract(
     if load["mode"] == "snapshot":
         rules.append({"rule": "row_count_change", "max_drop_pct": 50, "severity": "stop"})
     suffix = PurePath(sample.file).suffix.lower()
-    same = {"xlsx": ".xlsx", "xls": ".xls", "csv": ".csv", "json": ".json", "ndjson": ".ndjson"}.get(
-        sample.kind
-    ) == suffix
+    same = suffix == f".{sample.kind}" or (sample.packed and suffix in (".gz", ".zip", ".tar", ".tgz"))
     contract: dict[str, Any] = {
         "title": title or title_of(sample.file),
         "provider": department,
@@ -345,6 +343,7 @@ def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
         out["records"] = sample.records
     if sample.footer:
         out["footer"] = sample.footer
+    out |= sample.options
     if composed.unpivot:
         out["unpivot"] = composed.unpivot
     tokens = sorted({t for c in sample.columns for t in c.null_tokens} & NULL_TOKENS)

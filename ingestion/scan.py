@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog.settings import Settings
-from ingestion.detect import detect_kind
-from ingestion.sniffing.rows import Raw, read_raw
+from ingestion.sniffing.records import read_each
+from ingestion.sniffing.rows import Raw
 
 if TYPE_CHECKING:
     from quality.scanner import ColumnFinding
@@ -16,7 +16,8 @@ MAX_ROWS = 1_000_000
 
 
 def scan_file(path: Path, *, max_rows: int = MAX_ROWS) -> tuple[list[ColumnFinding], int, bool]:
-    """Findings in a file of any kind ``feed new`` reads, ragged records included.
+    """Findings in a file of any kind ``feed new`` reads, ragged records included, of every sheet and of every
+    member of an archive.
 
     Returns:
         findings, records looked at, and whether these were all.
@@ -29,13 +30,17 @@ def scan_file(path: Path, *, max_rows: int = MAX_ROWS) -> tuple[list[ColumnFindi
     from quality.scanner import scan_table
     from warehouse import duck
 
-    raw = read_raw(Path(path), detect_kind(Path(path)), max_rows)
+    raws = read_each(Path(path), max_rows)
     con = duck.connect()
+    found: list[ColumnFinding] = []
     try:
-        con.register("arrived", pa.table(_columns(raw)))
-        return scan_table(con, "arrived"), len(raw.records) + len(raw.ragged), raw.complete
+        for raw in raws:
+            con.register("arrived", pa.table(_columns(raw)))
+            found += scan_table(con, "arrived")
+            con.unregister("arrived")
     finally:
         con.close()
+    return found, sum(len(r.records) + len(r.ragged) for r in raws), all(r.complete for r in raws)
 
 
 def _columns(raw: Raw) -> dict[str, list[str | None]]:

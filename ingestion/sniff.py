@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import cast
 
 from catalog.registry import Catalog
-from ingestion.detect import FORMAT_OF, detect_kind, header_key
+from ingestion.detect import FORMAT_OF, Kind, detect_kind, header_key
 from ingestion.sniffing.meaning import known_headers, meaning_of
 from ingestion.sniffing.model import Column, Finding, Sample
-from ingestion.sniffing.rows import Raw, read_raw
+from ingestion.sniffing.records import read_raw
+from ingestion.sniffing.rows import Raw
 from ingestion.sniffing.sensitive import mask_text, scan
 from ingestion.sniffing.types import IDENTIFIER, infer, strip_nulls, unit_of, valid_in
 
@@ -40,6 +42,7 @@ def sniff(path: Path, *, catalog: Catalog | None = None, max_rows: int = MAX_ROW
     path = Path(path)
     kind = detect_kind(path)
     raw = read_raw(path, kind, max_rows)
+    packed, kind = (kind, cast(Kind, raw.kind)) if raw.kind else ("", kind)
     columns = tuple(_column(name, i, raw) for i, name in enumerate(raw.names))
     if raw.geometry:
         filled = raw.rows
@@ -52,7 +55,9 @@ def sniff(path: Path, *, catalog: Catalog | None = None, max_rows: int = MAX_ROW
     return Sample(
         file=path.name,
         kind=kind,
+        packed=packed,
         format=FORMAT_OF[kind],
+        options=dict(raw.options),
         size=path.stat().st_size,
         encoding=raw.encoding,
         delimiter=raw.delimiter,
@@ -70,7 +75,7 @@ def sniff(path: Path, *, catalog: Catalog | None = None, max_rows: int = MAX_ROW
         footer_rows=raw.footer_rows,
         columns=columns,
         candidate_keys=_keys(columns, raw.records),
-        notes=_notes(raw, kind, path, columns),
+        notes=_notes(raw, "" if packed else kind, path, columns),
     )
 
 
@@ -200,10 +205,12 @@ def _fits(column: Column, value: str) -> bool:
 
 
 def _notes(raw: Raw, kind: str, path: Path, columns: Sequence[Column]) -> tuple[str, ...]:
-    out = []
+    out = list(raw.notes)
     suffix = path.suffix.lower().lstrip(".")
     if kind in ("xlsx", "xls") and suffix != kind:
         out.append(f"文件名为 .{suffix}，内容是 {kind.upper()} 工作簿")
+    if kind == "html":
+        out.append(f"文件名为 .{suffix}，内容是网页中的表格")
     if raw.header_row > 1:
         out.append(f"表头在第 {raw.header_row} 行，其上 {raw.header_row - 1} 行是标题、落款或空行")
     if not raw.header_row and kind in ("csv", "xlsx", "xls"):

@@ -125,6 +125,8 @@ class Book:
         hidden = [n for n in self.names if n not in shown]
         named = [n for n in shown if wish == "all" or re.search(wish, n)]
         filled = [n for n in named if self.sheet(n).start is not None]
+        if not filled and wish == "all":
+            raise InputError("the workbook has no filled sheet", hint="ask for the file again")
         if not filled:
             raise InputError("no sheet that holds something matches format.sheets", hint="correct format.sheets")
         about = {"hidden_sheets": hidden, "empty_sheets": [n for n in named if n not in filled]}

@@ -89,10 +89,10 @@ def refuse_doctype(path: Path) -> None:
         InputError: it has one, or does not begin like XML.
     """
     with Utf8Reader(path, xml_encoding(path, "auto")[0]) as stream:
-        _guard(_declared_utf8(stream.read(CHUNK)))
+        _guard(declared_utf8(stream.read(CHUNK)))
 
 
-def _declared_utf8(data: bytes) -> bytes:
+def declared_utf8(data: bytes) -> bytes:
     """``data`` without the XML declaration, whose encoding is not true any more; line numbers stay."""
     return _DECLARATION.sub(lambda m: b"\n" * m.group(0).count(b"\n"), data, count=1)
 
@@ -138,7 +138,7 @@ def _records(stream: Utf8Reader, steps: list[str], most: int) -> Iterator[Record
     first = True
     while data := stream.read(CHUNK):
         if first:
-            data, first = _declared_utf8(data), False
+            data, first = declared_utf8(data), False
             _guard(data)
         yield from _fed(parser, walk, data)
     yield from _fed(parser, walk, None)

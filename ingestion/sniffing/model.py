@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -77,6 +77,8 @@ class Sample(Model):
 
     Attributes:
         kind: what the bytes are (``detect.Kind``); ``format`` the contract's format type.
+        packed: kind of the archive it came in; ``kind`` is then that of its members.
+        options: what the contract's format needs besides.
         header_row: 1-based; 0 when the file has no header.
         rows: data records found (without header, blank rows and footer), ``complete`` when all were read.
         ragged: records with more or fewer cells than the header.
@@ -89,11 +91,13 @@ class Sample(Model):
 
     file: str
     kind: str
+    packed: str = ""
     format: str
+    options: dict[str, Any] = Field(default_factory=dict)
     size: int
     encoding: str = ""
     delimiter: str = ""
-    sheet: int = 0
+    sheet: int | str = 0
     records: str = ""
     crs: str = ""
     header_row: int = 0

@@ -1,21 +1,27 @@
-"""Reads the first records of a sample as text, whatever it is written in."""
+"""Reads the first records of a grid - delimited text, a workbook - as text: where its header and its footer are."""
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.detect import BLANKS, Header, detect_delimiter, detect_encoding, find_header
-from ingestion.formats import vector
-from ingestion.formats.excel import open_sheet, text
-from ingestion.formats.header import Wanted
+from ingestion.detect import (
+    BLANKS,
+    Header,
+    column_names,
+    detect_delimiter,
+    detect_encoding,
+    find_header,
+    is_value,
+)
+from ingestion.formats.excel import Book, text
+from ingestion.formats.header import join_header
 
 FOOTER = re.compile(
     r"^(合计|总计|小计|共计|注[:：\s]|注\d*$|备注[:：]|数据来源|资料来源|来源[:：]|填表|制表|填报|审核|单位负责人|"
@@ -32,6 +38,9 @@ class Raw(NamedTuple):
         names: source columns; ``列<n>`` when the file has no header.
         records: data records cut or filled to the width of ``names``; ragged ones are left out.
         ragged: the records with more cells than columns, as found.
+        kind: what the members of an archive are.
+        options: what the contract's format needs besides.
+        notes: what a person should know, in Chinese.
     """
 
     names: tuple[str, ...]
@@ -47,44 +56,23 @@ class Raw(NamedTuple):
     footer_rows: int = 0
     encoding: str = ""
     delimiter: str = ""
-    sheet: int = 0
+    sheet: int | str = 0
     records_path: str = ""
     crs: str = ""
     geometry: bool = False
+    kind: str = ""
+    options: Mapping[str, Any] = {}
+    notes: tuple[str, ...] = ()
 
 
-def read_raw(path: Path, kind: str, max_rows: int) -> Raw:
-    """The records of ``path`` up to ``max_rows``.
-
-    Raises:
-        InputError: the kind has no reader, or the file is broken.
-    """
-    if kind == "csv":
-        return _csv(path, max_rows)
-    if kind in ("xlsx", "xls"):
-        return _excel(path, max_rows)
-    if kind in ("json", "ndjson"):
-        return _json(path, kind, max_rows)
-    if kind in ("geojson", "shapefile", "gpkg", "kml", "gml"):
-        return _vector(path, max_rows)
-    hints = {
-        "empty": "the file holds nothing: ask for it again",
-        "pdf": "ask the department for the table itself, not its print",
-        "zip": "unpack the archive and sniff one of its files",
-        "gzip": "unpack the file first",
-        "html": "the download was a web page, not data: ask for the file itself",
-    }
-    raise InputError(f"a {kind} file has no reader", hint=hints.get(kind, "save it as CSV or XLSX"), file=path.name)
-
-
-def _csv(path: Path, max_rows: int) -> Raw:
+def read_csv(path: Path, max_rows: int) -> Raw:
     encoding = detect_encoding(path)
     csv.field_size_limit(1 << 27)
     with path.open(encoding=encoding, errors="replace", newline="") as f:
         delimiter = detect_delimiter(f.read(1 << 18))
     with path.open(encoding=encoding, errors="replace", newline="") as f:
         rows, complete = _take(csv.reader(f, delimiter=delimiter), max_rows + 40)
-    return _table(rows, complete, max_rows)._replace(encoding=encoding, delimiter=delimiter)
+    return table_of(rows, complete, max_rows)._replace(encoding=encoding, delimiter=delimiter)
 
 
 def _take(rows: Iterator[list[str]], limit: int) -> tuple[list[list[str]], bool]:
@@ -96,30 +84,90 @@ def _take(rows: Iterator[list[str]], limit: int) -> tuple[list[list[str]], bool]
     return out, True
 
 
-def _excel(path: Path, max_rows: int) -> Raw:
-    """The first sheet that holds something, opened with the loader's own checks against bombs."""
-    for index in range(50):
-        try:
-            sheet = open_sheet(path, Format(type="excel", sheet=index))
-        except InputError as e:
-            if index == 0:
-                raise
-            raise InputError("the workbook has no filled sheet", hint="ask for the file again", file=path.name) from e
-        cells = sheet.to_python(skip_empty_area=False, nrows=max_rows + 40)
-        if any(c not in ("", None) for row in cells for c in row):
-            break
-    rows = [[text(c) or "" for c in row] for row in cells]
-    for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
-        if left == right and top < len(rows) and left < len(rows[top]):
-            for r in range(top + 1, min(bottom + 1, len(rows))):
-                rows[r][left] = rows[top][left]
-    return _table(rows, len(rows) < max_rows + 40, max_rows)._replace(sheet=index)
+def read_workbook(path: Path, max_rows: int) -> Raw:
+    """The first filled sheet that is shown, with those of the same columns; opened with the loader's checks.
+
+    Raises:
+        InputError: no sheet holds anything, or the workbook is broken.
+    """
+    book = Book(path, Format(type="excel", sheets="all"))
+    names, _ = book.several()
+    raws = [_sheet(book, name, max_rows)._replace(sheet=name) for name in names]
+    first = raws[0]
+    alike = [r for r in raws if r.names == first.names and r.header_row]
+    others = [str(r.sheet) for r in raws if r not in alike] if alike else names[1:]
+    notes = (f"另有工作表 {'、'.join(others)}，列不同，未取",) if others else ()
+    if len(alike) < 2:
+        at = book.names.index(names[0])
+        return first._replace(sheet=at, notes=(*first.notes, *notes))
+    rows = [record for r in alike for record in r.records][:max_rows]
+    chosen: Any = "all" if not others else [r.sheet for r in alike]
+    return first._replace(
+        records=rows,
+        rows=sum(r.rows for r in alike),
+        complete=all(r.complete for r in alike),
+        footer=next((r.footer for r in alike if r.footer), None),
+        footer_rows=sum(r.footer_rows for r in alike),
+        blank_rows=sum(r.blank_rows for r in alike),
+        ragged=tuple(row for r in alike for row in r.ragged),
+        short=sum(r.short for r in alike),
+        sheet=0,
+        options={**first.options, "sheets": chosen},
+        notes=(
+            *first.notes,
+            f"{len(alike)} 个工作表列相同，合为一批（{'、'.join(str(r.sheet) for r in alike)}）",
+            *notes,
+        ),
+    )
 
 
-def _table(rows: list[list[str]], complete: bool, max_rows: int) -> Raw:
-    """Finds header and footer of rows from a grid file and squares the records between."""
+def read_sheets(path: Path, max_rows: int) -> list[Raw]:
+    """Every filled sheet, hidden ones too.
+
+    Raises:
+        InputError: the workbook is broken.
+    """
+    book = Book(path, Format(type="excel"))
+    return [_sheet(book, n, max_rows) for n in book.names if book.sheet(n).start is not None]
+
+
+def _sheet(book: Book, name: str, max_rows: int) -> Raw:
+    sheet = book.sheet(name)
+    rows = [[text(c) or "" for c in row] for row in sheet.to_python(skip_empty_area=False, nrows=max_rows + 40)]
+    merges = [(t, le, b, r) for (t, le), (b, r) in sheet.merged_cell_ranges or []]
+    complete = len(rows) < max_rows + 40
+    found = find_header(rows)
+    start, count = _merged_header(merges, found.row - 1)
+    for top, left, bottom, right in merges:
+        if (left == right or top <= start + count - 1) and top < len(rows) and left < len(rows[top]):
+            across = right if start <= top <= start + count - 1 and count > 1 else left
+            for r in range(top, min(bottom + 1, len(rows))):
+                for c in range(left, min(across + 1, len(rows[r]))):
+                    rows[r][c] = rows[top][left]
+    return table_of(rows, complete, max_rows, (start, count) if count > 1 else None)
+
+
+def _merged_header(merges: Sequence[tuple[int, int, int, int]], header: int) -> tuple[int, int]:
+    """First row and number of rows of a header: as many as its cells are merged downwards, 1 when they are not."""
+    tall = [(t, b) for t, _, b, _ in merges if t <= header <= b and 0 < b - t < 5]
+    if not tall:
+        return header, 1
+    top = min(t for t, _ in tall)
+    return top, max(b for _, b in tall) - top + 1
+
+
+def table_of(rows: list[list[str]], complete: bool, max_rows: int, span: tuple[int, int] | None = None) -> Raw:
+    """Finds header and footer of rows from a grid file and squares the records between.
+
+    Args:
+        span: first row (0-based) and number of rows of a header known to have several.
+    """
     header = find_header(rows)
-    body = rows[header.row :]
+    span = span or _grouped_header(rows, header.row - 1)
+    if span:
+        joined = join_header(rows[span[0] : span[0] + span[1]], span[1], "_")[0]
+        header = Header(span[0] + 1, column_names(joined))
+    body = rows[header.row + (span[1] - 1 if span else 0) :]
     filled = [row for row in body if any(c.strip() for c in row)]
     if not filled and not header.row:
         raise InputError("the file has no records", hint="ask for the file again")
@@ -151,7 +199,31 @@ def _table(rows: list[list[str]], complete: bool, max_rows: int) -> Raw:
         junk_columns=max(0, max(len(rows[header.row - 1]) if header.row else widest, width) - width),
         footer=footer,
         footer_rows=feet,
+        options={"header_rows": span[1]} if span else {},
+        notes=(f"表头有 {span[1]} 行，列名由上下两级以“_”连成",) if span else (),
     )
+
+
+def _grouped_header(rows: list[list[str]], header: int) -> tuple[int, int] | None:
+    """First row and number of rows of a header of groups over parts, None when it is a plain one."""
+    for top in (header, header - 1):
+        if top >= 0 and top + 2 < len(rows) and _is_group(rows[top], rows[top + 1], rows[top + 2]):
+            return top, 2
+    return None
+
+
+def _is_group(top: Sequence[str], sub: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether ``sub`` names the parts of groups in ``top``: names under its gaps, gaps under its whole names."""
+    width = max(len(top), len(sub))
+    cells = [[(row[i].strip() if i < len(row) else "") for i in range(width)] for row in (top, sub, below)]
+    named = [c for c in cells[1] if c]
+    if len(named) < 2 or any(is_value(c) or len(c) > 30 for c in named):
+        return False
+    parts = sum(
+        not t and bool(s) and i > 0 and bool(cells[1][i - 1]) for i, (t, s, _) in enumerate(zip(*cells, strict=True))
+    )
+    whole = sum(bool(t) and not s and bool(b) for t, s, b in zip(*cells, strict=True))
+    return parts > 0 and whole > 0
 
 
 def _widen(header: Header, data: list[list[str]]) -> tuple[str, ...]:
@@ -178,71 +250,3 @@ def _footer(data: list[list[str]]) -> tuple[str | None, int]:
     if feet and any(len(r) > 1 for r in data):
         return f"^({'|'.join(dict.fromkeys(re.escape(w) for w in reversed(words)))})", feet
     return None, 0
-
-
-def _json(path: Path, kind: str, max_rows: int) -> Raw:
-    encoding = detect_encoding(path)
-    records_path, complete = "", True
-    try:
-        if kind == "ndjson":
-            with path.open(encoding=encoding, errors="replace") as f:
-                lines = [line for _, line in zip(range(max_rows + 1), f, strict=False) if line.strip()]
-            complete = len(lines) <= max_rows
-            found: list[Any] = [json.loads(line) for line in lines[:max_rows]]
-        else:
-            records_path, found = _records(json.loads(path.read_text(encoding=encoding)))
-    except json.JSONDecodeError as e:
-        raise InputError(f"not JSON: {e.msg}", hint="ask for the file again", file=path.name, line=e.lineno) from e
-    records = [r for r in found if isinstance(r, dict)]
-    if not records:
-        raise InputError("no list of records in this JSON", hint="save the records as CSV", file=path.name)
-    names = tuple(dict.fromkeys(k for r in records for k in r))
-    rows = [[_json_text(r.get(n)) for n in names] for r in records[:max_rows]]
-    complete = complete and len(records) <= max_rows
-    return Raw(names, rows, len(rows), complete, encoding=encoding, records_path=records_path)
-
-
-def _records(document: Any, at: str = "") -> tuple[str, list[Any]]:
-    """Dotted path and content of the longest list of objects in a document."""
-    if isinstance(document, list):
-        return at, document if any(isinstance(r, dict) for r in document) else []
-    best: tuple[str, list[Any]] = (at, [])
-    for key, value in document.items() if isinstance(document, dict) else ():
-        if isinstance(value, dict | list):
-            found = _records(value, f"{at}.{key}" if at else key)
-            best = found if len(found[1]) > len(best[1]) else best
-    return best
-
-
-def _json_text(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return text(value) or ""
-
-
-def _vector(path: Path, max_rows: int) -> Raw:
-    """The attributes of a map's features, read by the very reader that will load it."""
-    wanted = Wanted({}, {}, frozenset(), None, frozenset(), frozenset(), {})
-    stated = True
-    try:
-        opened = vector.read(path, Format(type="vector"), wanted)
-    except InputError as e:
-        if "coordinate system" not in e.message:
-            raise
-        stated = False
-        opened = vector.read(path, Format(type="vector", crs="EPSG:4490"), wanted)
-    rows: list[list[str]] = []
-    total = 0
-    for batch in opened.batches:
-        total += batch.num_rows
-        columns = [batch.column(i + 1).to_pylist() for i in range(len(opened.columns) - 1)]
-        rows += [[str(v or "") for v in row] for row in zip(*columns, strict=True)][: max_rows - len(rows)]
-    return Raw(
-        opened.columns[:-1],
-        rows,
-        total,
-        total <= max_rows,
-        encoding=opened.about.get("encoding") or "",
-        crs=str(opened.about["crs"]) if stated else "",
-        geometry=bool(opened.about.get("geometry_type")),
-    )

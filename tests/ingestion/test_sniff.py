@@ -252,8 +252,8 @@ def test_json_records_and_ndjson(tmp_path: Path) -> None:
     ("content", "word"),
     [
         (b"", "empty"),
-        (b"<html><body>login</body></html>", "html"),
-        (b"\x1f\x8b\x08abc", "gzip"),
+        (b"<html><body>login</body></html>", "web page without a table"),
+        (b"\x1f\x8b\x08abc", "archive is damaged"),
         (b'{"a": [1, 2]}', "records"),
     ],
 )

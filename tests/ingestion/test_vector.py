@@ -164,7 +164,9 @@ def test_layers_are_taken_on_purpose(build: Build, contracts: dict[str, str], tm
     (tmp_path / "made.gpkg").unlink()
     again = layered(tmp_path, 4548)
     assert house_of(build, contracts, "sheets: [西片]").send(again, "c.gpkg").rows_loaded == 2
-    refused(house_of(build, contracts, "sheets: [南片]").send(content, "d.gpkg"), "no layer 南片")
+    (tmp_path / "made.gpkg").unlink()
+    third = layered(tmp_path, 4527)
+    refused(house_of(build, contracts, "sheets: [南片]").send(third, "d.gpkg"), "no layer 南片")
 
 
 def test_two_shapefiles_in_one_archive(build: Build, contracts: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,190 @@
+"""``feed new`` on every format: the contract it writes lints, and loads the file it was made from, whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion.sniff import sniff
+from tests.ingestion.test_new_feed_loads import place, staged  # noqa: F401 - a fixture
+from tests.ingestion.test_structured_formats import DBF_COLUMNS, dbf, dbf_row, gauge, parquet, xml
+from tests.ingestion.test_workbooks import PAGE, book
+
+N = range(24)
+CSV = "编号,名称,日期\n" + "".join(f"A{i:03d},站{i},2024-01-{i + 1:02d}\n" for i in N)
+
+
+def _zip(path: Path, members: dict[str, bytes | str]) -> Path:
+    with zipfile.ZipFile(path, "w") as z:
+        for name, content in members.items():
+            z.writestr(name, content)
+    return path
+
+
+def _map(folder: Path, driver: str, crs: int | None = 4490) -> bytes:
+    import geopandas as gpd
+    import shapely
+
+    shapes = [shapely.Point(116.36 + i / 1000, 39.9) for i in N]
+    made = gpd.GeoDataFrame({"名称": [f"点{i}" for i in N]}, geometry=shapes, crs=4490).to_crs(crs)
+    path = folder / {"LIBKML": "made.kml", "GML": "made.gml", "GPKG": "made.gpkg"}[driver]
+    made.to_file(path, driver=driver)
+    return path.read_bytes()
+
+
+def in_gzip(folder: Path) -> Path:
+    (folder / "数据.csv.gz").write_bytes(gzip.compress(CSV.encode("gb18030")))
+    return folder / "数据.csv.gz"
+
+
+def in_zip_with_a_letter(folder: Path) -> Path:
+    return _zip(
+        folder / "七月.zip", {"a.csv": CSV, "b.csv": "编号,名称,日期\nB1,站,2024-02-01\n", "函.pdf": b"%PDF-1.7"}
+    )
+
+
+def utf16_tabs(folder: Path) -> Path:
+    (folder / "表.xls").write_bytes(CSV.replace(",", "\t").encode("utf-16"))
+    return folder / "表.xls"
+
+
+def in_xml(folder: Path) -> Path:
+    text = xml(*(gauge(f"S{i:02d}", i / 2) for i in N), encoding="GB18030")
+    (folder / "雨量.xml").write_bytes(text.encode("gb18030"))
+    return folder / "雨量.xml"
+
+
+def in_dbf(folder: Path) -> Path:
+    (folder / "井盖.dbf").write_bytes(dbf(DBF_COLUMNS, [dbf_row(f"井{i:02d}") for i in N]))
+    return folder / "井盖.dbf"
+
+
+def in_parquet(folder: Path) -> Path:
+    days = [dt.date(2024, 1, i + 1) for i in N]
+    (folder / "a.parquet").write_bytes(
+        parquet({"编号": [f"A{i:02d}" for i in N], "日期": days, "数量": [i / 2 for i in N]})
+    )
+    return folder / "a.parquet"
+
+
+def sheets_of_years(folder: Path) -> Path:
+    header = ["编号", "名称", "数量"]
+    sheets = {
+        str(2020 + y): [[f"{2020 + y}年表", "", ""], header, *[[f"A{y}{i:02d}", f"站{i}", i] for i in range(8)]]
+        for y in range(3)
+    }
+    (folder / "各年.xlsx").write_bytes(book({**sheets, "代码": [["代码", "含义"], ["1", "好"], ["2", "坏"]]}))
+    return folder / "各年.xlsx"
+
+
+def header_of_groups(folder: Path) -> Path:
+    rows = [["编号", "人数", "", "备注"], ["", "男", "女", ""], *[[f"A{i:02d}", str(i), str(i + 1), "无"] for i in N]]
+    (folder / "人口.csv").write_text("\n".join(",".join(r) for r in rows), encoding="utf-8")
+    return folder / "人口.csv"
+
+
+def merged_header(folder: Path) -> Path:
+    def merge(made: Any) -> None:
+        for area in ("A1:D1", "A2:A3", "B2:C2", "D2:D3"):
+            made.active.merge_cells(area)
+
+    rows: list[list[Any]] = [["人口表"], ["编号", "人数", None, "备注"], [None, "男", "女", None]]
+    rows += [[f"A{i:02d}", i, i + 1, "无"] for i in N]
+    (folder / "人口.xlsx").write_bytes(book({"表": rows}, merge))
+    return folder / "人口.xlsx"
+
+
+def nested_json(folder: Path) -> Path:
+    records = [{"id": f"A{i}", "at": {"x": i, "in": {"街道": "广内"}}} for i in N]
+    (folder / "a.json").write_text(json.dumps({"data": {"rows": records}}, ensure_ascii=False), encoding="utf-8")
+    return folder / "a.json"
+
+
+def nested_lines(folder: Path) -> Path:
+    lines = [json.dumps({"id": f"A{i}", "at": {"x": i}}) for i in N]
+    (folder / "a.log").write_text("\n".join(lines), encoding="utf-8")
+    return folder / "a.log"
+
+
+def kml(folder: Path) -> Path:
+    (folder / "点.kml").write_bytes(_map(folder, "LIBKML", 4326))
+    return folder / "点.kml"
+
+
+def gml(folder: Path) -> Path:
+    (folder / "点.gml").write_bytes(_map(folder, "GML"))
+    return folder / "点.gml"
+
+
+def geopackage(folder: Path) -> Path:
+    (folder / "点.gpkg").write_bytes(_map(folder, "GPKG", 4548))
+    return folder / "点.gpkg"
+
+
+def page(folder: Path) -> Path:
+    rows = "".join(f"<tr><td>A{i}</td><td>{i}.5</td></tr>" for i in N)
+    (folder / "a.xls").write_text(
+        f"<html><table><tr><th>编号</th><th>雨量</th></tr>{rows}</table></html>", encoding="gb18030"
+    )
+    return folder / "a.xls"
+
+
+FILES: dict[Callable[[Path], Path], tuple[int, str]] = {
+    in_gzip: (24, "csv"), in_zip_with_a_letter: (25, "csv"), utf16_tabs: (24, "csv"), in_xml: (24, "xml"),
+    in_dbf: (24, "dbf"), in_parquet: (24, "parquet"), sheets_of_years: (24, "excel"), header_of_groups: (24, "csv"),
+    merged_header: (24, "excel"), nested_json: (24, "json"), nested_lines: (24, "ndjson"), kml: (24, "vector"),
+    gml: (24, "vector"), geopackage: (24, "vector"), page: (24, "excel"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", FILES, ids=lambda m: m.__name__)
+def test_the_contract_made_of_a_file_loads_it_whole(
+    place: Any,  # noqa: F811
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+) -> None:
+    rows, kind = FILES[make]
+    path = make(tmp_path)
+    assert sniff(path).format == kind
+    found, accepted, rejected, reasons = staged(place, path)
+    assert (found, accepted, rejected) == (rows, rows, 0), reasons
+
+
+def test_what_it_finds_is_said(tmp_path: Path) -> None:
+    many = sniff(sheets_of_years(tmp_path))
+    assert many.options == {"sheets": ["2020", "2021", "2022"]}
+    assert any("代码" in n for n in many.notes)
+    grouped = sniff(header_of_groups(tmp_path))
+    assert [c.name for c in grouped.columns] == ["编号", "人数_男", "人数_女", "备注"]
+    assert [c.name for c in sniff(merged_header(tmp_path)).columns] == ["编号", "人数_男", "人数_女", "备注"]
+    packed = sniff(in_zip_with_a_letter(tmp_path))
+    assert (packed.packed, packed.kind, packed.options) == ("zip", "csv", {"members": "*.csv"})
+    assert any("函.pdf" in n for n in packed.notes)
+    assert PAGE  # the page of the workbook tests has a title row; read there
+
+
+def test_an_archive_of_several_layouts_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    from catalog.errors import InputError
+
+    path = _zip(tmp_path / "a.zip", {"a.csv": CSV, "b.csv": "甲,乙\n1,2\n3,4\n"})
+    with pytest.raises(InputError, match="different layouts"):
+        sniff(path)
+
+
+def test_the_scanner_looks_into_every_member_and_every_sheet(tmp_path: Path) -> None:
+    from ingestion.scan import scan_file
+    from tests.ingestion.test_sniff import resident_id
+
+    ids = [resident_id(f"11010219800101{i:03d}") for i in range(12)]
+    hidden = book({"表": [["编号", "名称"], ["A", "x"]], "藏": [["号码"], *[[i] for i in ids]]})
+    path = _zip(tmp_path / "a.zip", {"a.csv": CSV, "b.xlsx": hidden})
+    findings, looked, complete = scan_file(path)
+    assert any(f.kind == "resident_id" and f.hits == 12 for f in findings)
+    assert (looked, complete) == (24 + 1 + 12, True)
