@@ -169,10 +169,6 @@ class ExpectValuesToBeInCodeList(_NoneFails):
     """代码在代码表内。"""
 
 
-class ExpectMaskToBeApplied(_NoneFails):
-    """离开的值都经过了声明的脱敏方法。"""
-
-
 class _StatementExpectation(_TableExpectation):
     statement: str
 
@@ -191,6 +187,10 @@ class _NoRowFound(_StatementExpectation):
 
 class ExpectKeyToBeUnique(_NoRowFound):
     """主键不重复。"""
+
+
+class ExpectMaskToBeApplied(_NoRowFound):
+    """离开的值都经过了声明的脱敏方法。"""
 
 
 class ExpectReferencesToExist(_NoRowFound):

@@ -35,11 +35,12 @@ from warehouse.release_formats import (
     text_expression,
     write_files,
 )
+from warehouse.release_gate import ReleaseGate
 from warehouse.release_notes import changes, dictionary, write_dictionary
 from warehouse.release_plan import Plan, ReleaseRefused, make_plan
 from warehouse.release_private import add_noise, require_counts, sealed, spend
-from warehouse.release_scan import check_groups, scan_release
-from warehouse.release_watermark import copy_of, marked_jobs, plan_mark
+from warehouse.release_scan import check_groups
+from warehouse.release_watermark import Copy, copy_of, marked_jobs, plan_mark
 
 if TYPE_CHECKING:
     import duckdb
@@ -192,7 +193,8 @@ def _make(
     if product.private_counts:
         rows, allowed["privacy"] = _privately(settings, job, relation, version, now)
     told(product.id, "files")
-    made = _write_copies(settings, catalog, job, working, version, last, last_folder, rows)
+    gate = ReleaseGate(settings, version, now, last)
+    made = _write_copies(settings, catalog, job, working, version, last, last_folder, rows, gate)
     manifest = {
         **_described(plan, types, catalog),
         **allowed,
@@ -247,33 +249,39 @@ def _write_copies(
     last: dict[str, Any] | None,
     last_folder: Path | None,
     rows: int,
+    gate: ReleaseGate,
 ) -> dict[str, Any]:
     """Check the rows, write files (of each recipient, where they are marked), and what stands beside them.
 
     Returns:
-        ``changes``, ``findings``, ``watermark`` and ``anonymity`` for the manifest.
+        ``changes``, ``findings``, ``watermark``, ``anonymity`` and ``gate`` for the manifest.
     """
     product = job.plan.product
     found: dict[str, Any] = {}
     if product.anonymity:
-        found["anonymity"] = check_groups(job)
+        try:
+            found["anonymity"] = check_groups(job)
+        except ReleaseRefused:
+            gate.ask(job, {}, None)  # for the record, with whatever else is wrong
+            raise
     mark = plan_mark(job, catalog)
     found["watermark"] = mark.described(product.recipients)
     write_dictionary(job.dictionary, working / "dictionary.csv")
     if not mark.carriers:
-        found["findings"] = scan_release(job, write_files(job, working))
+        found["findings"] = gate.check(Copy("", job, write_files(job, working), None))
         text, found["changes"] = changes(job, version, last, last_folder, rows)
     else:
         text = ""
-        for recipient, marked, files in marked_jobs(settings, job, mark, working):
-            found["findings"] = scan_release(marked, files)
+        for copy in marked_jobs(settings, job, mark, working):
+            recipient, marked = copy.recipient, copy.job
+            found["findings"] = gate.check(copy)
             before = copy_of(last, recipient)
             if not text or before is not last:  # a copy is compared with the same recipient's
                 text, found["changes"] = changes(marked, version, before, last_folder, rows)
             shutil.copyfile(working / "dictionary.csv", working / recipient / "dictionary.csv")
             sync(working / recipient)
     (working / "CHANGES.md").write_text(text, encoding="utf-8")
-    return found
+    return {**found, "gate": gate.described()}
 
 
 def _finish(

@@ -13,32 +13,36 @@ PERSONAL_GRADE = 3
 
 
 def scan_release(job: Job, files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Scan the written values; returns what was found and is within the declared grades.
+    """Scan the written values; returns column, kind, hits and grade of what was found.
 
     The CSV is scanned where there is one, as text like anybody will read it; every other file was compared with
     the same rows value by value.
-
-    Raises:
-        ReleaseRefused: a column holds personal data of a higher grade than it is released with.
     """
     from quality.scanner import scan_table
 
     relation = csv_relation(files["csv"]) if "csv" in files else job.rows_sql
     columns = ", ".join(quote(c) for c in job.types if not job.is_geometry(c))
     job.con.execute(f"CREATE OR REPLACE TEMP VIEW leaving AS SELECT {columns} FROM {relation}")  # noqa: S608
+    found = scan_table(job.con, "leaving")
+    return [{"column": f.column, "kind": f.kind, "hits": f.hits, "grade": f.grade} for f in found]
+
+
+def refuse_content(job: Job, findings: list[dict[str, Any]]) -> None:
+    """Hold what was found against the declared grades.
+
+    Raises:
+        ReleaseRefused: a column holds personal data of a higher grade than it is released with.
+    """
     grades = {c.name: c.grade for c in job.plan.columns}
-    kept = []
-    for finding in scan_table(job.con, "leaving"):
-        if finding.grade >= PERSONAL_GRADE and finding.grade > grades[finding.column]:
+    for finding in findings:
+        if finding["grade"] >= PERSONAL_GRADE and finding["grade"] > grades[finding["column"]]:
             raise ReleaseRefused(
-                f"column {finding.column} holds {finding.hits} values that look like {finding.kind}",
+                f"column {finding['column']} holds {finding['hits']} values that look like {finding['kind']}",
                 hint="mask or drop the column, or correct its data; nothing was released",
                 product=job.plan.product.id,
-                column=finding.column,
-                grade=finding.grade,
+                column=finding["column"],
+                grade=finding["grade"],
             )
-        kept.append({"column": finding.column, "kind": finding.kind, "hits": finding.hits, "grade": finding.grade})
-    return kept
 
 
 def check_groups(job: Job) -> dict[str, Any]:

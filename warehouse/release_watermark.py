@@ -87,15 +87,20 @@ def plan_mark(job: Job, catalog: Catalog) -> Mark:
     return Mark("weak" if weak else "marked", reason, dict(product.watermark), found)
 
 
-def marked_jobs(settings: Settings, job: Job, mark: Mark, working: Path) -> Iterator[tuple[str, Job, dict[str, Path]]]:
-    """Write and check every recipient's files below ``working/<recipient>/``.
+class Copy(NamedTuple):
+    """One recipient's copy. ``job``: its marked rows, gone when the next copy is asked for; ``files``: by format.
 
-    Yields:
-        Recipient, the job of its marked rows (gone when the next is asked for), format to file.
-
-    Raises:
-        ReleaseRefused: a copy, read back, does not name its recipient alone.
+    ``is_named``: read back, it names its recipient alone; None where too few values carry the mark to be sure.
     """
+
+    recipient: str
+    job: Job
+    files: dict[str, Path]
+    is_named: bool | None
+
+
+def marked_jobs(settings: Settings, job: Job, mark: Mark, working: Path) -> Iterator[Copy]:
+    """Write and read back every recipient's files below ``working/<recipient>/``."""
     from quality import watermark
 
     key = watermark.load_key(settings.keys)
@@ -110,11 +115,10 @@ def marked_jobs(settings: Settings, job: Job, mark: Mark, working: Path) -> Iter
             finally:
                 watermark.unregister(job.con)
             marked = replace(job, canonical=hidden)
-            if mark.status == "marked":
-                _prove(marked, recipient, key)
+            is_named = _is_named(marked, recipient, key) if mark.status == "marked" else None
             folder = working / recipient
             folder.mkdir(mode=0o700)
-            yield recipient, marked, write_files(marked, folder)
+            yield Copy(recipient, marked, write_files(marked, folder), is_named)
     finally:
         hidden.unlink(missing_ok=True)
 
@@ -127,7 +131,22 @@ def copy_of(manifest: dict[str, Any] | None, recipient: str) -> dict[str, Any] |
     return {**manifest, "files": own} if own else manifest
 
 
-def _prove(job: Job, recipient: str, key: Any) -> None:
+def refuse_unmarked(copy: Copy) -> None:
+    """Hold back a copy that does not name its recipient.
+
+    Raises:
+        ReleaseRefused: it was read back and names nobody, or somebody else too.
+    """
+    if copy.is_named is False:
+        product = copy.job.plan.product
+        raise ReleaseRefused(
+            f"product {product.id}: the copy for {copy.recipient} does not carry its watermark",
+            hint="nothing was released; declare carriers with more distinct values",
+            product=product.id,
+        )
+
+
+def _is_named(job: Job, recipient: str, key: Any) -> bool:
     from quality.watermark import Candidate, detect_relation
 
     product = job.plan.product
@@ -135,12 +154,7 @@ def _prove(job: Job, recipient: str, key: Any) -> None:
     heads = {name: {name} for name in product.watermark}
     asked = [Candidate(product.id, who, product.watermark, names) for who in product.recipients]
     named = [m.recipient for m in detect_relation(job.con, job.rows_sql, heads, asked, key) if m.is_named]
-    if named != [recipient]:
-        raise ReleaseRefused(
-            f"product {product.id}: the copy for {recipient} does not carry its watermark",
-            hint="nothing was released; declare carriers with more distinct values",
-            product=product.id,
-        )
+    return named == [recipient]
 
 
 def who_leaked(settings: Settings, catalog: Catalog, file: Path, product_id: str | None = None) -> list[Match]:

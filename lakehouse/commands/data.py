@@ -258,6 +258,10 @@ def publish(
     from warehouse.publish import publish as release
 
     releases = release(settings, catalog, product, now=utc_now())
+    if any(r.status != "unchanged" for r in releases):
+        from quality.data_docs import build_docs
+
+        build_docs(settings)
     if as_json:
         print_json(releases)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quality.masks.registry import get_mask
+from quality.sql import quote
 from quality.table_rules.base import (
     RuleParams,
     TableCheck,
@@ -20,7 +21,8 @@ def checks(context: TableContext, params: RuleParams) -> list[TableCheck]:
     for name, (mask_name, mask_params) in context.masks.items():
         c, mask = context.column(name), get_mask(mask_name)
         failing = f"count_if(NOT {mask.holds_sql(c.sql, mask_params)})"
-        found = expectation("expect_mask_to_be_applied", aggregate=failing, column=c.name)
+        statement = f"SELECT {failing} FROM {quote(context.relation)}"  # noqa: S608 - quoted name
+        found = expectation("expect_mask_to_be_applied", statement=statement, column=c.name)
         out.append(TableCheck(f"{c.name}.mask_applied", (c,), f"{c.label}：有值未经“{mask.title}”脱敏", found))
     return out
 
