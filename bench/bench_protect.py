@@ -1,4 +1,4 @@
-"""What protection costs: watermarks a recipient's copy, keyed pseudonyms with SM3, private counts."""
+"""What protection costs: the vault's ciphers, watermarks of copies, keyed pseudonyms with SM3, private counts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import duckdb
 
 from bench.harness import compare
 from catalog.model import Carrier
+from quality.cipher import DataKey, Sealer
 from quality.private_counts import noisy_counts
 from quality.pseudonym import PseudonymKey, pseudonym_sql
 from quality.watermark import Candidate, WatermarkKey, detect, mark_sql, register, unregister
@@ -29,6 +30,8 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
     here = "bench.bench_protect"
     rows, values = int(1_000_000 * scale), int(10_000_000 * scale)
     return [
+        compare("seal values, AES-256-GCM", ours=f"{here}:aes", args={"rows": rows}, rows=rows, target=2.0 * scale),
+        compare("seal values, SM4-GCM", ours=f"{here}:sm4", args={"rows": rows}, rows=rows, target=10.0 * scale),
         compare("watermark two columns, Parquet to Parquet", ours=f"{here}:mark", args={"rows": rows}, rows=rows),
         compare("name the recipient of a Parquet copy among 20", ours=f"{here}:find", args={"rows": rows}, rows=rows),
         compare(
@@ -37,6 +40,23 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
         compare("HMAC-SHA256 pseudonyms", ours=f"{here}:sha256", args={"rows": values}, rows=values, runs=1),
         compare("noise on counts (OpenDP)", ours=f"{here}:noise", args={"rows": rows // 10}, rows=rows // 10),
     ]
+
+
+def aes(rows: int) -> float:
+    return _seal(rows, "aes-256-gcm")
+
+
+def sm4(rows: int) -> float:
+    return _seal(rows, "sm4-gcm")
+
+
+def _seal(rows: int, algorithm: Any) -> float:
+    plain = f'{{"resident_id":"{"1" * 18}","person_name":"王小明","phone":"{"1" * 11}"}}'.encode()
+    sealer = Sealer(DataKey("00" * 8, algorithm, KEY), "feed")
+    start = time.perf_counter()
+    for _ in range(0, rows, 20_000):
+        sealer.seal([plain] * 20_000)
+    return time.perf_counter() - start
 
 
 def mark(rows: int) -> float:

@@ -65,7 +65,8 @@ class Element(Model):
         rules: further row rules on the value (``resident_id``, ``uscc`` …).
         grade: level 1-4; ``national``: level after GB/T 43697.
         category: kind of personal or sensitive information, empty when none.
-        identifier: ``direct`` names a person by itself, ``quasi`` does in combination.
+        identifier: ``direct`` names a person by itself: its values go to the vault, never to the feed table;
+            ``quasi`` does in combination.
         pseudonym: name of the keyed pseudonym column that stands for a direct identifier.
         mask: mask applied whenever the value leaves in an extract, unless a product says stronger.
         source: standard and clause.
@@ -251,6 +252,8 @@ class FieldSpec(Model):
         formats: strptime formats of a date or timestamp, tried in order; ISO when empty.
         timezone: of naive timestamps; stored as UTC.
         parse: name of a parser for text forms (``capital_amount_10k``, ``capital_currency``, ``number_cn`` …).
+        derived: the value is what ``parse`` finds in a source column that is another field's; where it finds none,
+            there is none, and that is no fault of the row.
         multiply: factor from the source's unit to the element's.
         required: an empty value breaks the rule.
         null_values: texts that mean "no value", besides the format's.
@@ -265,6 +268,7 @@ class FieldSpec(Model):
     formats: tuple[str, ...] = ()
     timezone: str = "Asia/Shanghai"
     parse: str | None = None
+    derived: bool = False
     multiply: float | None = None
     required: bool = False
     null_values: tuple[str, ...] = ()
@@ -291,6 +295,8 @@ class FieldSpec(Model):
             raise ValueError("a field needs exactly one of from, template, or x with y")
         if (self.x is None) != (self.y is None):
             raise ValueError("x and y go together")
+        if self.derived and not self.parse:
+            raise ValueError("a derived field needs parse")
         return self
 
 

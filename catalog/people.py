@@ -13,12 +13,16 @@ from catalog.yamlfile import read_yaml, validate
 PEOPLE_FILE = Path("dictionary") / "people.yaml"
 
 
+Role = Literal["request", "approve", "reveal"]
+
+
 class Person(Model):
     """Somebody who signs with a passphrase only they know.
 
     Attributes:
         department: whom they act for, an id of ``departments.yaml``.
-        roles: ``request`` asks for releases, ``approve`` approves those of others.
+        roles: ``request`` asks for releases, ``approve`` approves those of others, ``reveal`` may
+            look at single records of the vault.
         public_key: Ed25519, 64 hex digits, as ``lakehouse release enrol`` prints it. Whoever changes it here changes
             who can sign: a change of this file is reviewed like a contract.
         valid_to: last day (ISO date) on which their signature counts.
@@ -26,7 +30,7 @@ class Person(Model):
 
     name: str
     department: str
-    roles: tuple[Literal["request", "approve"], ...] = Field(min_length=1)
+    roles: tuple[Role, ...] = Field(min_length=1)
     public_key: str = Field(pattern=r"^[0-9a-f]{64}$")
     valid_to: str = Field(default="9999-12-31", pattern=r"^\d{4}-\d{2}-\d{2}$")
 

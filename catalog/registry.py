@@ -64,6 +64,16 @@ class Catalog(BaseModel):
         feed = self.feed(feed) if isinstance(feed, str) else feed
         return tuple(self._resolve(feed, name, spec) for name, spec in feed.fields.items())
 
+    def vaulted(self, feed: Feed | str) -> tuple[ResolvedField, ...]:
+        """The direct identifiers of a feed: fields whose values stand in the vault instead of the feed table."""
+        return tuple(f for f in self.fields(feed) if f.element.identifier == "direct")
+
+    def table_key(self, feed: Feed | str) -> tuple[str, ...]:
+        """The load key as it stands in the feed table: pseudonyms in place of direct identifiers."""
+        feed = self.feed(feed) if isinstance(feed, str) else feed
+        pseudonyms = {f.name: f.element.pseudonym for f in self.vaulted(feed)}
+        return tuple(dict.fromkeys(pseudonyms.get(name) or name for name in feed.load.key))
+
     def grade(self, feed: Feed | str) -> int:
         """The grade of a feed table: the highest of its columns."""
         return max(f.grade for f in self.fields(feed))
@@ -191,7 +201,38 @@ def read_feed(
                 )
     for name, spec in feed.fields.items():
         _check_field(source, name, spec, {**elements, **feed.elements})
+    _check_vaulted(source, feed, {**elements, **feed.elements})
     return feed
+
+
+def _check_vaulted(source: YamlFile, feed: Feed, elements: dict[str, Element]) -> None:
+    """Nothing but the vault needs the values of a direct identifier."""
+    direct = {}
+    for name, spec in feed.fields.items():
+        element = elements[spec.element or name]
+        if element.identifier == "direct":
+            direct[name] = element
+            if (spec.type or element.type) == "geometry":
+                raise source.error(
+                    ("fields", name), "a geometry cannot be a direct identifier", "set identifier: quasi"
+                )
+    for name in feed.load.key:
+        if name in direct and not direct[name].pseudonym:
+            raise source.error(
+                ("load", "key"),
+                f"key field {name!r} is a direct identifier without a pseudonym: its values stand in the vault only",
+                f"write pseudonym: {name}_key in element {feed.fields[name].element or name!r}, or name another key",
+            )
+    for key, named in (("newest_by", (feed.load.newest_by,)), ("partition_by", feed.load.partition_by)):
+        for field in named:
+            if field in direct:
+                raise source.error(
+                    ("load", key),
+                    f"{field!r} is a direct identifier: it is no column of the feed table",
+                    "name another",
+                )
+    if direct and feed.format.unpivot and not feed.load.key:
+        raise source.error(("load",), "an unpivoted feed with direct identifiers needs a key", "set load.key")
 
 
 def _check_field(source: YamlFile, name: str, spec: FieldSpec, elements: dict[str, Element]) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 PACKAGED_CATALOG = Path(__file__).resolve().parent
 
-LAYERS = ("feed", "quarantine", "library", "mart", "extract", "platform")
+LAYERS = ("feed", "quarantine", "vault", "library", "mart", "extract", "platform")
 """Layers that hold Delta tables; ``landing`` holds bytes as they arrived."""
+SEALED_LAYERS = ("vault",)
+"""Layers no query, model or product may read: `warehouse.vault` alone opens them."""
 
 
 class Settings(BaseModel):
@@ -21,6 +24,9 @@ class Settings(BaseModel):
         home: run-time folder (default ``var/`` of the working directory).
         lake: folder or ``s3://`` URL of the lake (default ``<home>/lake``).
         catalog_dir: folder with ``feeds/``, ``dictionary/``, ``codes/``, ``products/``.
+        key_provider: who holds the master keys: ``file``, ``environment``, or ``package.module:factory`` of a KMS or
+            HSM (called without arguments, gives a `quality.keys.KeyProvider`).
+        vault_cipher: cipher of new values in the vault.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,17 +34,22 @@ class Settings(BaseModel):
     home: Path
     lake: str
     catalog_dir: Path = PACKAGED_CATALOG
+    key_provider: str = "file"
+    vault_cipher: Literal["aes-256-gcm", "sm4-gcm"] = "aes-256-gcm"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Read ``LAKEHOUSE_HOME``, ``LAKEHOUSE_LAKE`` and ``LAKEHOUSE_CATALOG``."""
+        """Read ``LAKEHOUSE_HOME``, ``_LAKE``, ``_CATALOG``, ``_KEY_PROVIDER`` and ``_VAULT_CIPHER``."""
         env = os.environ if env is None else env
         home = Path(env.get("LAKEHOUSE_HOME") or "var").absolute()
-        return cls(
-            home=home,
-            lake=env.get("LAKEHOUSE_LAKE") or str(home / "lake"),
-            catalog_dir=Path(env.get("LAKEHOUSE_CATALOG") or PACKAGED_CATALOG).absolute(),
-        )
+        made = {
+            "home": home,
+            "lake": env.get("LAKEHOUSE_LAKE") or str(home / "lake"),
+            "catalog_dir": Path(env.get("LAKEHOUSE_CATALOG") or PACKAGED_CATALOG).absolute(),
+            "key_provider": env.get("LAKEHOUSE_KEY_PROVIDER") or "file",
+            "vault_cipher": env.get("LAKEHOUSE_VAULT_CIPHER") or "aes-256-gcm",
+        }
+        return cls.model_validate(made)
 
     def as_env(self) -> dict[str, str]:
         """The same settings as environment variables, for child processes and dbt."""
@@ -46,6 +57,8 @@ class Settings(BaseModel):
             "LAKEHOUSE_HOME": str(self.home),
             "LAKEHOUSE_LAKE": self.lake,
             "LAKEHOUSE_CATALOG": str(self.catalog_dir),
+            "LAKEHOUSE_KEY_PROVIDER": self.key_provider,
+            "LAKEHOUSE_VAULT_CIPHER": self.vault_cipher,
         }
 
     @property
@@ -85,6 +98,9 @@ class Settings(BaseModel):
 
     def quarantine_path(self, feed_id: str) -> str:
         return self.table_path("quarantine", "quarantine", feed_id)
+
+    def vault_path(self, feed_id: str) -> str:
+        return self.table_path("vault", "vault", feed_id)
 
     def platform_path(self, table: str) -> str:
         return self.table_path("platform", "platform", table)

@@ -53,7 +53,8 @@ def raw_sql(field: ResolvedField, fmt: Format, places: Mapping[str, Sequence[int
         found = [c for c in (column(n) for n in spec.from_) if c]
         if not found:
             return "NULL::VARCHAR"
-        return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+        raw = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+        return f"({parser(spec.parse, field=field.name)(raw)})" if spec.derived and spec.parse else raw
     if spec.template:
         parts = {n: column(n) for n in template_columns(spec.template)}
         pieces = re.split(r"\{([^{}]+)\}", spec.template)
@@ -71,12 +72,12 @@ def typed_sql(field: ResolvedField, fmt: Format, *, mapped: str | None) -> str:
     """
     raw = raw_name(field.name)
     spec = field.spec
-    if spec.parse:
+    if spec.parse and not spec.derived:
         raw = f"({parser(spec.parse, field=field.name)(raw)})"
     elif mapped:
         return mapped
     if field.type == "string":
-        return f"CAST({raw} AS VARCHAR)" if spec.parse else raw
+        return f"CAST({raw} AS VARCHAR)" if spec.parse and not spec.derived else raw
     if field.type in ("integer", "decimal", "double"):
         return _number(field, raw)
     if field.type == "boolean":

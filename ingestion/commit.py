@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -18,15 +18,15 @@ from ingestion import early_write
 from ingestion.early_write import EarlyWrite
 from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
 from ingestion.landing import Receipt, read_receipt
-from ingestion.pseudonyms import key_of, pseudonyms
 from ingestion.results import LoadResult, loads_row
 from ingestion.stage import QUARANTINES, Staged
 from ingestion.stage_sql import QUARANTINED, WORD_BITS, Check, words
-from quality.pseudonym import PseudonymKey
+from quality.cipher import Sealer
 from quality.sql import literal, quote
 from warehouse.delta import commit_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.schema import feed_columns, feed_schema
 from warehouse.tables import table_lock
+from warehouse.vault import SEALED_GRADE, sealer
 
 APP = "ingest"
 CONTENT_ZH = "内容的级别高于该字段的申报级别"
@@ -49,7 +49,8 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 """``quarantine.<feed>``: one row a rejected record. ``part`` counts the values of an unpivoted record,
 0 otherwise; ``raw`` is JSON of source column to text, or ``_fields``/``_line`` where columns could not
-be told; ``status`` is ``open``, ``loaded`` (by a replay) or ``skipped``."""
+be told, sealed where the feed is of grade 3 or above; ``status`` is ``open``, ``loaded`` (by a replay) or
+``skipped``."""
 
 
 def app_id(feed_id: str) -> str:
@@ -78,7 +79,7 @@ class Output:
     evolve: bool
 
 
-def mark_known_rows(settings: Settings, feed: Feed, staged: Staged) -> int:
+def mark_known_rows(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> int:
     """Take out accepted rows that the feed table makes needless, and count those that will replace one.
 
     Append: rows whose key is there (``known``). Upsert with ``newest_by``: rows older than what is
@@ -90,7 +91,7 @@ def mark_known_rows(settings: Settings, feed: Feed, staged: Staged) -> int:
     path = settings.feed_path(feed.id)
     if feed.load.mode == "snapshot" or not exists(path):
         return 0
-    con, keys = staged.con, [quote(k) for k in feed.load.key]
+    con, keys = staged.con, [quote(k) for k in catalog.table_key(feed)]
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
     wanted = ", ".join([*keys, *([newest] if newest and feed.load.newest_by not in feed.load.key else [])])
     same = " AND ".join(f"t.{k} = s.{k}" for k in keys)
@@ -112,13 +113,20 @@ def mark_known_rows(settings: Settings, feed: Feed, staged: Staged) -> int:
     return int(row[0]) if row else 0
 
 
-def commit_quarantine(settings: Settings, feed: Feed, receipt: Receipt, staged: Staged, at: datetime) -> None:
-    """Commit the rejected rows with their rules, reasons and raw values; a repeat replaces the receipt's rows."""
+def commit_quarantine(
+    settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, staged: Staged, at: datetime
+) -> None:
+    """Commit the rejected rows with their rules, reasons and raw values; a repeat replaces the receipt's rows.
+
+    Raw values of a feed of grade 3 or above are sealed before they reach Delta.
+    """
     path = settings.quarantine_path(feed.id)
     if not staged.rows_quarantined:
         withdraw_quarantine(settings, feed, receipt)
         return
     rows = staged.con.execute(quarantine_sql(staged, receipt.id, at)).to_arrow_reader(BATCH_ROWS)
+    if catalog.grade(feed) >= SEALED_GRADE:
+        rows = _with_sealed_raw(rows, sealer(settings, feed.id, now=at, quarantine=True))
     name = app_id(feed.id)
     done = transaction_version(path, name)
     if done is not None and done >= receipt.sequence:
@@ -129,6 +137,18 @@ def commit_quarantine(settings: Settings, feed: Feed, receipt: Receipt, staged: 
         )  # fmt: skip
         return
     commit_once(path, rows, mode="append", app_id=name, version=receipt.sequence)
+
+
+def _with_sealed_raw(rows: pa.RecordBatchReader, seal: Sealer) -> pa.RecordBatchReader:
+    place = rows.schema.names.index("raw")
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows:
+            columns = list(batch.columns)
+            columns[place] = pa.array(seal.seal_text(columns[place].to_pylist()), pa.string())
+            yield pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
 def withdraw_quarantine(settings: Settings, feed: Feed, receipt: Receipt) -> None:
@@ -196,7 +216,7 @@ def commit_feed(
             mode="merge" if feed.load.mode == "upsert" and replacing else out.mode,
             app_id=app_id(feed.id),
             version=receipt.sequence,
-            merge_key=feed.load.key,
+            merge_key=catalog.table_key(feed),
             newest_by=feed.load.newest_by,
             evolve=out.evolve,
             distinct=_distinct(catalog, feed),
@@ -209,28 +229,15 @@ def commit_feed(
 def _distinct(catalog: Catalog, feed: Feed) -> list[str]:
     """Columns with another value in nearly every row: a key of one column, and pseudonyms."""
     made = [c.name for c in feed_columns(catalog, feed) if c.origin == "pseudonym"]
-    return [*made, *(feed.load.key if len(feed.load.key) == 1 else ())]
+    key = catalog.table_key(feed)
+    return list(dict.fromkeys([*made, *(key if len(key) == 1 else ())]))
 
 
 def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> Output:
-    """The rows to write, in the columns of the feed table, which exists; pseudonyms are made on the way."""
+    """The rows to write, in the columns of the feed table, which exists; direct identifiers are none of them."""
     con = staged.con.cursor()
-    pieces: list[str] = []
-    names: list[str] = []
-    hashed: dict[int, str] = {}
-    source = ""
-    for column in feed_columns(catalog, feed):
-        if column.origin == "pseudonym" and source not in staged.plan.hashed:
-            hashed[len(names)] = column.name
-            pieces.append(f"{quote(source)} AS {quote(column.name)}")
-        elif column.origin == "pseudonym":
-            pieces.append(quote(column.name))
-        else:
-            source = column.name
-            pieces.append(quote(column.name))
-        names.append(column.name)
-    names += list(staged.plan.extra.values())
-    pieces += [quote(n) for n in staged.plan.extra.values()]
+    names = [*(c.name for c in feed_columns(catalog, feed)), *staged.plan.extra.values()]
+    pieces = [quote(n) for n in names]
     schema = pa.schema(DeltaTable(settings.feed_path(feed.id)).schema().to_arrow())
     evolve = set(names) != set(schema.names)
     if feed.load.mode != "snapshot":
@@ -238,20 +245,7 @@ def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> 
         types = dict(zip(empty.columns, map(str, empty.types), strict=True))
         pieces += [f"CAST(NULL AS {types[n]}) AS {quote(n)}" for n in schema.names if n not in names]
     rows = con.execute(f"SELECT {', '.join(pieces)} FROM accepted").to_arrow_reader(BATCH_ROWS)
-    if hashed:
-        rows = _with_pseudonyms(rows, hashed, key_of(settings, catalog))
     return Output(rows, "overwrite" if feed.load.mode == "snapshot" else "append", evolve)
-
-
-def _with_pseudonyms(rows: pa.RecordBatchReader, places: Mapping[int, str], key: PseudonymKey) -> pa.RecordBatchReader:
-    """The stream with the columns at ``places`` replaced by their pseudonyms."""
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in rows:
-            columns = [pseudonyms(c, places[i], key) if i in places else c for i, c in enumerate(batch.columns)]
-            yield pa.RecordBatch.from_arrays(columns, schema=rows.schema)
-
-    return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
 def commit_platform(

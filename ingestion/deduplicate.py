@@ -18,9 +18,9 @@ def deduplicate(con: duckdb.DuckDBPyConnection, feed: Feed, plan: Plan) -> None:
     differs and is not older is a ``key_conflict`` and goes to quarantine. Without a key every row stays.
     """
     con.execute("CREATE OR REPLACE TABLE _losers (r BIGINT, _row_number BIGINT, _part BIGINT, why VARCHAR)")
-    if not feed.load.key:
+    if not plan.key:
         return
-    keys = ", ".join(quote(k) for k in feed.load.key)
+    keys = ", ".join(quote(k) for k in plan.key)
     # hashes first: grouping ten million keys themselves would spill to disk
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE _alike AS SELECT hash({keys}) AS h FROM staged WHERE _state = {ACCEPTED} "
@@ -35,10 +35,10 @@ def deduplicate(con: duckdb.DuckDBPyConnection, feed: Feed, plan: Plan) -> None:
     direction = "ASC" if feed.load.mode == "append" else "DESC"
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
     order = f"{newest} DESC NULLS LAST, " if newest else ""
-    by = ", ".join("s." + quote(k) for k in feed.load.key)
+    by = ", ".join("s." + quote(k) for k in plan.key)
     window = f"(PARTITION BY {by} ORDER BY {order}_row_number {direction}, _part)"
     content = ", ".join("s." + quote(f.name) for f in plan.fields)
-    same = " AND ".join(f"s.{quote(k)} IS NOT DISTINCT FROM d.{quote(k)}" for k in feed.load.key)
+    same = " AND ".join(f"s.{quote(k)} IS NOT DISTINCT FROM d.{quote(k)}" for k in plan.key)
     older = (
         f"WHEN s.{newest} IS NULL OR s.{newest} < first_value(s.{newest}) OVER w THEN 'superseded'" if newest else ""
     )

@@ -1,6 +1,6 @@
 """From a file to its feed table: collect, land, load, each callable alone, each safe to repeat.
 
-A load writes in this order: stage (thrown away) → gate → plan → quarantine → feed → platform tables
+A load writes in this order: stage (thrown away) → gate → plan → quarantine → vault → feed → platform tables
 → outcome. Every Delta commit carries the receipt's sequence, so a load that was killed anywhere and
 is run again gives the same tables: what is committed is not committed twice, and what was planned
 before the feed commit is what is reported after it.
@@ -22,6 +22,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion import landing
 from ingestion.commit import (
+    app_id,
     commit_feed,
     commit_platform,
     commit_quarantine,
@@ -35,8 +36,10 @@ from ingestion.landing import Checkpoint, Receipt, no_checkpoint
 from ingestion.results import LoadResult, describe
 from ingestion.sources.pull import Pulled, pull
 from ingestion.stage import Staged, recount, stage
+from ingestion.vaulting import commit_vault, withdraw_vault
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from warehouse.tables import LOCK_SECONDS, table_lock
+from warehouse.vault import require_migrated
 
 Progress = Callable[[str], None]
 
@@ -88,6 +91,7 @@ def load(
     """
     feed = catalog.feed(feed_id)
     with table_lock(settings, feed_id, timeout=lock_timeout):
+        require_migrated(settings, catalog, feed)
         waiting = landing.pending(settings, feed_id)
         wanted = landing.read_receipt(settings, feed_id, receipt) if receipt else (waiting[-1] if waiting else None)
         if wanted is None:
@@ -131,6 +135,7 @@ def ingest(
             settings, catalog, feed_id, now=now, progress=progress, checkpoint=checkpoint, lock_timeout=lock_timeout
         )
     with table_lock(settings, feed_id, timeout=lock_timeout):
+        require_migrated(settings, catalog, feed)
         landing.clean_up(settings, feed_id)
         results = [
             _load(settings, catalog, feed, receipt, now, progress, checkpoint)
@@ -179,6 +184,7 @@ def _load(
         result = _described(LoadResult(feed=feed.id, receipt=receipt.id, file=receipt.original_name, verdict="empty"))
         _finish(settings, feed, receipt, result, at, None, checkpoint)
     else:
+        withdraw_vault(settings, feed, receipt, app=app_id(feed.id), now=at)
         try:
             result = _stage_and_commit(settings, catalog, feed, receipt, at, checkpoint)
         except (InputError, ContractError) as e:
@@ -199,7 +205,7 @@ def _stage_and_commit(
             result = _result(receipt, staged, "empty")
             _finish(settings, feed, receipt, result, at, None, checkpoint)
             return result
-        replacing = mark_known_rows(settings, feed, staged)
+        replacing = mark_known_rows(settings, catalog, feed, staged)
         content = check_content(staged, at, remember_raw=staged.remember_raw)
         recount(staged)
         with commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing) as feed_commit:
@@ -212,8 +218,10 @@ def _stage_and_commit(
                 result = _result(receipt, staged, verdict)
                 _write_plan(settings, receipt, result, at, validations)
                 checkpoint("load.planned")
-                commit_quarantine(settings, feed, receipt, staged, at)
+                commit_quarantine(settings, catalog, feed, receipt, staged, at)
                 checkpoint("load.quarantined")
+                commit_vault(settings, catalog, feed, receipt, staged, at, app=app_id(feed.id), replacing=replacing)
+                checkpoint("load.vaulted")
                 feed_commit.finish()
                 checkpoint("load.committed")
         _finish(settings, feed, receipt, result, at, validations, checkpoint)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from catalog.errors import ContractError
+from quality.identifiers import is_resident_id_sql, taxpayer_kind_sql
 
 _FULL = "'０１２３４５６７８９．，－＋％（）'"
 _HALF = "'0123456789.,-+%()'"
@@ -89,6 +90,17 @@ def _serial(text: str, first: str) -> str:
     return f"CASE WHEN {days} BETWEEN 18000 AND 80000 THEN CAST({moment} AS VARCHAR) ELSE {text} END"
 
 
+def uscc_of_taxpayer(text: str) -> str:
+    """A taxpayer number that is a unified social credit code; one that is a person's ID number gives none."""
+    return f"CASE WHEN {taxpayer_kind_sql(text)} = 'uscc' THEN {text} END"
+
+
+def org_code_of_taxpayer(text: str) -> str:
+    """The organisation code inside a 15-digit taxpayer number; none where it may be a 15-digit ID number."""
+    code = f"{taxpayer_kind_sql(text)} = 'org_code_15'"
+    return f"CASE WHEN {code} AND NOT {is_resident_id_sql(text)} THEN substr({text}, 7, 9) END"
+
+
 PARSERS: dict[str, Callable[[str], str]] = {
     "capital_amount_10k": capital_amount_10k,
     "capital_currency": capital_currency,
@@ -96,7 +108,9 @@ PARSERS: dict[str, Callable[[str], str]] = {
     "excel_date": excel_date,
     "excel_date_1904": excel_date_1904,
     "number_cn": number_cn,
+    "org_code_of_taxpayer": org_code_of_taxpayer,
     "percent": percent,
+    "uscc_of_taxpayer": uscc_of_taxpayer,
 }
 
 

@@ -28,12 +28,14 @@ from ingestion.formats.csv import join_free_text
 from ingestion.formats.header import normalise
 from ingestion.landing import Checkpoint, no_checkpoint
 from ingestion.stage import QUARANTINES, Staged, recount, stage
+from ingestion.vaulting import replay_vault
 from quality.rules import compile_rules
 from quality.sql import literal, quote
 from warehouse.delta import append_rows, commit_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.duck import connect
 from warehouse.schema import feed_schema
 from warehouse.tables import LOCK_SECONDS, table_lock
+from warehouse.vault import opener, require_migrated
 
 
 class QuarantinedRow(BaseModel):
@@ -66,7 +68,11 @@ class ReplayResult(BaseModel):
 def browse(
     settings: Settings, catalog: Catalog, feed_id: str, *, limit: int = 20, receipt: str | None = None
 ) -> list[QuarantinedRow]:
-    """Open rows of a feed's quarantine, the newest receipts first."""
+    """Open rows of a feed's quarantine, the newest receipts first.
+
+    Raises:
+        KeyFault: raw values are sealed and their key is missing or another one.
+    """
     feed = catalog.feed(feed_id)
     path = settings.quarantine_path(feed_id)
     if not exists(path):
@@ -79,12 +85,13 @@ def browse(
             {"receipt": receipt, "limit": limit},
         ).fetchall()
     clear = _clear_columns(catalog, feed)
+    raws = opener(settings, feed_id, quarantine=True).open_text([r[7] for r in rows])
     return [
         QuarantinedRow(
             receipt=r[0], row_number=r[1], part=r[2], rules=tuple(r[3]), reason=r[4], parties=tuple(r[5]),
-            quarantined_at=r[6], shown=_shown(r[7], clear),
+            quarantined_at=r[6], shown=_shown(raw, clear),
         )
-        for r in rows
+        for r, raw in zip(rows, raws, strict=True)
     ]  # fmt: skip
 
 
@@ -105,11 +112,13 @@ def replay(
 
     Raises:
         Busy: a load of this feed runs.
+        KeyFault: raw values are sealed and their key is missing or another one.
     """
     feed = catalog.feed(feed_id)
     at = now or datetime.now(UTC)
     totals = {"rows_found": 0, "rows_loaded": 0, "rows_quarantined": 0, "rows_skipped": 0}
     with table_lock(settings, feed_id, timeout=lock_timeout):
+        require_migrated(settings, catalog, feed)
         for each, rows in _open_rows(settings, feed_id, receipt):
             for part, group in _groups(rows):
                 counts = _replay_receipt(settings, catalog, feed, each, part, group, at, checkpoint)
@@ -141,9 +150,10 @@ def _open_rows(settings: Settings, feed_id: str, receipt: str | None) -> list[tu
             "AND ($receipt IS NULL OR receipt = $receipt) ORDER BY receipt, row_number, part",
             {"receipt": receipt},
         ).fetchall()
+    raws = opener(settings, feed_id, quarantine=True).open_text([r[3] for r in rows])
     out: dict[str, list[_Row]] = {}
-    for r in rows:
-        out.setdefault(r[0], []).append(_Row(r[1], r[2], json.loads(r[3])))
+    for r, raw in zip(rows, raws, strict=True):
+        out.setdefault(r[0], []).append(_Row(r[1], r[2], json.loads(raw or "{}")))
     return list(out.items())
 
 
@@ -180,10 +190,12 @@ def _replay_receipt(
     rules = compile_rules(catalog, feed, as_of=at)
     with stage(settings, catalog, feed, source, receipt=receipt, loaded_at=at, rules=rules) as staged:
         _restore_numbers(staged, rows)
-        replacing = _mark_held(settings, feed, staged, receipt)
+        replacing = _mark_held(settings, catalog, feed, staged, receipt)
         check_content(staged, at, may_stop=False)
         recount(staged)
         checkpoint("replay.staged")
+        replay_vault(settings, catalog, feed, staged, at, app=f"replay/{feed.id}")
+        checkpoint("replay.vaulted")
         _commit_feed(settings, catalog, feed, staged, replacing)
         checkpoint("replay.committed")
         _close(settings, feed, staged, receipt, at)
@@ -231,7 +243,7 @@ def _restore_numbers(staged: Staged, rows: list[_Row]) -> None:
     staged.con.unregister("_numbers")
 
 
-def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> int:
+def _mark_held(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged, receipt: str) -> int:
     """Take out accepted rows that the table holds already or that would replace a row that is not older.
 
     ``loaded_before``: this very row (a replay was killed). ``outdated``: another snapshot has replaced
@@ -241,7 +253,7 @@ def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> 
     path = settings.feed_path(feed.id)
     if not exists(path):
         return 0
-    con = staged.con
+    con, key = staged.con, catalog.table_key(feed)
     table = scan_sql(con, path)
     if feed.load.mode == "snapshot" and not is_current(settings, feed, receipt):
         con.execute(
@@ -254,13 +266,13 @@ def _mark_held(settings: Settings, feed: Feed, staged: Staged, receipt: str) -> 
         f"INSERT INTO _losers SELECT s.rowid, s._row_number, s._part, 'loaded_before' FROM staged s WHERE s._state = 0 "
         f"AND s.rowid NOT IN (SELECT r FROM _losers) AND EXISTS (SELECT 1 FROM {table} t "
         f"WHERE t._receipt = {literal(receipt)} AND t._row_number = s._row_number"
-        f"{''.join(f' AND t.{quote(k)} = s.{quote(k)}' for k in feed.load.key)})"
+        f"{''.join(f' AND t.{quote(k)} = s.{quote(k)}' for k in key)})"
     )
-    if not feed.load.key:
+    if not key:
         staged.view()
         return 0
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
-    same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in feed.load.key)
+    same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in key)
     newer = (
         f"coalesce(s.{newest} > t.{newest}, t.{newest} IS NULL)" if newest and feed.load.mode != "append" else "false"
     )
@@ -288,7 +300,7 @@ def _commit_feed(settings: Settings, catalog: Catalog, feed: Feed, staged: Stage
         mode="merge" if replacing else "append",
         app_id=name,
         version=(transaction_version(path, name) or 0) + 1,
-        merge_key=feed.load.key,
+        merge_key=catalog.table_key(feed),
         newest_by=feed.load.newest_by,
         evolve=out.evolve,
     )

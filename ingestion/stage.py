@@ -80,7 +80,7 @@ class Staged:
     def view(self) -> None:
         """Make ``accepted`` (again, after rows were put among the losers): typed rows to load, with system columns."""
         plan = self.plan
-        made = (plan.pseudonyms[f] for f in plan.hashed)
+        made = plan.pseudonyms.values()
         names = [quote(n) for n in (*(f.name for f in plan.fields), *made, *plan.extra.values())]
         at = self.loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
         lost = self.con.execute("SELECT 1 FROM _losers LIMIT 1").fetchone()
@@ -171,9 +171,11 @@ def _stage(
 ) -> Staged:
     freeze = feed.drift.columns == "freeze"
     unknown = match_columns(opened.columns, wanted, freeze=freeze)
-    extra = _extra_names(opened.columns, unknown, {c.name for c in feed_columns(catalog, feed)})
+    extra = _extra_names(opened.columns, unknown, {*feed.fields, *(c.name for c in feed_columns(catalog, feed))})
     plan = Plan(catalog, feed, opened.columns, extra, rules)
     con, spill = open_stage(settings, receipt, plan.extensions)
+    if plan.hashed_late:
+        key_of(settings, catalog).register(con)
     about = {**opened.about, "columns": list(opened.columns)}
     staged = Staged(con, spill, feed, plan, about, receipt, loaded_at)
     try:
@@ -241,7 +243,8 @@ def open_stage(
 ) -> tuple[duckdb.DuckDBPyConnection, Path]:
     """A fresh stage database for a receipt, with the extensions its rules need, and the folder it spills to.
 
-    It lives in memory up to a limit and beyond that in the folder: a quarter faster than a file.
+    It lives in memory up to a limit and beyond that in the folder: a quarter faster than a file. What lies there is
+    encrypted under a key that dies with the process, for the stage holds clear values.
     """
     spill = settings.build / "stage" / receipt
     shutil.rmtree(spill, ignore_errors=True)
@@ -251,6 +254,7 @@ def open_stage(
     # DuckDB takes a stream for one row and would gather all of it as the build side of a code list's join
     con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
     con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    con.execute("SET temp_file_encryption = true")
     con.execute(f"SET temp_directory = {literal(str(spill))}")
     con.execute("SET GLOBAL TimeZone = 'UTC'")  # for its cursors too
     for name in extensions:

@@ -22,6 +22,7 @@ from ingestion.columns_sql import clean, code_map, raw_name, raw_sql, typed_sql
 from ingestion.formats.base import PROBLEM_ZH, REPAIRED, batch_schema
 from ingestion.formats.header import Wanted, flat, is_unnamed, normalise
 from ingestion.pseudonyms import hashed_places
+from quality.pseudonym import pseudonym_sql
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
 
@@ -72,6 +73,9 @@ class Plan:
             self.places.setdefault(normalise(name), []).append(i)
         self.hashed = {n: i for n, i in hashed_places(self.fields, self.places).items() if i < self.width}
         self.pseudonyms = {f.name: f.element.pseudonym for f in self.fields if f.element.pseudonym}
+        self.hashed_late = [name for name in self.pseudonyms if name not in self.hashed]
+        """Fields whose pseudonym is made of the typed value; `quality.pseudonym` must know the connection."""
+        self.key = catalog.table_key(feed)
         self.arrow_schema = batch_schema(self.width)
         for i in range(len(self.hashed)):
             self.arrow_schema = self.arrow_schema.append(pa.field(f"_h{i}", pa.string()))
@@ -207,6 +211,9 @@ class Plan:
         own += [
             f"CASE WHEN {quote(f)} IS NOT NULL THEN _h{i} END AS {quote(self.pseudonyms[f])}"
             for i, f in enumerate(self.hashed)
+        ]
+        own += [
+            f"{pseudonym_sql(quote(f), self.pseudonyms[f])} AS {quote(self.pseudonyms[f])}" for f in self.hashed_late
         ]
         rejects, others = words(len(self.rejects)), words(len(self.others))
         masks = [*(f"_reject{i}" for i in range(rejects)), *(f"_other{i}" for i in range(others))]

@@ -20,6 +20,7 @@ from lakehouse.commands import data, feed, grade
 from lakehouse.commands import destroy as destroy_commands
 from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
+from lakehouse.commands import vault as vault_commands
 
 app = typer.Typer(
     help="西城数据湖仓 · the Xicheng lakehouse: feeds in, libraries and marts, extracts out.",
@@ -34,6 +35,7 @@ app.add_typer(grade.app, name="grade")
 app.add_typer(quality_commands.app, name="quality")
 app.add_typer(release_commands.app, name="release")
 app.add_typer(release_commands.watermark_app, name="watermark")
+app.add_typer(vault_commands.app, name="vault")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(destroy_commands.app, name="destroy")
 app.add_typer(data.demo_app, name="demo")

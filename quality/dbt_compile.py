@@ -77,16 +77,10 @@ def _table(catalog: Catalog, feed: Feed) -> dict[str, Any]:
     rules = compile_rules(catalog, feed)
     columns: list[dict[str, Any]] = []
     for field in catalog.fields(feed):
-        columns.append(_column(catalog, field, feed, rules))
+        if field.element.identifier != "direct":
+            columns.append(_column(catalog, field, feed, rules))
         if field.element.pseudonym:
-            columns.append(
-                {
-                    "name": field.element.pseudonym,
-                    "description": f"{field.label}的加密假名（HMAC-SHA256），同一人在各表中相同",
-                    "data_type": "string",
-                    "config": {"meta": {"label": f"{field.label}假名", "grade": 2}},
-                }
-            )
+            columns.append(_pseudonym(catalog, field, feed, rules))
     for name, kind, description in _SYSTEM:
         columns.append({"name": name, "description": description, "data_type": kind})
     return {
@@ -96,13 +90,32 @@ def _table(catalog: Catalog, feed: Feed) -> dict[str, Any]:
             "meta": {
                 "owner": feed.provider,
                 "grade": catalog.grade(feed),
-                "key": list(feed.load.key),
+                "key": list(catalog.table_key(feed)),
                 "mode": feed.load.mode,
                 "update": feed.catalogue.update,
             }
         },
         "columns": columns,
     }
+
+
+def _pseudonym(catalog: Catalog, field: ResolvedField, feed: Feed, rules: tuple[CompiledRule, ...]) -> dict[str, Any]:
+    """The column that stands for ``field``: where that is not in the table, with its tests of presence and key."""
+    name = field.element.pseudonym
+    out: dict[str, Any] = {
+        "name": name,
+        "description": f"{field.label}的加密假名（HMAC-SHA256），同一人在各表中相同",
+        "data_type": "string",
+        "config": {"meta": {"label": f"{field.label}假名", "grade": 2}},
+    }
+    tests: list[dict[str, Any]] = []
+    if any(r.rule == "required" and r.severity == "reject" and r.columns == (field.name,) for r in rules):
+        tests.append({"not_null": {"config": {"severity": "error", "tags": [TAG]}}})
+    if catalog.table_key(feed) == (name,):
+        tests.append({"unique": {"config": {"severity": "error", "tags": [TAG]}}})
+    if tests and field.element.identifier == "direct":
+        out["data_tests"] = tests
+    return out
 
 
 def _column(catalog: Catalog, field: ResolvedField, feed: Feed, rules: tuple[CompiledRule, ...]) -> dict[str, Any]:
@@ -150,7 +163,8 @@ def compile_report(catalog: Catalog) -> list[dict[str, Any]]:
         for rule in compile_rules(catalog, feed):
             targets = ["rows" if rule.scope == "row" else "batch", "gate"]
             own = fields.get(rule.columns[0]) if rule.columns else None
-            if (own and _test(catalog, own, rule)) or (rule.rule == "key_unique" and len(feed.load.key) == 1):
+            there = own is not None and (own.element.identifier != "direct" or own.element.pseudonym is not None)
+            if (own and there and _test(catalog, own, rule)) or (rule.rule == "key_unique" and len(feed.load.key) == 1):
                 targets.append("dbt")
             out.append(
                 {

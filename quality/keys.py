@@ -17,8 +17,10 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -45,11 +47,35 @@ class KeyProvider(Protocol):
     def unwrap(self, key_id: str, wrapped: bytes) -> bytes: ...
 
 
-class _LocalKeys:
+def provider_of(setting: str, folder: Path) -> KeyProvider:
+    """The provider a setting names: ``file``, ``environment``, or ``package.module:factory``.
+
+    Args:
+        folder: of the key files.
+
+    Raises:
+        KeyFault: there is no such provider.
+    """
+    if setting == "file":
+        return FileKeyProvider(folder)
+    if setting == "environment":
+        return EnvironmentKeyProvider()
+    module, _, name = setting.partition(":")
+    try:
+        made: KeyProvider = getattr(import_module(module), name)()
+    except (ImportError, AttributeError, ValueError) as e:
+        raise KeyFault(
+            f"there is no key provider {setting!r}", hint="use file, environment, or package.module:factory"
+        ) from e
+    return made
+
+
+class _LocalKeys(ABC):
     """Shared by providers that hold the master key in memory: AES-256-GCM wrapping."""
 
+    @abstractmethod
     def _master(self, key_id: str) -> bytes:
-        raise NotImplementedError
+        """The master key of that version; KeyFault when it is not there."""
 
     def wrap(self, key_id: str, data_key: bytes) -> bytes:
         """12-byte nonce and AES-256-GCM ciphertext; the key id is authenticated."""
@@ -80,8 +106,10 @@ class FileKeyProvider(_LocalKeys):
         self.folder = folder
 
     def current(self, name: str) -> str:
-        versions = self._versions(name)
-        return f"{name}.v{versions[-1]}" if versions else self.rotate(name)
+        if not self._versions(name):
+            with suppress(FileExistsError):  # another process made the first version just now
+                return self.rotate(name)
+        return f"{name}.v{self._versions(name)[-1]}"
 
     def rotate(self, name: str) -> str:
         """Make the next master version; returns its id. Old versions stay to unwrap."""
@@ -99,7 +127,10 @@ class FileKeyProvider(_LocalKeys):
 
 
 class EnvironmentKeyProvider(_LocalKeys):
-    """Master keys from ``LAKEHOUSE_KEY_<NAME>`` (64 hex digits); its id is a digest of the key."""
+    """Master keys from ``LAKEHOUSE_KEY_<NAME>`` (64 hex digits); its id is a digest of the key.
+
+    While a master is being rotated the one before stands in ``LAKEHOUSE_KEY_<NAME>_PREVIOUS``.
+    """
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self._env = os.environ if env is None else env
@@ -109,17 +140,23 @@ class EnvironmentKeyProvider(_LocalKeys):
 
     def _master(self, key_id: str) -> bytes:
         name, _, fingerprint = key_id.rpartition(".")
-        key = self._read(name)
-        if key_fingerprint(key) != fingerprint:
-            raise KeyFault(
-                "the environment holds another key", hint="set the key that wrapped this data", key_id=key_id
-            )
-        return key
+        held = [self._read(name)]
+        if self._env.get(f"{_variable(name)}_PREVIOUS"):
+            held.append(self._read(f"{name}_previous"))
+        for key in held:
+            if key_fingerprint(key) == fingerprint:
+                return key
+        hint = f"set the key that wrapped this data, while rotating as {_variable(name)}_PREVIOUS"
+        raise KeyFault("the environment holds another key", hint=hint, key_id=key_id)
 
     def _read(self, name: str) -> bytes:
-        variable = f"LAKEHOUSE_KEY_{name.upper()}"
+        variable = _variable(name)
         value = self._env.get(variable, "")
         return _parse_key(value, variable)
+
+
+def _variable(name: str) -> str:
+    return f"LAKEHOUSE_KEY_{name.upper()}"
 
 
 def key_fingerprint(key: bytes) -> str:

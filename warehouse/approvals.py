@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 
 from catalog.errors import UnknownName
 from catalog.model import Product
-from catalog.people import Person, load_people
+from catalog.people import Person, Role, load_people
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse.release_plan import ReleaseRefused
@@ -38,6 +38,11 @@ APPROVERS = {1: 0, 2: 0, 3: 1, 4: 2}
 MAX_DAYS = 366
 PASSPHRASE = 14
 """Fewest characters: a public key lets anybody try passphrases, at the price of one scrypt each."""
+_ACTS: dict[Role, str] = {
+    "request": "request releases",
+    "approve": "approve releases",
+    "reveal": "look into the vault",
+}
 State = Literal["open", "approved", "refused", "revoked", "expired", "outdated"]
 _SIGNED = ("product", "declaration", "grade", "recipients", "purpose", "legal_basis", "expires_at")
 """What an approval repeats of its request."""
@@ -109,22 +114,22 @@ def sign(settings: Settings, person_id: str, passphrase: str, payload: bytes, *,
     Raises:
         ApprovalRefused: nobody of that name is enrolled today, or it is not their passphrase.
     """
-    return _signer(load_people(settings.catalog_dir), person_id, passphrase, None, now).sign(payload).hex()
+    return signer(load_people(settings.catalog_dir), person_id, passphrase, None, now).sign(payload).hex()
 
 
-def _signer(
-    people: Mapping[str, Person],
-    person_id: str,
-    passphrase: str,
-    role: Literal["request", "approve"] | None,
-    now: datetime,
+def signer(
+    people: Mapping[str, Person], person_id: str, passphrase: str, role: Role | None, now: datetime
 ) -> Ed25519PrivateKey:
-    """The key of a person who may act in ``role`` today; None: whatever their roles."""
+    """The key of a person who may act in ``role`` today; None: whatever their roles.
+
+    Raises:
+        ApprovalRefused: they may not, or the passphrase is not theirs.
+    """
     person = people.get(person_id)
     may = person is not None and (role is None or role in person.roles) and now.date().isoformat() <= person.valid_to
     if person is None or not may:
         raise ApprovalRefused(
-            f"{person_id} may not {role} releases" if role else f"{person_id} is not enrolled",
+            f"{person_id} may not {_ACTS[role]}" if role else f"{person_id} is not enrolled",
             hint="persons and roles stand in catalog/dictionary/people.yaml",
             person=person_id,
         )
@@ -160,7 +165,7 @@ def request(
         ApprovalRefused: not this person, not these recipients, or too long.
     """
     product = catalog.product(product_id)
-    key = _signer(load_people(settings.catalog_dir), person, passphrase, "request", now)
+    key = signer(load_people(settings.catalog_dir), person, passphrase, "request", now)
     wanted = tuple(dict.fromkeys(recipients)) or product.recipients
     if strangers := [r for r in wanted if r not in product.recipients]:
         raise ApprovalRefused(
@@ -210,7 +215,7 @@ def approve(
         UnknownName: no such request.
         ApprovalRefused: the person asked for it themselves, agreed already, or it is not open.
     """
-    key = _signer(load_people(settings.catalog_dir), person, passphrase, "approve", now)
+    key = signer(load_people(settings.catalog_dir), person, passphrase, "approve", now)
     found = get(settings, catalog, request_id, now=now)
     if found.requester == person:
         raise ApprovalRefused("who asked for a release does not approve it", hint="another person approves it")
@@ -241,7 +246,7 @@ def reject(
     """
     found = get(settings, catalog, request_id, now=now)
     role: Literal["request", "approve"] = "request" if person == found.requester else "approve"
-    key = _signer(load_people(settings.catalog_dir), person, passphrase, role, now)
+    key = signer(load_people(settings.catalog_dir), person, passphrase, role, now)
     if not comment.strip():
         raise ApprovalRefused("a refusal says why", hint="give --comment")
     if found.state in ("refused", "revoked"):

@@ -24,7 +24,7 @@ from catalog.yamlfile import read_yaml
 from warehouse.duck import literal, load_extension, quote
 from warehouse.model_grades import PROJECT
 from warehouse.schema import feed_columns
-from warehouse.tables import TableRef, list_tables, table_lock
+from warehouse.tables import TableRef, readable_tables, table_lock
 
 EXTENSIONS = ("delta", "spatial")
 
@@ -75,7 +75,7 @@ def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog:
 
     Views are made anew each time: a view remembers its columns and fails when the table got others.
     """
-    tables = {(t.layer, t.schema, t.name): t for t in list_tables(settings)}
+    tables = {(t.layer, t.schema, t.name): t for t in readable_tables(settings)}
     conn.execute("create schema if not exists feed")
     conn.execute("create schema if not exists platform")
     for feed_id in catalog.feeds:
@@ -90,21 +90,28 @@ def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog:
 
 
 def feed_select(conn: duckdb.DuckDBPyConnection, catalog: Catalog, feed_id: str, table: TableRef | None) -> str:
-    """A SELECT with the contract's columns in their order, then columns the table has besides.
+    """A SELECT with the contract's columns in their order, then columns the table has besides, no direct identifier.
 
     A column the table lacks, because the contract grew since the last load, reads as NULL; so does
     everything, in no row, when there is no table yet.
     """
-    return source_select(conn, {c.name: c.duckdb for c in feed_columns(catalog, feed_id)}, table)
+    hidden = frozenset(f.name for f in catalog.vaulted(feed_id))
+    return source_select(conn, {c.name: c.duckdb for c in feed_columns(catalog, feed_id)}, table, hidden=hidden)
 
 
-def source_select(conn: duckdb.DuckDBPyConnection, columns: Mapping[str, str], table: TableRef | None) -> str:
-    """The same for columns with their DuckDB types."""
+def source_select(
+    conn: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, str],
+    table: TableRef | None,
+    *,
+    hidden: frozenset[str] = frozenset(),
+) -> str:
+    """The same for columns with their DuckDB types; ``hidden`` ones of the table are left out."""
     there: list[str] = []
     if table is not None:
         there = conn.sql(f"from delta_scan({literal(table.path)})").columns
     parts = [quote(c) if c in there else f"cast(null as {kind}) as {quote(c)}" for c, kind in columns.items()]
-    parts += [quote(name) for name in there if name not in columns]
+    parts += [quote(name) for name in there if name not in columns and name not in hidden]
     origin = f"from delta_scan({literal(table.path)})" if table else "where false"
     return f"select {', '.join(parts)} {origin}"
 

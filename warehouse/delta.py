@@ -8,7 +8,8 @@ running the same load again changes nothing. Call it under ``warehouse.tables.ta
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
@@ -54,6 +55,7 @@ def commit_once(
     partition_by: Sequence[str] = (),
     evolve: bool = False,
     distinct: Sequence[str] = (),
+    writer: WriterProperties | None = None,
     metadata: dict[str, str] | None = None,
 ) -> bool:
     """Commit ``data`` to the table at ``path`` unless this or a later version is already there.
@@ -71,6 +73,7 @@ def commit_once(
         partition_by: columns to partition a new table by.
         evolve: columns of ``data`` that the table lacks are added.
         distinct: columns whose values hardly repeat, such as pseudonyms; building dictionaries of them is wasted.
+        writer: how files are written, in place of what ``distinct`` says.
         metadata: written into the commit for people who read the history.
 
     Returns:
@@ -85,7 +88,7 @@ def commit_once(
     if done is not None and done >= version:
         return False
     if mode == "merge":
-        _merge(table, data, merge_key, newest_by, evolve, properties)
+        _merge(table, data, merge_key, newest_by, evolve, properties, writer or _WRITER)
     else:
         write_mode: Any = mode
         schema_mode: Any = "merge" if evolve else None
@@ -97,7 +100,7 @@ def commit_once(
             mode=write_mode,
             predicate=predicate,
             schema_mode=schema_mode,
-            writer_properties=_writer(distinct),
+            writer_properties=writer or _writer(distinct),
             commit_properties=properties,
         )
     return True
@@ -114,6 +117,63 @@ def ensure_table(path: str, schema: pa.Schema, *, partition_by: Sequence[str] = 
         return False
     DeltaTable.create(path, schema, partition_by=list(partition_by) or None, mode="ignore")
     return True
+
+
+def rewrite(path: str, rows: pa.RecordBatchReader, *, writer: WriterProperties | None = None) -> None:
+    """Replace all rows of a table, of the same columns, and remove the files of before at once: no time travel.
+
+    Call it as the table's only writer, when nobody reads.
+    """
+    write_deltalake(path, rows, mode="overwrite", writer_properties=writer or _WRITER)
+    DeltaTable(path).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+
+
+def replace_table(
+    path: str,
+    rows: pa.RecordBatchReader,
+    *,
+    writer: WriterProperties | None = None,
+    partition_by: Sequence[str] = (),
+    applied: Mapping[str, int] | None = None,
+) -> None:
+    """Put a new table, without any history, in the place of a local one; call it as its only writer.
+
+    Args:
+        applied: application ids and versions the new table counts as committed.
+    """
+    draft, old = _aside(path, "new"), _aside(path, "old")
+    for folder in (draft, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    done = [Transaction(name, version) for name, version in (applied or {}).items()]
+    draft.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_deltalake(
+        str(draft),
+        rows,
+        mode="error",
+        partition_by=list(partition_by) or None,
+        writer_properties=writer or _WRITER,
+        commit_properties=CommitProperties(app_transactions=done),
+    )
+    Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if Path(path).exists():
+        Path(path).rename(old)
+    draft.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_table(path: str) -> None:
+    """Put back what a killed `replace_table` had moved aside."""
+    if "://" in path:
+        return
+    old = _aside(path, "old")
+    if old.exists() and not Path(path).exists():
+        old.rename(path)
+
+
+def _aside(path: str, what: str) -> Path:
+    """A folder of the same lake that is no table of it."""
+    *_, layer, _schema, name = Path(path).parts
+    return Path(path).parents[2] / ".replacing" / f"{layer}.{name}.{what}"
 
 
 def remove_orphans(path: str, *, since: float) -> int:
@@ -179,6 +239,7 @@ def _merge(
     newest_by: str | None,
     evolve: bool,
     properties: CommitProperties,
+    writer: WriterProperties,
 ) -> None:
     if not merge_key:
         raise ValueError("mode merge needs merge_key")
@@ -191,7 +252,7 @@ def _merge(
             source_alias="s",
             target_alias="t",
             merge_schema=evolve,
-            writer_properties=_WRITER,
+            writer_properties=writer,
             commit_properties=properties,
         )
         .when_matched_update_all(predicate=newer)

@@ -140,11 +140,14 @@ def _home(settings: Settings) -> str:
 
 
 def _keys(settings: Settings) -> str:
-    files = sorted(p for p in settings.keys.glob("*") if p.is_file()) if settings.keys.is_dir() else []
-    secret = [p for p in files if p.suffix == ".key"]
+    files = sorted(p for p in settings.keys.rglob("*") if p.is_file()) if settings.keys.is_dir() else []
+    secret = [p for p in files if p.suffix == ".key" or p.parent.name == "vault"]
     bad = [p for p in secret if stat.S_IMODE(p.stat().st_mode) & 0o077]
     if bad:
-        raise _Sick(f"others may read {', '.join(p.name for p in bad)}", f"chmod 600 {settings.keys}/*.key")
+        raise _Sick(
+            f"others may read {', '.join(p.name for p in bad)}",
+            f"chmod 600 {settings.keys}/*.key {settings.keys}/vault/*.json",
+        )
     empty = [p.name for p in secret if p.stat().st_size == 0]
     if empty:
         raise _Sick(f"empty: {', '.join(empty)}", "restore the keys folder from its backup")

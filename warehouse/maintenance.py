@@ -69,8 +69,8 @@ def maintain(
 
 
 def lock_name(ref: TableRef) -> str:
-    """The writer lock of a table: a feed and its quarantine share the feed's."""
-    return ref.name if ref.layer in ("feed", "quarantine") else ref.sql_name
+    """The writer lock of a table: a feed, its quarantine and its vault share the feed's."""
+    return ref.name if ref.layer in ("feed", "quarantine", "vault") else ref.sql_name
 
 
 def _care(settings: Settings, ref: TableRef, retention_hours: int) -> TableCare:

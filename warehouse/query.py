@@ -309,9 +309,9 @@ def _prepare(
 
 
 def _resolve(settings: Settings, wanted: tuple[tuple[str, str], ...]) -> list[TableRef]:
-    from warehouse.tables import list_tables
+    from warehouse.tables import readable_tables
 
-    known = {(t.schema.lower(), t.name.lower()): t for t in list_tables(settings)}
+    known = {(t.schema.lower(), t.name.lower()): t for t in readable_tables(settings)}
     found = []
     for schema, table in wanted:
         if (schema, table) not in known:
@@ -329,9 +329,9 @@ def _resolve(settings: Settings, wanted: tuple[tuple[str, str], ...]) -> list[Ta
 
 def _table_list(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     """Fill a private table with what SHOW TABLES answers; returns the statement that reads it."""
-    from warehouse.tables import list_tables
+    from warehouse.tables import readable_tables
 
-    rows = [", ".join(duck.literal(x) for x in (t.layer, t.sql_name)) for t in list_tables(settings)]
+    rows = [", ".join(duck.literal(x) for x in (t.layer, t.sql_name)) for t in readable_tables(settings)]
     con.execute('CREATE TABLE lake_tables (layer VARCHAR, "table" VARCHAR)')
     if rows:
         values = ", ".join(f"({row})" for row in rows)

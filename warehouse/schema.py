@@ -1,7 +1,8 @@
 """From a contract's types to Arrow, DuckDB and so to Delta: the one place where they meet.
 
 A feed table holds, in this order: the contract's fields, each followed by the pseudonym of its
-element if it has one, then the system columns. Timestamps are UTC instants with microseconds,
+element if it has one, then the system columns. A direct identifier is no column of it: its place is
+taken by its pseudonym, and its value stands sealed in the vault table. Timestamps are UTC instants with microseconds,
 geometries are WKB.
 """
 
@@ -72,7 +73,7 @@ def duckdb_type(kind: DataType, precision: int = 18, scale: int = 2) -> str:
 
 
 def feed_columns(catalog: Catalog, feed: Feed | str) -> tuple[TableColumn, ...]:
-    """The columns of a feed table in their order, pseudonyms and system columns included.
+    """The columns of a feed table in their order, pseudonyms and system columns included, direct identifiers not.
 
     Raises:
         ContractError: two columns would carry one name.
@@ -80,7 +81,8 @@ def feed_columns(catalog: Catalog, feed: Feed | str) -> tuple[TableColumn, ...]:
     feed = catalog.feed(feed) if isinstance(feed, str) else feed
     columns: list[TableColumn] = []
     for field in catalog.fields(feed):
-        columns.append(TableColumn(field.name, field.type, field.precision, field.scale))
+        if field.element.identifier != "direct":
+            columns.append(TableColumn(field.name, field.type, field.precision, field.scale))
         if field.element.pseudonym:
             columns.append(TableColumn(field.element.pseudonym, "string", origin="pseudonym"))
     columns.extend(SYSTEM_COLUMNS)
@@ -101,3 +103,19 @@ def feed_columns(catalog: Catalog, feed: Feed | str) -> tuple[TableColumn, ...]:
 def feed_schema(catalog: Catalog, feed: Feed | str) -> pa.Schema:
     """The Arrow schema of a feed table, every column nullable."""
     return pa.schema([pa.field(c.name, c.arrow) for c in feed_columns(catalog, feed)])
+
+
+SEALED = "sealed"
+"""The column of a vault table with the direct identifiers of a row, encrypted."""
+
+
+def vault_schema(catalog: Catalog, feed: Feed | str) -> pa.Schema:
+    """The Arrow schema of a vault table: what finds a row again, its sealed value, the system columns.
+
+    One row a row of the feed table. First the load key as it stands there, then pseudonyms that are not in it.
+    """
+    columns = {c.name: c for c in feed_columns(catalog, feed)}
+    pseudonyms = [c.name for c in columns.values() if c.origin == "pseudonym"]
+    names = dict.fromkeys((*catalog.table_key(feed), *pseudonyms))
+    found = [pa.field(n, columns[n].arrow) for n in names]
+    return pa.schema([*found, pa.field(SEALED, pa.binary()), *(pa.field(c.name, c.arrow) for c in SYSTEM_COLUMNS)])

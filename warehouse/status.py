@@ -66,9 +66,9 @@ def status(settings: Settings, catalog: Catalog, now: datetime) -> list[FeedStat
     Args:
         now: time to judge by (aware).
     """
-    from warehouse.tables import list_tables
+    from warehouse.tables import readable_tables
 
-    paths = {t.sql_name: t.path for t in list_tables(settings)}
+    paths = {t.sql_name: t.path for t in readable_tables(settings)}
     con = duck.connect()
     try:
         con.execute("SET TimeZone = 'UTC'")

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from catalog.errors import Busy, UnknownName
-from catalog.settings import LAYERS, Settings
+from catalog.settings import LAYERS, SEALED_LAYERS, Settings
 
 LOCK_SECONDS = 30.0
 """How long a writer waits for another one before it gives up with Busy."""
@@ -46,13 +46,18 @@ def list_tables(settings: Settings) -> list[TableRef]:
     return sorted(found)
 
 
+def readable_tables(settings: Settings) -> list[TableRef]:
+    """The tables queries, models and products may name: all but the vault."""
+    return [t for t in list_tables(settings) if t.layer not in SEALED_LAYERS]
+
+
 def resolve(settings: Settings, sql_name: str) -> TableRef:
-    """The table called ``schema.table``.
+    """The readable table called ``schema.table``.
 
     Raises:
         UnknownName: no such table; the hint lists near names.
     """
-    tables = list_tables(settings)
+    tables = readable_tables(settings)
     for table in tables:
         if table.sql_name == sql_name:
             return table

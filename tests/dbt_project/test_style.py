@@ -91,7 +91,7 @@ def test_staging_is_one_view_a_feed_and_leaves_direct_identifiers_behind(
             if field.element.pseudonym:
                 expected.append(field.element.pseudonym)
                 grade = max(grade, field.grade)
-            elif field.element.identifier != "direct" or field.name == "taxpayer_number":
+            elif field.element.identifier != "direct":
                 expected.append(field.name)
                 grade = max(grade, field.grade)
         assert columns == [*expected, "_receipt", "_loaded_at"], feed_id

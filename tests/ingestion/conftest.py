@@ -114,6 +114,25 @@ class House:
         path = self.settings.feed_path(self.feed_id) if table == "feed" else self.settings.quarantine_path(self.feed_id)
         return scan(path, columns, where)
 
+    def opened(self, columns: str = "*", where: str = "true") -> list[tuple[Any, ...]]:
+        """Rows of the feed table with their direct identifiers from the vault."""
+        from warehouse.access import Principal
+        from warehouse.delta import exists, scan_sql
+        from warehouse.duck import connect
+        from warehouse.vault import open_rows
+
+        path = self.settings.feed_path(self.feed_id)
+        if not exists(path):
+            return []
+        names = [f.name for f in self.catalog.vaulted(self.feed_id)]
+        who = Principal(id="local:test", kind="operator")
+        rows = open_rows(self.settings, self.catalog, self.feed_id, names, principal=who, purpose="测试核对").read_all()
+        with connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.register("opened", rows.select(["_receipt", "_row_number", *names]))
+            both = f"{scan_sql(con, path)} FULL JOIN opened USING (_receipt, _row_number)"
+            return con.execute(f"SELECT {columns} FROM {both} WHERE {where} ORDER BY ALL").fetchall()
+
     def platform(self, table: str, columns: str) -> list[tuple[Any, ...]]:
         """Rows of a platform table."""
         return scan(self.settings.platform_path(table), columns)

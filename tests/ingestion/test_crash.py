@@ -17,13 +17,19 @@ Build = Callable[[str], Any]
 
 STEPS = [
     "land.copying", "land.copied", "land.receipt_written", "land.kept", "land.drop_removed",
-    "load.staged", "load.gated", "load.planned", "load.quarantined", "load.committed", "load.logged", "load.done",
+    "load.staged", "load.gated", "load.planned", "load.quarantined", "load.vaulted", "load.committed", "load.logged", "load.done",
 ]  # fmt: skip
 NOW = "2026-08-01T04:00:00+00:00"
 FILES = {
-    "1.csv": "编号,雨量\nA,1\nB,2\nC,坏\n",
-    "2.csv": "编号,雨量\nB,20\nD,4\nE,坏\nE,坏\n",
+    "1.csv": "编号,雨量,联系人\nA,1,甲\nB,2,乙\nC,坏,丙\n",
+    "2.csv": "编号,雨量,联系人\nB,20,丁\nD,4,戊\nE,坏,己\nE,坏,己\n",
 }
+
+
+@pytest.fixture
+def contracts(contracts: dict[str, str]) -> dict[str, str]:
+    """The readings with a direct identifier, so that every load writes to the vault too."""
+    return {**contracts, "readings": contracts["readings"] + "  person_name: {from: 联系人}\n"}
 
 
 class Driver:
@@ -70,7 +76,8 @@ def state(house: Any) -> dict[str, Any]:
     """All that a reader can see, without what names a moment or a repeated attempt."""
     return {
         "feed": house.rows("* EXCLUDE (_receipt, _loaded_at)"),
-        "quarantine": house.rows("* EXCLUDE (receipt, quarantined_at)", "quarantine"),
+        "vault": house.opened("sensor_id, rain_mm, person_name"),
+        "quarantine": house.rows("* EXCLUDE (receipt, quarantined_at, raw)", "quarantine"),
         "loads": house.platform("loads", "file, verdict, rows_found, rows_loaded, rows_quarantined, rows_skipped"),
         "drop": sorted(p.name for p in house.settings.drop.rglob("*.csv")),
     }
@@ -146,10 +153,28 @@ def test_contract_mended_between_the_crash_and_the_next_run(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mode", ["append", "upsert", "snapshot"])
+def test_contract_mended_between_the_vaults_commit_and_the_feeds(
+    build: Build, contracts: dict[str, str], driver: Driver, mode: str
+) -> None:
+    """The first attempt's sealed values go; a row that the mended contract rejects keeps what was there before."""
+    contract = contracts["readings"].replace("append", mode)
+    house = build(contract)
+    house.drop("1.csv", FILES["1.csv"])
+    assert driver(house)["code"] == 0
+    house.drop("2.csv", FILES["2.csv"])
+    assert driver(house, at="load.vaulted")["killed"]
+    house = build(contract.replace("{from: 雨量, required: true}", "{from: 雨量, required: true, null_values: ['20']}"))
+    assert driver(house)["code"] == 0
+    kept = [("D", 4.0, "戊")] if mode == "snapshot" else [("A", 1.0, "甲"), ("B", 2.0, "乙"), ("D", 4.0, "戊")]
+    assert house.opened("sensor_id, rain_mm, person_name") == kept
+
+
+@pytest.mark.slow
 def test_a_replay_killed_at_every_step(build: Build, contracts: dict[str, str], driver: Driver) -> None:
     mended = contracts["readings"].replace("{from: 雨量, required: true}", '{from: 雨量, null_values: ["坏"]}')
     expected = None
-    for step in [None, "replay.staged", "replay.committed", "replay.closed"]:
+    for step in [None, "replay.staged", "replay.vaulted", "replay.committed", "replay.closed"]:
         house = build(contracts["readings"])
         fill(house)
         assert driver(house)["code"] == 0
@@ -157,7 +182,7 @@ def test_a_replay_killed_at_every_step(build: Build, contracts: dict[str, str], 
         if step:
             assert driver(house, op="replay", at=step)["killed"]
         assert driver(house, op="replay")["code"] == 0
-        seen = {k: v for k, v in state(house).items() if k in ("feed", "quarantine")}
+        seen = {k: v for k, v in state(house).items() if k in ("feed", "vault", "quarantine")}
         expected = expected or seen
         assert seen == expected, step
         assert [r[0] for r in house.rows("sensor_id")] == ["A", "B", "C", "D", "E"]

@@ -210,7 +210,8 @@ def test_a_known_layout_is_recognised_and_copied(tmp_path: Path, catalog: Catalo
         },
     )
     proposal, contract = draft(path, catalog)
-    assert set(contract["fields"]) == {"entity_name", "taxpayer_number", "entity_address", "arrears_cny", "tax_kind"}
+    own = {"entity_name", "taxpayer_number", "uscc", "org_code", "entity_address", "arrears_cny", "tax_kind"}
+    assert set(contract["fields"]) == own
     assert any("tax__arrears" in note for note in proposal.notes)
 
 

@@ -79,7 +79,7 @@ def test_a_replayed_row_does_not_replace_a_newer_one(build: Build, contracts: di
     house.send("\n".join([house.header, house.person(1, 更新时间="2026-07-05 00:00:00")]), "b.csv")
     house = build(contracts["people"].replace("{from: 性别}", '{from: 性别, codes: {雌: "2"}}'))
     replay(house)
-    assert house.rows("sex_code, updated_at::date::text", where="person_name = '王小1'") == [("1", "2026-07-04")]
+    assert house.opened("sex_code, updated_at::date::text", where="person_name = '王小1'") == [("1", "2026-07-04")]
 
 
 def test_a_conflict_in_append_is_closed_as_known(readings: Any) -> None:

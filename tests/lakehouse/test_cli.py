@@ -91,7 +91,7 @@ def test_select_one(cli: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_ingesting_a_file_accounts_for_every_row(cli: Cli, tmp_path: Path) -> None:
+def test_ingesting_a_file_accounts_for_every_row(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "arrears.csv"
     file.write_text(
         "企业或单位名称,纳税人识别号,经营地点,欠税金额,税种\n"
@@ -121,6 +121,12 @@ def test_ingesting_a_file_accounts_for_every_row(cli: Cli, tmp_path: Path) -> No
     state = {s["feed"]: s for s in cli("status", "--json").json}
     assert state["tax__arrears"]["state"] == "ok"
     assert state["statistics__cpi"]["state"] == "never"
+    held = {s["feed"]: s for s in cli("vault", "status", "--json").json}
+    assert (held["tax__arrears"]["rows"], held["tax__arrears"]["state"]) == (1, "ok")
+    assert cli("vault", "erase", "tax__arrears").code == 2
+    monkeypatch.setenv("LAKEHOUSE_PASSPHRASE", "seven green lanterns")
+    look = ("vault", "show", "tax__arrears", "--key", "_row_number=1", "--purpose", "核查身份", "--as", "nobody")
+    assert cli(*look, "--json").json["error"] == "LH521"
 
 
 def test_a_file_that_cannot_be_read_is_exit_3(cli: Cli, tmp_path: Path) -> None:

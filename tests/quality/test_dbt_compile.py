@@ -36,7 +36,8 @@ def test_tests_follow_the_rules(catalog: Catalog) -> None:
     (source,) = yaml.safe_load(sources_yaml(catalog))["sources"]
     household = next(t for t in source["tables"] if t["name"] == "public_security__household")
     columns = {c["name"]: c for c in household["columns"]}
-    assert [next(iter(t)) for t in columns["resident_id"]["data_tests"]] == ["not_null", "unique"]
+    assert [next(iter(t)) for t in columns["resident_key"]["data_tests"]] == ["not_null", "unique"]
+    assert "resident_id" not in columns
     (sex,) = columns["sex_code"]["data_tests"]
     assert set(sex["accepted_values"]["arguments"]["values"]) == {"0", "1", "2", "9"}
     assert columns["resident_key"]["config"]["meta"]["grade"] == 2

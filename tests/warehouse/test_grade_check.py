@@ -73,9 +73,10 @@ def test_the_real_project_holds_its_grades(report: GradeReport, catalog: Catalog
     persons = next(c for c in counts.columns if c.column == "persons_count")
     assert persons.grade == 1
     assert "small_cells" in persons.lowered
-    arrears = next(c for c in report.table("legal_entity.entities").columns if c.column == "has_tax_arrears")  # type: ignore[union-attr]
-    assert arrears.lowered[-1] == "statutory_disclosure"
-    assert "feed.tax__arrears.taxpayer_number (grade 3)" in arrears.path
+    entities = report.table("legal_entity.entities")
+    assert entities
+    penalties = next(c for c in entities.columns if c.column == "penalties_count")
+    assert penalties.lowered[-1] == "statutory_disclosure"
 
 
 @pytest.mark.slow

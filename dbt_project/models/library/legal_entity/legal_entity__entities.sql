@@ -83,14 +83,12 @@ org_codes as (
 
 arrears as (
     select
-        coalesce(org_codes.uscc, facts.taxpayer_number) as uscc,
+        coalesce(org_codes.uscc, facts.uscc) as uscc,
         sum(facts.arrears_cny) as tax_arrears_cny
     from {{ ref('staging__tax__arrears') }} as facts
     left join org_codes
-        on
-            length(facts.taxpayer_number) = 15
-            and substring(facts.taxpayer_number, 7, 9) = org_codes.org_code
-    group by coalesce(org_codes.uscc, facts.taxpayer_number)
+        on facts.org_code = org_codes.org_code
+    group by coalesce(org_codes.uscc, facts.uscc)
 ),
 
 districts as (
