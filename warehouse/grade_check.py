@@ -48,7 +48,7 @@ def feed_relations(catalog: Catalog) -> dict[str, Relation]:
                 direct=field.element.identifier == "direct",
                 registers=frozenset({feed_id} if identifies and not place else ()),
             )
-        found[f"feed.{feed_id}"] = source(f"feed.{feed_id}", columns, feed.load.key)
+        found[f"feed.{feed_id}"] = source(f"feed.{feed_id}", columns, catalog.table_key(feed))
     return found
 
 
