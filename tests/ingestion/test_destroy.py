@@ -83,7 +83,7 @@ def traces(house: House, key: str) -> list[Path]:
 
 
 def everyone_else(house: House) -> list[tuple[Any, ...]]:
-    return house.rows("* EXCLUDE (_loaded_at)", where=f"resident_key <> '{key_of(house)}'")
+    return house.opened("* EXCLUDE (_loaded_at)", where=f"resident_key <> '{key_of(house)}'")
 
 
 def check_erased(house: House, certificate: dict[str, object], key: str, others: list[tuple[Any, ...]]) -> None:
@@ -93,11 +93,12 @@ def check_erased(house: House, certificate: dict[str, object], key: str, others:
     assert len(others) == 199
     tables = {t["table"]: t for t in certificate["tables"]}  # type: ignore[attr-defined]
     assert tables["feed.t__f"]["rows_removed"] == 1
+    assert tables["vault.t__f"]["rows_removed"] == 1
     assert tables["quarantine.t__f"]["rows_removed"] == 1
     assert tables["population.residents"]["rows_removed"] == 1
     assert (tables["population.households"]["rows_removed"], tables["population.households"]["cells_blanked"]) == (0, 2)
     assert "hotline.topics" not in tables
-    assert sum(t["rows_removed"] for t in tables.values()) == certificate["rows_removed"] == 3
+    assert sum(t["rows_removed"] for t in tables.values()) == certificate["rows_removed"] == 4
 
 
 @pytest.mark.slow
@@ -110,11 +111,12 @@ def test_nothing_of_the_person_is_left_and_nobody_else_changed(lake: House) -> N
     assert "未发现残留" in (folder / "certificate.html").read_text(encoding="utf-8")
     faults, _ = verify(lake.settings.home / "audit", None)
     assert faults == []
-    last = json.loads((lake.settings.home / "audit" / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    log = (lake.settings.home / "audit" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    last = [e for e in map(json.loads, log) if e["event"] == "person.erased"][-1]
     assert last["detail"]["certificate_sha256"] == certificate["certificate_sha256"]
     assert (lake.settings.releases / "people" / "1" / "people.csv.withdrawn.json").exists()
     assert (lake.settings.releases / "people" / "1" / "other.csv").exists()
-    assert lake.platform("erasures", "subject, rows_removed, verified") == [(certificate["subject"], 3, True)]
+    assert lake.platform("erasures", "subject, rows_removed, verified") == [(certificate["subject"], 4, True)]
 
 
 @pytest.mark.slow
