@@ -170,8 +170,8 @@ class Utf8Reader:
             while part := self.read(CHUNK):
                 parts.append(part)
             return b"".join(parts)
-        while not self._pending and not self._done:
-            self._pending = self._next(max(size * 2 // 3, 64))
+        while len(self._pending) <= size // 2 and not self._done:  # a block too short for a record breaks the parser
+            self._pending += self._next(max(size * 2 // 3, 64))
         out, self._pending = self._pending[:size], self._pending[size:]
         if out:
             self.quotes += out.count(self._quote)

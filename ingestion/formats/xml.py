@@ -155,6 +155,8 @@ def _fed(parser: ElementTree.XMLPullParser, walk: _Walk, data: bytes | None) -> 
         else:
             parser.feed(data)
         for event, element in cast(Iterator[tuple[str, ElementTree.Element]], parser.read_events()):
+            if walk.inside and walk.within(event == "start"):
+                continue
             if event == "start":
                 walk.start(element)
             elif (record := walk.end(element)) is not None:
@@ -171,31 +173,36 @@ class _Walk:
         self.stack: list[ElementTree.Element] = []
         self.path: list[str] = []
         self.seen = 0
-        self.inside = 0
-        self.elements = 0
+        self.inside = self.below = self.elements = 0
         self.paths: dict[str, None] = {}
 
     def start(self, element: ElementTree.Element) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise InputError(f"the XML nests deeper than {MAX_DEPTH} elements", hint="refuse this delivery")
         self.stack.append(element)
-        if self.inside:
-            self.elements += 1
-            if self.elements > MAX_RECORD_ELEMENTS:
-                raise InputError("one XML record has too many elements", hint="correct format.records", row=self.seen)
-            return
         self.path.append(local(element.tag))
         if len(self.paths) < 20:
             self.paths["/".join(self.path)] = None
         if self._is_record():
-            self.inside, self.elements = len(self.stack), 0
+            self.inside, self.below, self.elements = len(self.stack), 0, 0
             self.seen += 1
+
+    def within(self, starts: bool) -> bool:
+        """Whether an event belongs to an element inside the record: these are only counted, the record has them."""
+        if not starts:
+            self.below -= 1
+            return self.below >= 0
+        self.below += 1
+        self.elements += 1
+        if self.inside + self.below > MAX_DEPTH:
+            raise InputError(f"the XML nests deeper than {MAX_DEPTH} elements", hint="refuse this delivery")
+        if self.elements > MAX_RECORD_ELEMENTS:
+            raise InputError("one XML record has too many elements", hint="correct format.records", row=self.seen)
+        return True
 
     def end(self, element: ElementTree.Element) -> Record | None:
         depth = len(self.stack)
         self.stack.pop()
-        if depth > self.inside > 0:
-            return None
         record: Record | None = None
         if self.inside == depth:
             record = columns_of(element)

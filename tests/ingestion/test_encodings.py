@@ -169,3 +169,19 @@ def test_a_format_that_does_not_fit_its_type_does_not_lint(
 
     with pytest.raises(ContractError, match=word):
         build(contracts["head"] + f"format: {fmt}\nload: {{mode: snapshot}}\nfields: {{sensor_id: {{from: 编号}}}}\n")
+
+
+@pytest.mark.parametrize("header", ["auto", "0"])
+def test_the_fast_way_is_not_lost_where_the_head_ends(tmp_path: Path, header: str) -> None:
+    """What was read ahead for the header must not leave a block that is too short to hold a record."""
+    from catalog.model import Format
+    from ingestion.formats import Wanted, open_file
+
+    path = tmp_path / "a.csv"
+    path.write_text("编号,雨量\n" + "".join(f"站{i:08d},{'西城区' * 6}\n" for i in range(45_000)), encoding="utf-8")
+    fmt = Format(type="csv", header_row=0 if header == "0" else "auto")
+    names = {"编号": ("编号",), "雨量": ("雨量",)}
+    wanted = Wanted(names, {}, frozenset(), None, frozenset(), frozenset(), {n: n for n in names})
+    opened = open_file(path, fmt, wanted)
+    assert sum(b.num_rows for b in opened.batches) == 45_000 + (header == "0")
+    opened.close()
