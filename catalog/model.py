@@ -199,15 +199,20 @@ class Load(Model):
 
     ``snapshot`` replaces the table, ``append`` adds rows whose key is new, ``upsert`` replaces
     rows by key when ``newest_by`` is not older.
+
+    ``deletes``: rows that a comparing connector finds gone at the source are kept, or removed by key.
     """
 
     mode: Literal["snapshot", "append", "upsert"]
     key: tuple[str, ...] = ()
     newest_by: str | None = None
     partition_by: tuple[str, ...] = ()
+    deletes: Literal["keep", "remove"] = "keep"
 
     @model_validator(mode="after")
     def _key(self) -> Load:
+        if self.deletes == "remove" and self.mode != "upsert":
+            raise ValueError("deletes: remove belongs to mode upsert; a snapshot removes by itself")
         if self.mode != "snapshot" and not self.key:
             raise ValueError(f"load mode {self.mode} needs a key")
         return self

@@ -31,6 +31,7 @@ from ingestion.commit import (
     withdraw_quarantine,
 )
 from ingestion.content import ContentCheck, check_content, report
+from ingestion.deletes import remove_deleted
 from ingestion.formats import detect_kind
 from ingestion.landing import Checkpoint, Receipt, no_checkpoint
 from ingestion.results import LoadResult, describe
@@ -180,6 +181,12 @@ def _load(
     elif receipt.duplicate_of:
         result = _duplicate(settings, feed, receipt)
         _finish(settings, feed, receipt, result, at, None, checkpoint)
+    elif receipt.deletes:
+        result = remove_deleted(
+            settings, catalog, feed, receipt, at, planned=lambda r: _write_plan(settings, receipt, r, at, None)
+        )
+        checkpoint("load.removed")
+        _finish(settings, feed, receipt, result, at, None, checkpoint)
     elif _is_empty(landing.landed_file(settings, receipt)):
         result = _described(LoadResult(feed=feed.id, receipt=receipt.id, file=receipt.original_name, verdict="empty"))
         _finish(settings, feed, receipt, result, at, None, checkpoint)
@@ -268,7 +275,7 @@ def _gate(
 def _previous_rows(settings: Settings, feed: Feed, receipt: Receipt) -> int | None:
     """Rows found in the last delivery before this one that was loaded."""
     for earlier in reversed(landing.receipts_of(settings, feed.id)):
-        if earlier.sequence >= receipt.sequence or earlier.duplicate_of:
+        if earlier.sequence >= receipt.sequence or earlier.duplicate_of or earlier.deletes:
             continue
         outcome = landing.read_outcome(settings, earlier)
         if outcome and outcome["verdict"] in ("passed", "warned"):

@@ -106,6 +106,30 @@ def commit_once(
     return True
 
 
+def delete_once(path: str, keys: Data, *, key: Sequence[str], app_id: str, version: int) -> bool:
+    """Remove the rows whose ``key`` columns are in ``keys``, unless this or a later version is already there.
+
+    Returns:
+        True when committed, False when ``transaction_version`` was already at ``version`` or later.
+    """
+    table = DeltaTable(path)
+    done = table.transaction_version(app_id)
+    if done is not None and done >= version:
+        return False
+    same = " AND ".join(f't."{k}" = s."{k}"' for k in key)
+    properties = CommitProperties(app_transactions=[Transaction(app_id, version)])
+    merge = table.merge(
+        keys,
+        predicate=same,
+        source_alias="s",
+        target_alias="t",
+        writer_properties=_WRITER,
+        commit_properties=properties,
+    )
+    merge.when_matched_delete().execute()
+    return True
+
+
 def append_rows(path: str, table: pa.Table) -> None:
     """Add log rows to a platform table, creating it when absent."""
     write_deltalake(path, table, mode="append", schema_mode="merge", writer_properties=_WRITER)

@@ -19,6 +19,7 @@ class FilesParams(Params):
 class Files:
     name = "files"
     params = FilesParams
+    formats: tuple[str, ...] = ()
 
     def place(self, params: FilesParams) -> str:
         return f"drop/{params.path}"

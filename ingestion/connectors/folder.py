@@ -95,6 +95,7 @@ class LocalFolder:
 class Folder:
     name = "folder"
     params = FolderParams
+    formats: tuple[str, ...] = ()
 
     def place(self, params: FolderParams) -> str:
         return params.folder

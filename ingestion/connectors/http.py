@@ -102,6 +102,7 @@ class HttpParams(Params):
 class Http:
     name = "http"
     params = HttpParams
+    formats: tuple[str, ...] = ("ndjson",)
 
     def place(self, params: HttpParams) -> str:
         parts = urlsplit(params.url)

@@ -162,6 +162,7 @@ class Bucket:
 class S3:
     name = "s3"
     params = S3Params
+    formats: tuple[str, ...] = ()
 
     def place(self, params: S3Params) -> str:
         return f"s3://{params.bucket}/{params.prefix}"

@@ -240,6 +240,7 @@ def _remote(name: str, attrs: Any) -> RemoteFile | None:
 class Sftp:
     name = "sftp"
     params = SftpParams
+    formats: tuple[str, ...] = ()
 
     def place(self, params: SftpParams) -> str:
         return f"sftp://{params.host}:{params.port}{'' if params.folder.startswith('/') else '/~/'}{params.folder}"

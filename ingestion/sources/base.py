@@ -107,10 +107,12 @@ class Connector(Protocol):
     Attributes:
         name: as contracts write it; the name of the module.
         params: the model of its keys.
+        formats: types of ``format:`` it can land; none: whatever the files are.
     """
 
     name: str
     params: type[Params]
+    formats: tuple[str, ...]
 
     def place(self, params: Any) -> str:
         """Where it pulls from, for people: no secrets."""

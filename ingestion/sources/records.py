@@ -24,11 +24,13 @@ class Delivery:
         rows: records written so far.
     """
 
-    def __init__(self, pull: Pull, place: str, cursor: Mapping[str, Any], *, ending: str = "ndjson") -> None:
+    def __init__(
+        self, pull: Pull, place: str, cursor: Mapping[str, Any], *, ending: str = "ndjson", suffix: str = ""
+    ) -> None:
         self._pull, self._place, self._cursor = pull, place, cursor
         self.number = int(cursor.get("pull", 0)) + 1
         stem = pull.feed.id.split("__")[-1]
-        self.path = pull.into / f"{stem}-{pull.now:%Y%m%dT%H%M%SZ}-{self.number:06d}.{ending}"
+        self.path = pull.into / f"{stem}-{pull.now:%Y%m%dT%H%M%SZ}-{self.number:06d}{suffix}.{ending}"
         self.rows = 0
 
     @contextmanager
@@ -52,6 +54,7 @@ class Delivery:
         cursor: Mapping[str, Any],
         *,
         always: bool,
+        compare: bool = True,
         deletes: bool = False,
         last: bool = True,
         kept: Mapping[str, Path] | None = None,
@@ -61,10 +64,11 @@ class Delivery:
         Args:
             cursor: where this pull came to.
             always: an empty answer is landed, too: the source says that there is nothing.
+            compare: the bytes of the pull before are nothing new.
             last: the pull's last file, which moves the state.
         """
         digest = _sha256(self.path)
-        if digest == self._cursor.get("sha256") or not (always or self.rows):
+        if (compare and digest == self._cursor.get("sha256")) or not (always or self.rows):
             self._pull.say(f"{self._pull.feed.id}: nothing new")
             return
         yield Fetched(

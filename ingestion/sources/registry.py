@@ -35,5 +35,13 @@ def connector_of(catalog: Catalog, feed: Feed) -> tuple[Connector, Params]:
             f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
         )
     connector: Connector = import_module(f"ingestion.connectors.{name}").CONNECTOR
+    source = read_yaml(catalog.files[feed.id])
     raw: dict[str, Any] = feed.source.params if name != "files" else {"path": feed.source.path}
-    return connector, validate(connector.params, read_yaml(catalog.files[feed.id]), raw, ("source",))
+    params = validate(connector.params, source, raw, ("source",))
+    if connector.formats and feed.format.type not in connector.formats:
+        raise source.error(
+            ("format", "type"),
+            f"connector {name} lands {' or '.join(connector.formats)}, not {feed.format.type}",
+            f"set format.type: {connector.formats[-1]}",
+        )
+    return connector, params

@@ -1,0 +1,314 @@
+"""Tables of a database: everything, what a cursor column says is new, or what a comparison says has changed.
+
+DuckDB's scanners stream the table into one Parquet file of this pull; what is landed is made from
+that. ``compare`` keeps a digest of every row by key, so that changed rows are landed alone and rows
+that are gone are known: a delivery of their keys, where the contract removes them.
+"""
+
+# ruff: noqa: S608 - names are quoted, values are literals of checked cursors
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from catalog.errors import SourceError, SourceUnavailable
+from ingestion.sources.base import Fetched, Params, Pull
+from ingestion.sources.moments import Moment, parse_moment
+from ingestion.sources.records import Delivery
+from ingestion.sources.secrets import KeyFileName, SecretName
+from quality.sql import literal, quote
+from warehouse.duck import connect
+
+if TYPE_CHECKING:
+    import duckdb
+
+NAME_PATTERN = r"^[^\x00-\x1f\"'`\\;]{1,128}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Tls = Annotated[
+    Literal["verify", "require", "off"], BeforeValidator(lambda v: {True: "verify", False: "off"}.get(v, v))
+]
+SMALL = 10
+"""Vanished rows that are never too many."""
+
+
+class DatabaseParams(Params):
+    """Attributes:
+    table: ``schema.table`` or ``table``.
+    columns: those to take, default all.
+    mode: ``full`` takes all rows every time; ``incremental`` those with ``cursor`` at or after the last pull's,
+        less ``overlap_seconds`` (numbers: so much lower); ``compare`` reads all rows and lands those that changed.
+    start: where an incremental feed begins; none takes all rows first.
+    max_delete_pct: of the rows known to ``compare``; when more are gone, the pull is refused.
+    tls: ``verify`` (certificate and host name), ``require`` (encrypted, not verified), ``off``.
+    ca: file below keys/ with the authority to trust. timeout_seconds: of the whole query.
+    """
+
+    host: str = Field(pattern=r"^[A-Za-z0-9.:_-]+$")
+    port: int = Field(ge=1, le=65535)
+    database: Name
+    user: Name
+    secret: SecretName
+    table: Name
+    columns: tuple[Name, ...] = ()
+    mode: Literal["full", "incremental", "compare"] = "full"
+    cursor: Name | None = None
+    overlap_seconds: float = Field(default=0, ge=0)
+    start: str | None = None
+    max_delete_pct: float = Field(default=20, ge=0, le=100)
+    tls: Tls = "verify"
+    ca: KeyFileName | None = None
+    connect_timeout_seconds: int = Field(default=15, ge=1, le=120)
+    timeout_seconds: float = Field(default=3600, gt=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _cursor(self) -> DatabaseParams:
+        if (self.mode == "incremental") != (self.cursor is not None):
+            raise ValueError("cursor belongs to mode: incremental, which needs it")
+        return self
+
+
+class Dialect(Protocol):
+    """What differs between databases."""
+
+    name: str
+    query_function: str
+
+    def attach(self, con: duckdb.DuckDBPyConnection, params: Any, pull: Pull) -> None:
+        """Make the database ``src`` of ``con``; no password in SQL that can be shown."""
+        ...
+
+    def quote(self, name: str) -> str: ...
+
+    def split(self, params: Any) -> tuple[str, str]:
+        """Schema and table."""
+        ...
+
+    def lossless(self, name: str, kind: str, precision: int | None) -> str:
+        """The quoted column, as text where its type would lose digits or meaning on the way."""
+        ...
+
+    def moment(self, moment: Moment) -> str:
+        """A cursor as the database compares it."""
+        ...
+
+
+def fetch_table(dialect: Dialect, params: DatabaseParams, pull: Pull, place: str) -> Iterator[Fetched]:
+    """One pull of a table; see the module."""
+    cursor = pull.state.cursor()
+    for old in pull.state.folder.glob("keys-*.parquet"):
+        if old.name != cursor.get("keys"):
+            old.unlink()
+    everything = pull.into / "table.parquet"
+    with connect(memory="600MB", threads=2, spill=pull.into) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        with _in_our_words(dialect, params, con):
+            dialect.attach(con, params, pull)
+            columns = _columns(con, dialect, params)
+            key = _key(pull, list(columns))
+            sql = _select(dialect, params, columns, key, cursor)
+            con.execute(_copy(f"SELECT * FROM {dialect.query_function}('src', {literal(sql)})", everything))
+        reached = _reached(con, params, everything, cursor, pull)
+        new = {"since": reached} if reached else {}
+        if params.mode == "compare":
+            yield from _compared(con, everything, key, params, pull, place, cursor)
+        else:
+            delivery = _delivery(con, f"SELECT * FROM read_parquet({literal(str(everything))})", pull, place, cursor)
+            pull.say(f"{pull.feed.id}: {delivery.rows:,} rows read")
+            yield from delivery.fetched(new, always=params.mode == "full")
+
+
+def _columns(con: duckdb.DuckDBPyConnection, dialect: Dialect, params: DatabaseParams) -> dict[str, str]:
+    """Column to the expression that reads it, in the table's order."""
+    schema, table = dialect.split(params)
+    sql = (
+        "SELECT column_name AS c, data_type AS t, numeric_precision AS p FROM information_schema.columns "
+        f"WHERE table_schema = {literal(schema)} AND table_name = {literal(table)} ORDER BY ordinal_position"
+    )
+    found = con.execute(f"SELECT * FROM {dialect.query_function}('src', {literal(sql)})").fetchall()
+    there = {str(c): dialect.lossless(str(c), str(t).lower(), p) for c, t, p in found}
+    if not there:
+        raise SourceError(
+            f"there is no table {params.table} that {params.user} may read",
+            hint="check source.table, and that the user may select from it",
+            host=params.host,
+        )
+    missing = [c for c in (*params.columns, *([params.cursor] if params.cursor else [])) if c not in there]
+    if missing:
+        raise SourceError(
+            f"the table has no column {', '.join(missing)} (there: {', '.join(list(there)[:20])})",
+            hint="correct source.columns or source.cursor",
+            table=params.table,
+        )
+    wanted = {*params.columns, params.cursor} if params.columns else set(there)
+    return {c: e for c, e in there.items() if c in wanted}
+
+
+def _key(pull: Pull, columns: list[str]) -> list[str]:
+    """The source columns of the contract's key, those that are there."""
+    specs = [pull.feed.fields[k] for k in pull.feed.load.key]
+    return [next((c for c in columns if c in spec.from_), "") for spec in specs if spec.from_]
+
+
+def _select(
+    dialect: Dialect, params: DatabaseParams, columns: dict[str, str], key: list[str], cursor: dict[str, Any]
+) -> str:
+    schema, table = dialect.split(params)
+    picked = ", ".join(f"{e} AS {dialect.quote(c)}" for c, e in columns.items())
+    sql = f"SELECT {picked} FROM {dialect.quote(schema)}.{dialect.quote(table)}"
+    start = cursor.get("since") or params.start
+    if params.cursor and start is not None:
+        since = parse_moment(start)
+        since = since.minus(timedelta(seconds=params.overlap_seconds)) if "since" in cursor else since
+        sql += f" WHERE {dialect.quote(params.cursor)} >= {dialect.moment(since)}"
+    order = [*([params.cursor] if params.cursor else []), *(key if all(key) else [])]
+    if order and params.mode != "compare":
+        sql += " ORDER BY " + ", ".join(dialect.quote(c) for c in dict.fromkeys(order))
+    return sql
+
+
+def _reached(
+    con: duckdb.DuckDBPyConnection, params: DatabaseParams, file: Path, cursor: dict[str, Any], pull: Pull
+) -> str | None:
+    """The cursor after this pull: the highest value that is not ahead of now by over a day, never back."""
+    if params.cursor is None:
+        return None
+    column, source = quote(params.cursor), f"read_parquet({literal(str(file))})"
+    kind = con.execute(f"SELECT typeof({column}) FROM {source} LIMIT 1").fetchone()
+    if kind is None:
+        return cursor.get("since")
+    if kind[0].startswith(("DECIMAL", "DOUBLE", "FLOAT")) or kind[0].endswith("INT") or kind[0] == "INTEGER":
+        found = con.execute(f"SELECT max({column})::VARCHAR FROM {source}").fetchone()
+    else:
+        latest = (pull.now + timedelta(days=1, hours=8)).isoformat()
+        found = con.execute(
+            f"SELECT arg_max(c, m) FROM (SELECT {column}::VARCHAR AS c, try_cast(c AS TIMESTAMPTZ) AS m "
+            f"FROM {source}) WHERE m <= TIMESTAMPTZ {literal(latest)}"
+        ).fetchone()
+    value = found[0] if found else None
+    if value is None:
+        return cursor.get("since")
+    moment = parse_moment(value)
+    before = parse_moment(cursor["since"]) if cursor.get("since") else None
+    return before.text if before and before.kind == moment.kind and before.value > moment.value else moment.text
+
+
+def _compared(
+    con: duckdb.DuckDBPyConnection, file: Path, key: list[str], params: DatabaseParams, pull: Pull, place: str,
+    cursor: dict[str, Any],
+) -> Iterator[Fetched]:  # fmt: skip
+    """Rows that are new or changed since the last comparison, then the keys of those that are gone."""
+    if not key or not all(key):
+        raise SourceError(
+            "the table lacks a column of the contract's key, or the contract has none",
+            hint="mode compare needs load.key with fields that come from one column each",
+            feed=pull.feed.id,
+        )
+    rows, keys = f"read_parquet({literal(str(file))})", ", ".join(quote(k) for k in key)
+    con.execute(f"CREATE TABLE now AS SELECT {keys}, md5(to_json(r)::VARCHAR) AS _digest FROM {rows} r")
+    bad = con.execute(f"SELECT count(*) FROM (SELECT {keys} FROM now GROUP BY {keys} HAVING count(*) > 1)").fetchone()
+    if bad and bad[0]:
+        raise SourceError(
+            f"{bad[0]} keys stand for several rows", hint="the contract's key is not a key of the table",
+            feed=pull.feed.id, table=params.table,
+        )  # fmt: skip
+    before = pull.state.folder / cursor["keys"] if cursor.get("keys") else None
+    if before is not None and before.exists():
+        con.execute(f"CREATE TABLE before AS SELECT * FROM read_parquet({literal(str(before))})")
+    else:
+        con.execute("CREATE TABLE before AS SELECT * FROM now LIMIT 0")
+    same = " AND ".join(f"b.{quote(k)} IS NOT DISTINCT FROM n.{quote(k)}" for k in key)
+    gone_sql = f"SELECT {', '.join('b.' + quote(k) for k in key)} FROM before b ANTI JOIN now n ON {same}"
+    gone, known = con.execute(
+        f"SELECT (SELECT count(*) FROM ({gone_sql})), (SELECT count(*) FROM before)"
+    ).fetchone() or (0, 0)
+    if gone > max(SMALL, known * params.max_delete_pct / 100):
+        raise SourceError(
+            f"{gone} of {known} rows are gone at the source, more than {params.max_delete_pct:g} %",
+            hint="ask the department; if that is right, raise source.max_delete_pct for one pull",
+            feed=pull.feed.id, table=params.table,
+        )  # fmt: skip
+    remembered = pull.into / f"keys-{int(cursor.get('pull', 0)) + 1:06d}.parquet"
+    con.execute(_copy("SELECT * FROM now", remembered))
+    changed = f"SELECT n.* FROM {rows} n ANTI JOIN before b ON {same} AND b._digest = md5(to_json(n)::VARCHAR)"
+    delivery = _delivery(con, changed, pull, place, cursor)
+    removes = bool(gone) and pull.feed.load.deletes == "remove"
+    note = "" if removes or not gone else " (kept here: the contract has no load.deletes: remove)"
+    pull.say(f"{pull.feed.id}: {delivery.rows:,} rows new or changed, {gone:,} gone{note}")
+    new: dict[str, Any] = {"keys": remembered.name}
+    if not delivery.rows and not gone:
+        return
+    if delivery.rows or not removes:
+        last = not removes
+        yield from delivery.fetched(
+            new, always=True, compare=False, last=last, kept={remembered.name: remembered} if last else {}
+        )
+    if removes:
+        deleted = _delivery(con, gone_sql, pull, place, cursor, suffix="-deletes")
+        yield from deleted.fetched(new, always=True, compare=False, deletes=True, kept={remembered.name: remembered})
+
+
+def _delivery(
+    con: duckdb.DuckDBPyConnection, sql: str, pull: Pull, place: str, cursor: dict[str, Any], *, suffix: str = ""
+) -> Delivery:
+    """The rows of ``sql`` as the file to land, in the format of the contract (keys of deleted rows: NDJSON)."""
+    ending = "ndjson" if suffix else pull.feed.format.type
+    delivery = Delivery(pull, place + suffix, cursor, ending=ending, suffix=suffix)
+    con.execute(_copy(sql, delivery.path, "json" if ending == "ndjson" else ending))
+    row = con.execute(f"SELECT count(*) FROM ({sql})").fetchone()
+    delivery.rows = int(row[0]) if row else 0
+    return delivery
+
+
+def _copy(sql: str, target: Path, form: str = "parquet") -> str:
+    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1" if form == "parquet" else f"FORMAT {form}"
+    return f"COPY ({sql}) TO {literal(str(target))} ({options})"
+
+
+@contextmanager
+def _in_our_words(dialect: Dialect, params: DatabaseParams, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Bounds the time of what runs inside; a driver's text may hold values of rows, so none of it is passed on."""
+    import duckdb
+
+    timer = threading.Timer(params.timeout_seconds, con.interrupt)
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise SourceUnavailable(
+            f"the query took more than {params.timeout_seconds:g} s",
+            hint="raise source.timeout_seconds, or use mode: incremental", host=params.host, table=params.table,
+        ) from None  # fmt: skip
+    except duckdb.Error as e:
+        raise _fault(dialect, params, str(e).lower()) from None
+    finally:
+        timer.cancel()
+
+
+def _fault(dialect: Dialect, params: DatabaseParams, text: str) -> SourceError:
+    where = {"host": params.host, "port": params.port, "database": params.database}
+    said = [
+        (("password authentication failed", "access denied for user", "no password supplied", "no pg_hba.conf entry"),
+         "the database refused the credentials", f"check source.user and {params.secret}"),
+        (("certificate", "ssl is required", "does not support ssl", "ssl error", "tls"),
+         "the connection is not encrypted as the contract asks",
+         "give source.ca, or let the provider set up TLS; tls: off only inside a closed network"),
+        (("permission denied", "command denied"), "the user may not read the table", "ask the provider for select"),
+        (("does not exist", "unknown database", "doesn't exist"),
+         "there is no such database or table", "check source.database and source.table"),
+    ]  # fmt: skip
+    for words, message, hint in said:
+        if any(w in text for w in words):
+            return SourceError(message, hint=hint, **where)
+    reasons = ("connection refused", "could not translate host name", "timeout", "timed out", "server closed", "lost")
+    reason = next((r for r in reasons if r in text), "the connection failed")
+    return SourceUnavailable(
+        f"the {dialect.name} server cannot be reached: {reason}",
+        hint="the next pull asks again; check host, port and network when it lasts",
+        **where,
+    )
