@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from catalog.model import Drift, Feed, Format
+from catalog.model import Drift, Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion import landing
@@ -38,7 +38,8 @@ def remove_deleted(
     """
     keyed = keys_of(feed)
     rules = compile_rules(catalog, keyed, as_of=receipt.arrived_at)
-    path, columns = settings.feed_path(feed.id), ", ".join(quote(k) for k in feed.load.key)
+    key = catalog.table_key(feed)
+    path, columns = settings.feed_path(feed.id), ", ".join(quote(k) for k in key)
     file = landing.landed_file(settings, receipt)
     with stage(settings, catalog, keyed, file, receipt=receipt.id, loaded_at=at, rules=rules) as staged:
         there = 0
@@ -64,16 +65,17 @@ def remove_deleted(
         planned(result)
         if there:
             keys = staged.con.cursor().execute(f"SELECT {columns} FROM accepted").to_arrow_table()
-            delete_once(path, keys, key=feed.load.key, app_id=app_id(feed.id), version=receipt.sequence)
+            for table in (settings.vault_path(feed.id), path):
+                if exists(table):
+                    delete_once(table, keys, key=key, app_id=app_id(feed.id), version=receipt.sequence)
     return result
 
 
 def keys_of(feed: Feed) -> Feed:
-    """The contract of the key alone, for NDJSON files of keys."""
+    """The contract of the key alone, for files of keys."""
     return feed.model_copy(
         update={
             "fields": {k: feed.fields[k] for k in feed.load.key},
-            "format": Format(type="ndjson"),
             "load": feed.load.model_copy(update={"newest_by": None, "partition_by": ()}),
             "rules": (),
             "ignore": (),

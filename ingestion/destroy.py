@@ -25,7 +25,7 @@ from warehouse.erase_tables import Records, erase_table
 from warehouse.tables import list_tables, table_lock
 
 TEXTS = {".html", ".htm", ".json", ".jsonl", ".md", ".txt", ".log", ".csv", ".js"}
-THROWN_AWAY = ("build",)
+THROWN_AWAY = ("build", "connectors")
 """Folders of the home whose files can be made again at any time."""
 Progress = Callable[[str], None]
 

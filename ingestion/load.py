@@ -181,23 +181,33 @@ def _load(
     elif receipt.duplicate_of:
         result = _duplicate(settings, feed, receipt)
         _finish(settings, feed, receipt, result, at, None, checkpoint)
-    elif receipt.deletes:
-        result = remove_deleted(
-            settings, catalog, feed, receipt, at, planned=lambda r: _write_plan(settings, receipt, r, at, None)
-        )
-        checkpoint("load.removed")
-        _finish(settings, feed, receipt, result, at, None, checkpoint)
     elif _is_empty(landing.landed_file(settings, receipt)):
         result = _described(LoadResult(feed=feed.id, receipt=receipt.id, file=receipt.original_name, verdict="empty"))
         _finish(settings, feed, receipt, result, at, None, checkpoint)
     else:
         withdraw_vault(settings, feed, receipt, app=app_id(feed.id), now=at)
         try:
-            result = _stage_and_commit(settings, catalog, feed, receipt, at, checkpoint)
+            work = _remove if receipt.deletes else _stage_and_commit
+            result = work(settings, catalog, feed, receipt, at, checkpoint)
         except (InputError, ContractError) as e:
             result = _unreadable(settings, feed, receipt, e)
             _finish(settings, feed, receipt, result, at, None, checkpoint)
     say(f"{feed.id}: {receipt.original_name}: {result.verdict}, {result.message}")
+    return result
+
+
+def _remove(
+    settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, at: datetime, checkpoint: Checkpoint
+) -> LoadResult:
+    """Take out the rows whose keys a delivery names."""
+
+    def planned(result: LoadResult) -> None:
+        _write_plan(settings, receipt, result, at, None)
+        checkpoint("load.planned")
+
+    result = remove_deleted(settings, catalog, feed, receipt, at, planned=planned)
+    checkpoint("load.removed")
+    _finish(settings, feed, receipt, result, at, None, checkpoint)
     return result
 
 

@@ -256,8 +256,8 @@ def _compared(
 def _delivery(
     con: duckdb.DuckDBPyConnection, sql: str, pull: Pull, place: str, cursor: dict[str, Any], *, suffix: str = ""
 ) -> Delivery:
-    """The rows of ``sql`` as the file to land, in the format of the contract (keys of deleted rows: NDJSON)."""
-    ending = "ndjson" if suffix else pull.feed.format.type
+    """The rows of ``sql`` as the file to land, in the format of the contract."""
+    ending = pull.feed.format.type
     delivery = Delivery(pull, place + suffix, cursor, ending=ending, suffix=suffix)
     con.execute(_copy(sql, delivery.path, "json" if ending == "ndjson" else ending))
     row = con.execute(f"SELECT count(*) FROM ({sql})").fetchone()
