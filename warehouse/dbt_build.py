@@ -286,10 +286,13 @@ def _hold_to_grades(
 
     Raises:
         GradeRefused: the first problem, with the path of the grade.
+        ContractError: a hook, or a person's number, stands in the project's text.
     """
     from catalog.registry import load_catalog
     from warehouse.grade_check import check_models, digest, remember_checked, was_checked
+    from warehouse.project_scan import scan_project
 
+    scan_project(project)
     catalog = load_catalog(settings.catalog_dir)
     nodes = models_with_ancestors(manifest, listed)
     value = digest(nodes, manifest, catalog, settings, project=project, on=on, full_refresh=full_refresh)

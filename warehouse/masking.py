@@ -126,7 +126,7 @@ def _view(name: str, type_: str, known: _Known, salt: str, granted: bool) -> Col
 def _masked(column: str, type_: str, mask_name: str | None) -> str:
     """The column with its registered mask, of the type it had; NULL where no mask keeps the type."""
     empty = f"CAST(NULL AS {type_})"
-    if mask_name is None:
+    if not mask_name:
         return empty
     from quality.masks.registry import get_mask
 

@@ -20,6 +20,8 @@ def lint(as_json: Json = False) -> None:
     from lakehouse.present import print_json, print_table
     from quality.rules import compile_rules
     from warehouse.grants import check_grants
+    from warehouse.model_grades import PROJECT
+    from warehouse.project_scan import scan_project
     from warehouse.schema import feed_schema
 
     settings, catalog = both()
@@ -30,6 +32,7 @@ def lint(as_json: Json = False) -> None:
         schema = feed_schema(catalog, feed)
         rows.append((feed.id, len(feed.fields), len(schema), len(rules), catalog.grade(feed)))
     grants = check_grants(settings, catalog)
+    scan_project(PROJECT)
     stale = stale_files(catalog) if settings.catalog_dir == ROOT / "catalog" else []
     if as_json:
         print_json(
