@@ -107,5 +107,7 @@ class Settings(BaseModel):
 
     def make_dirs(self) -> None:
         """Create the run-time folders, readable by their owner only (mode 0700)."""
-        for folder in (self.home, self.drop, self.keys, self.releases, self.build, self.landing):
+        # Parents are named too: `parents=True` would make them as open as the umask lets it.
+        folders = (self.home, self.drop, self.keys, self.releases, self.build, self.landing.parent, self.landing)
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

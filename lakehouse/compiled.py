@@ -26,6 +26,7 @@ _REF = re.compile(r"\bref\(\s*'staging__(\w+)'\s*\)")
 def compiled_files(catalog: Catalog) -> dict[Path, str]:
     """Path below the project to the text it must have."""
     from dags.index import compile_index
+    from lakehouse.inspection import inspector_guide
     from quality.dbt_compile import sources_yaml
     from quality.rules.reference import rule_reference
 
@@ -34,6 +35,7 @@ def compiled_files(catalog: Catalog) -> dict[Path, str]:
         Path("dags/compiled/index.json"): compile_index(catalog),
         Path("docs/feeds.md"): feed_reference(catalog),
         Path("docs/rules.md"): rule_reference(catalog),
+        Path("docs/inspector.md"): inspector_guide(catalog),
     }
     for name in SEEDS:
         out[Path(f"dbt_project/seeds/codes__{name}.csv")] = _seed(catalog.code_list(name))

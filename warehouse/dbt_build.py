@@ -292,7 +292,8 @@ def _hold_to_grades(
     from warehouse.grade_check import check_models, digest, remember_checked, was_checked
     from warehouse.project_scan import scan_project
 
-    scan_project(project)
+    if project == PROJECT:
+        scan_project(project)
     catalog = load_catalog(settings.catalog_dir)
     nodes = models_with_ancestors(manifest, listed)
     value = digest(nodes, manifest, catalog, settings, project=project, on=on, full_refresh=full_refresh)

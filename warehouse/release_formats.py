@@ -199,6 +199,8 @@ def _extent(job: Job, column: str) -> tuple[list[str], list[float]]:
     for chunk in _chunks(job, [quote(column)]):
         made = shapely.from_wkb([row[0] for row in chunk if row[0] is not None])
         kinds |= {g.geom_type for g in made if not g.is_empty}
+        if not len(made):  # a product without rows has no bounds
+            continue
         box = shapely.total_bounds(made)
         if len(made) and not any(v != v for v in box):
             low = [min(a, b) for a, b in zip(bounds[:2] or box[:2], box[:2], strict=True)]

@@ -216,8 +216,19 @@ def match_columns(columns: Sequence[str], wanted: Wanted, *, freeze: bool) -> li
     return extra
 
 
+_LIKE_A_VALUE = re.compile(r"\d{5}|\d{4}[-/年.]\d|@")
+"""No heading is like this, but numbers, dates and addresses of persons are."""
+HIDDEN = "(a value where a heading should be)"
+
+
 def drift_error(missing: Sequence[str], extra: Sequence[str]) -> DriftError:
-    """The difference between a delivery's columns and the contract's, with likely renames."""
+    """The difference between a delivery's columns and the contract's, with likely renames.
+
+    A file without its header has a record where the names of columns are looked for: no value of it is repeated.
+    """
+    if any(_LIKE_A_VALUE.search(normalise(e)) for e in extra):
+        wanted = {normalise(m) for m in missing}
+        extra = [e if difflib.get_close_matches(normalise(e), wanted, n=1, cutoff=0.6) else HIDDEN for e in extra]
     renamed = []
     for name in missing:
         near = difflib.get_close_matches(normalise(name), [normalise(e) for e in extra], n=1, cutoff=0.5)

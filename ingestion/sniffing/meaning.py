@@ -16,7 +16,7 @@ from catalog.model import Element, Feed, Grade, Model
 from catalog.registry import Catalog
 from ingestion.detect import header_key
 from ingestion.sniffing.model import Column, Sample
-from ingestion.sniffing.sensitive import PERSON_HEADER, PHONE_HEADER
+from ingestion.sniffing.sensitive import HOME_HEADER, PERSON_HEADER, PHONE_HEADER
 from ingestion.sniffing.types import unit_of
 from quality.identifiers import is_phone, is_resident_id, is_uscc
 
@@ -344,6 +344,9 @@ def _own(column: Column) -> tuple[Element, str]:
     elif PERSON_HEADER.search(key) and type_ == "string":
         grade, reason = 2, "可能是人名"
         extra.update(category="可能为自然人姓名", identifier="quasi", mask="partial_name" if short else None)
+    elif HOME_HEADER.search(key) and type_ == "string":
+        grade, reason = 3, "住址"
+        extra.update(category="个人基本资料", identifier="quasi", mask="partial_address")
     elif _EMAIL_HEADER.search(key):
         grade, reason = 3, "电子邮箱"
         extra.update(category="个人通信", identifier="direct")

@@ -68,6 +68,13 @@ def scan(header: str, values: Mapping[str, int]) -> tuple[Finding, ...]:
     )
 
 
+HOME_HEADER = re.compile("住址|家庭.*址|户籍.*(?:址|地)|居住地")
+_BIRTH_HEADER = re.compile("出生|生日|birth")
+_REMARK_HEADER = re.compile("备注|说明|内容|详情|诉求|留言|事实|remark|note")
+_DOOR = re.compile(r"\d+\s*(?:单元|室|户|门\d)|号院?\d+\s*号?楼")
+"""A flat, not only a house: nobody but its residents is found there."""
+
+
 def mask_text(value: str, header: str = "", *, limit: int = 40) -> str:
     """A value as it may be shown: IDs, phones and cards starred, a person's name cut to one character.
 
@@ -90,6 +97,12 @@ def mask_text(value: str, header: str = "", *, limit: int = 40) -> str:
     if PHONE_HEADER.search(key):
         text = _FIXED.sub(lambda m: _star(m.group(), 2, 2), text)
     text = re.sub(r"\s+", " ", text).strip()
+    if HOME_HEADER.search(key) or _DOOR.search(text):  # where somebody may live: no further than the district
+        return f"{text[:3]}***"
+    if _BIRTH_HEADER.search(key):
+        return f"{text[:4]}***"
+    if _REMARK_HEADER.search(key) and len(text) > 8:
+        return f"{text[:2]}…（{len(value)} 字）"
     if len(value) > 4 * limit:  # free text may tell of a person anywhere: only how it starts is shown
         return f"{text[:12]}…（{len(value)} 字）"
     return text if len(text) <= limit else text[: limit - 1] + "…"

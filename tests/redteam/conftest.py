@@ -71,13 +71,21 @@ def household_rows() -> list[list[str]]:
     for n in range(ORDINARY):
         born = date(1970, 1, 1) + timedelta(days=37 * n)
         sex = "男" if n % 2 else "女"
-        person = [resident_id("110102", born, 100 + n), f"王小{'甲乙丙丁戊己庚辛壬癸'[n % 10]}", sex, "汉族", f"{born:%Y/%m/%d}"]
+        person = [
+            resident_id("110102", born, 100 + n),
+            f"王小{'甲乙丙丁戊己庚辛壬癸'[n % 10]}",
+            sex,
+            "汉族",
+            f"{born:%Y/%m/%d}",
+        ]
         person += [f"HB{n // 3:06d}", "户主" if n % 3 == 0 else "子", "初中", "未婚", f"西城区府右街{n + 1}号"]
         rows.append([*person, COMMUNITIES[n % 3], f"1381234{n:04d}", "2026-06-01 08:00:00"])
     return rows
 
 
-HOUSEHOLD_HEADER = "身份证号,姓名,性别,民族,出生日期,户号,与户主关系,文化程度,婚姻状况,户籍地址,社区编码,联系电话,更新时间"
+HOUSEHOLD_HEADER = (
+    "身份证号,姓名,性别,民族,出生日期,户号,与户主关系,文化程度,婚姻状况,户籍地址,社区编码,联系电话,更新时间"
+)
 
 
 def deliver(drop: Path) -> None:
@@ -88,11 +96,36 @@ def deliver(drop: Path) -> None:
     book = Workbook()
     sheet = book.active
     assert sheet is not None
-    sheet.append(["街道", "社区", "姓名", "证件号码", "性别", "出生日期", "户籍所在地", "来京日期", "现住址", "联系电话", "登记日期"])
+    sheet.append(
+        [
+            "街道",
+            "社区",
+            "姓名",
+            "证件号码",
+            "性别",
+            "出生日期",
+            "户籍所在地",
+            "来京日期",
+            "现住址",
+            "联系电话",
+            "登记日期",
+        ]
+    )
     for c in (VISITOR,):
         sheet.append(
-            ["西长安街街道", "府右街南社区", c.name, c.resident_id, "女", f"{c.birth:%Y-%m-%d}", "河北省", "2020-01-01"]
-            + [c.address, c.phone, "2026-06-01"]
+            [
+                "西长安街街道",
+                "府右街南社区",
+                c.name,
+                c.resident_id,
+                "女",
+                f"{c.birth:%Y-%m-%d}",
+                "河北省",
+                "2020-01-01",
+                c.address,
+                c.phone,
+                "2026-06-01",
+            ]
         )
     (drop / "public_security/floating_population").mkdir(parents=True)
     book.save(drop / "public_security/floating_population/register.xlsx")
@@ -102,24 +135,66 @@ def deliver(drop: Path) -> None:
     for n, c in enumerate((CALLER, *PERSONS[:2])):
         text = f"本人{c.name}，证件{c.resident_id}，电话{c.phone}，住{c.address}，反映停水"
         order = [f"WO2026{n:05d}", "2026-06-01 09:00:00", c.name, c.phone, "西长安街街道", "府右街南社区", "府右街"]
-        order += ["市政", "供水", "停水", "反映停水", text, "", "区水务局", "2026-06-01 09:30:00", "2026-06-01 10:00:00"]
+        order += [
+            "市政",
+            "供水",
+            "停水",
+            "反映停水",
+            text,
+            "",
+            "区水务局",
+            "2026-06-01 09:30:00",
+            "2026-06-01 10:00:00",
+        ]
         orders.append([*order, "2026-06-02 09:00:00", "24", "是", "满意", "否", "2026-06-02 10:00:00"])
-    late = ["WO202699999", "2026-06-03 09:00:00", CALLER.name, CALLER.phone, "西长安街街道", "", "", "市政", "", "", "", CALLER.address]
+    late = [
+        "WO202699999",
+        "2026-06-03 09:00:00",
+        CALLER.name,
+        CALLER.phone,
+        "西长安街街道",
+        "",
+        "",
+        "市政",
+        "",
+        "",
+        "",
+        CALLER.address,
+    ]
     orders.append([*late, "", "", "", "2026-06-01 10:00:00", "", "24", "", "", "否", "2026-06-03 10:00:00"])
     _csv(drop / "hotline/work_orders/orders.csv", header, orders, "utf-8-sig")
     header = "行政相对人名称,法定代表人,法定代表人证件类型,法定代表人证件号码,行政处罚决定书文号,违法行为类型,违法事实,处罚依据,处罚类别,处罚内容,"
     header += "罚款金额（万元）,处罚决定日期,处罚有效期,处罚机关,备注"
-    fine = ["北京某某商贸有限公司", "王某", "身份证", PERSONS[0].resident_id, "京西市监罚〔2026〕1号", "无照经营", "未办理登记"]
+    fine = [
+        "北京某某商贸有限公司",
+        "王某",
+        "身份证",
+        PERSONS[0].resident_id,
+        "京西市监罚〔2026〕1号",
+        "无照经营",
+        "未办理登记",
+    ]
     fine += ["《无证无照经营查处办法》", "罚款", "罚款一千元", "0.1", "2026-05-01", "", "西城区市场监督管理局", ""]
     _csv(drop / "market_supervision/penalties/penalties.csv", header, [fine], "gb18030")
     header = "企业或单位名称,纳税人识别号,经营地点,欠税金额,税种"
-    _csv(drop / "tax/arrears/arrears.csv", header, [["某某小吃店", PERSONS[1].resident_id, "府右街", "12.5", "增值税"]], "gb18030")
+    _csv(
+        drop / "tax/arrears/arrears.csv",
+        header,
+        [["某某小吃店", PERSONS[1].resident_id, "府右街", "12.5", "增值税"]],
+        "gb18030",
+    )
 
 
 def environment(home: Path) -> dict[str, str]:
     """The environment of a child that runs the product on this lake."""
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "PYTHONPATH", "LANG", "HOME", "TMPDIR")}
-    return {**kept, "LAKEHOUSE_HOME": str(home), "PYTHONUTF8": "1", "GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    return {
+        **kept,
+        "LAKEHOUSE_HOME": str(home),
+        "PYTHONUTF8": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
 
 
 def command(home: Path, *arguments: str, root: Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:

@@ -90,7 +90,11 @@ def test_lower_a_column_silently_in_a_model(catalog: Catalog) -> None:
 
 
 def test_rename_a_column_in_a_model(catalog: Catalog) -> None:
-    found = build(catalog, "select registered_address as standard_address from feed.public_security__household", standard_address=1)
+    found = build(
+        catalog,
+        "select registered_address as standard_address from feed.public_security__household",
+        standard_address=1,
+    )
     assert found.problems
 
 
@@ -100,7 +104,9 @@ def test_wrap_a_column_in_text_functions(catalog: Catalog) -> None:
 
 
 def test_hide_a_column_in_a_case(catalog: Catalog) -> None:
-    sql = "select case when birth_date > date '1950-01-01' then 1 else 0 end as flag from feed.public_security__household"
+    sql = (
+        "select case when birth_date > date '1950-01-01' then 1 else 0 end as flag from feed.public_security__household"
+    )
     assert build(catalog, sql, flag=1).problems
 
 
@@ -125,7 +131,12 @@ def test_count_single_persons_as_a_statistic(catalog: Catalog) -> None:
 
 
 def test_leave_a_column_ungraded(catalog: Catalog) -> None:
-    spec = {"name": "mart.x", "file": "x.sql", "sql": "select sex_code from feed.public_security__household", "grade": 2}
+    spec = {
+        "name": "mart.x",
+        "file": "x.sql",
+        "sql": "select sex_code from feed.public_security__household",
+        "grade": 2,
+    }
     found = check(
         [ModelSpec.model_validate({**spec, "columns": {"sex_code": None}})],
         feed_relations(catalog), catalog.grading, on=ON, masks=mask_forms(),

@@ -15,7 +15,7 @@ from catalog.registry import Catalog, load_catalog
 from catalog.settings import Settings
 from tests.redteam import canaries
 from tests.redteam.canaries import EVERYBODY, PERSONS, found_in
-from tests.redteam.conftest import HOUSEHOLD_HEADER, NOW, Lake, household_rows
+from tests.redteam.conftest import HOUSEHOLD_HEADER, NOW, household_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 

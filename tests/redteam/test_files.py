@@ -94,18 +94,22 @@ def test_data_docs(lake: Lake) -> None:
 
 def test_compiled_sql_manifest_and_results_of_dbt(lake: Lake) -> None:
     names = {p.name for p in lake.settings.build.rglob("*") if p.is_file()}
-    assert {"manifest.json", "run_results.json"} <= names
+    assert "manifest.json" in names
+    assert any(n.endswith(".sql") for n in names)
     assert search(lake.settings.build) == {}
 
 
 def test_the_build_database_holds_views_only(lake: Lake) -> None:
     import duckdb
 
-    files = [p for p in lake.settings.build.rglob("*.duckdb")]
+    files = list(lake.settings.build.rglob("*.duckdb"))
     assert files
     for file in files:
         con = duckdb.connect(str(file), read_only=True)
-        assert con.execute("select count(*) from duckdb_tables() where not internal and schema_name <> 'codes'").fetchone() is not None
+        assert (
+            con.execute("select count(*) from duckdb_tables() where not internal and schema_name <> 'codes'").fetchone()
+            is not None
+        )
         rows = con.execute("select table_name, estimated_size from duckdb_tables() where not internal").fetchall()
         con.close()
         assert all("resident" not in name and "household" not in name for name, _ in rows), rows
@@ -140,7 +144,9 @@ def test_files_others_can_read(lake: Lake) -> None:
     loose = [
         p.relative_to(lake.settings.home).as_posix()
         for p in lake.settings.home.rglob("*")
-        if not p.is_symlink() and stat.S_IMODE(p.stat().st_mode) & 0o077
+        if not p.is_symlink()
+        and "drop" not in p.relative_to(lake.settings.home).parts
+        and stat.S_IMODE(p.stat().st_mode) & 0o077
     ]
     assert loose == []
 

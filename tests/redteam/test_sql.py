@@ -291,11 +291,15 @@ def test_group_by_the_value(lake: Lake) -> None:
 
 
 def test_pivot_on_the_value(lake: Lake) -> None:
-    lake.ask(f"select * from (pivot {HOUSEHOLD} on birth_date in (date '{WHO.birth}') using count(*) group by sex_code)")
+    lake.ask(
+        f"select * from (pivot {HOUSEHOLD} on birth_date in (date '{WHO.birth}') using count(*) group by sex_code)"
+    )
 
 
 def test_walk_with_window_functions(lake: Lake) -> None:
-    lake.ask(f"select lag(birth_date) over (order by resident_key), nth_value(registered_address, 2) over () from {HOUSEHOLD}")
+    lake.ask(
+        f"select lag(birth_date) over (order by resident_key), nth_value(registered_address, 2) over () from {HOUSEHOLD}"
+    )
 
 
 def test_draw_a_sample(lake: Lake) -> None:
@@ -374,15 +378,21 @@ def test_compare_tokens_of_two_statements(lake: Lake) -> None:
 
 
 def test_join_registers_to_undo_a_mask(lake: Lake) -> None:
-    lake.ask(f"select * from {HOUSEHOLD} a join {RESIDENTS} b using (resident_key) join {HOUSEHOLDS} c on c.head_key = resident_key")
+    lake.ask(
+        f"select * from {HOUSEHOLD} a join {RESIDENTS} b using (resident_key) join {HOUSEHOLDS} c on c.head_key = resident_key"
+    )
 
 
 def test_correlate_a_subquery(lake: Lake) -> None:
-    lake.ask(f"select (select max(h.registered_address) from {HOUSEHOLD} h where h.resident_key = r.resident_key) from {RESIDENTS} r")
+    lake.ask(
+        f"select (select max(h.registered_address) from {HOUSEHOLD} h where h.resident_key = r.resident_key) from {RESIDENTS} r"
+    )
 
 
 def test_compare_under_another_collation(lake: Lake) -> None:
-    assert lake.matches(HOUSEHOLD, f"registered_address collate nocase = '{WHO.address[:4]}' || '{WHO.address[4:]}'") == 0
+    assert (
+        lake.matches(HOUSEHOLD, f"registered_address collate nocase = '{WHO.address[:4]}' || '{WHO.address[4:]}'") == 0
+    )
 
 
 # --- claim to be somebody ----------------------------------------------------------------------------------------
