@@ -58,6 +58,7 @@ class Book:
         from python_calamine import CalamineError, CalamineWorkbook
 
         self.path, self.fmt = path, fmt
+        self._sheets: dict[str, Any] = {}
         self.kind = detect_kind(path)
         if self.kind == "html":
             self._book: Any = Page(path, fmt)
@@ -82,12 +83,14 @@ class Book:
             raise _unreadable("its parts do not fit together") from e
 
     def sheet(self, name: str) -> Any:
-        """A sheet by name."""
-        if self.kind == "html":
-            return self._book.get_sheet_by_name(name)
-        if self.kind == "xlsx":
-            refuse_unstored_formulas(self.path, name)
-        return self._calamine(lambda: self._book.get_sheet_by_name(name))
+        """A sheet by name, parsed once."""
+        if name not in self._sheets:
+            if self.kind == "html":
+                return self._book.get_sheet_by_name(name)
+            if self.kind == "xlsx":
+                refuse_unstored_formulas(self.path, name)
+            self._sheets[name] = self._calamine(lambda: self._book.get_sheet_by_name(name))
+        return self._sheets[name]
 
     def single(self) -> str:
         """The name of the one sheet that ``fmt.sheet`` says.
