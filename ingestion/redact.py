@@ -86,7 +86,7 @@ def _rewritten(path: Path, feed: Feed, person: Person, *, whole: bool) -> tuple[
     blank: tuple[bytes, int] | None = None
     if data[:2] == b"PK" and feed.format.type == "excel":
         blank = _excel(data, person, whole=whole)
-    elif data[:2] not in (b"PK", b"\xd0\xcf", b"\xff\xfe", b"\xfe\xff"):
+    elif data[:2] not in (b"PK", b"\xd0\xcf", b"\xff\xfe", b"\xfe\xff") and not _is_packed(data):
         if feed.format.type == "csv":
             blank = _lines(data, person, feed.format.delimiter.encode(), whole=whole)
         elif feed.format.type == "ndjson":
@@ -96,9 +96,14 @@ def _rewritten(path: Path, feed: Feed, person: Person, *, whole: bool) -> tuple[
     if blank is not None and not person.in_bytes(blank[0]):
         return *blank, "records blanked" if whole else "values starred"
     starred = person.redact(data)
-    if data[:2] != b"PK" and not whole and not person.in_bytes(starred):
+    if data[:2] != b"PK" and not _is_packed(data) and not whole and not person.in_bytes(starred):
         return starred, 1, "values starred"
     return b"", 0, "withdrawn"
+
+
+def _is_packed(data: bytes) -> bool:
+    """Whether what stands in the bytes cannot be changed in place: gzip, tar, Parquet."""
+    return data[:2] == b"\x1f\x8b" or data[257:262] == b"ustar" or data[:4] == b"PAR1"
 
 
 def _lines(data: bytes, person: Person, delimiter: bytes | None, *, whole: bool) -> tuple[bytes, int]:

@@ -6,18 +6,23 @@ compared in memory: none reaches SQL text, a commit log or a message.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
+import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from catalog.errors import LakehouseError
 
 MARK = "［已销毁］"
 WIDE = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
 TOKEN = re.compile(rb"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15})(?![0-9])")
+PACKED_DEPTH = 4
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
 
 
@@ -79,31 +84,51 @@ class Person:
 
 
 def holds(file: Path, person: Person) -> bool:
-    """Whether a file holds a trace, also inside Parquet pages and zip members (XLSX, Shapefile).
+    """Whether a file holds a trace, also inside Parquet pages and packed members (XLSX, zip, gzip, tar).
 
     Raises:
-        DestroyFault: a Parquet or zip file cannot be read, so nothing can be said of it.
+        DestroyFault: a Parquet or packed file cannot be read, so nothing can be said of it.
     """
-    return any(person.in_bytes(part) for part in _parts(file)) or (
-        file.suffix == ".parquet" and _parquet_holds(file, person)
-    )
+    if any(person.in_bytes(part) for part in _parts(file)):
+        return True
+    with file.open("rb") as f:
+        parquet = f.read(4) == b"PAR1"
+    return (parquet or file.suffix == ".parquet") and _parquet_holds(file, person)
 
 
 def _parts(file: Path) -> Iterator[bytes]:
     """The bytes of a file in overlapping pieces, and those of its members."""
-    overlap = 256
-    with file.open("rb") as f:
-        tail = b""
-        while chunk := f.read(8 << 20):
-            yield tail + chunk
-            tail = chunk[-overlap:]
-    if zipfile.is_zipfile(file) and file.suffix != ".parquet":
-        try:
-            with zipfile.ZipFile(file) as z:
-                for name in z.namelist():
-                    yield z.read(name)
-        except (zipfile.BadZipFile, OSError, RuntimeError) as e:
-            raise DestroyFault("a packed file cannot be read, so it cannot be verified", file=str(file)) from e
+    try:
+        with file.open("rb") as f:
+            yield from _unpacked(f, 0)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError) as e:
+        raise DestroyFault("a packed file cannot be read, so it cannot be verified", file=str(file)) from e
+
+
+def _unpacked(stream: IO[bytes], depth: int) -> Iterator[bytes]:
+    """A stream in overlapping pieces, then what is packed in it, as deep as a workbook in a tar in a gzip."""
+    head, overlap, tail = b"", 256, b""
+    while chunk := stream.read(8 << 20):
+        head = head or chunk[:512]
+        yield tail + chunk
+        tail = chunk[-overlap:]
+    if depth == PACKED_DEPTH:
+        return
+    stream.seek(0)
+    if head.startswith(b"\x1f\x8b"):
+        with gzip.open(stream) as inner:
+            yield from _unpacked(cast(IO[bytes], inner), depth + 1)
+    elif head[257:262] == b"ustar":
+        with tarfile.open(fileobj=stream) as t:
+            for info in t:
+                if (file := t.extractfile(info)) is not None:
+                    yield from _unpacked(file, depth + 1)
+    elif not head.startswith(b"PAR1") and zipfile.is_zipfile(stream):
+        stream.seek(0)
+        with zipfile.ZipFile(stream) as z:
+            for name in z.namelist():
+                with z.open(name) as member:
+                    yield from _unpacked(member, depth + 1)
 
 
 def _parquet_holds(file: Path, person: Person) -> bool:
