@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from ingestion.sources.base import Fetched, Pull
-from ingestion.sources.database import DatabaseParams, fetch_table
+from ingestion.sources.database import DatabaseParams, authority_file, fetch_table
 from ingestion.sources.moments import Moment
-from ingestion.sources.secrets import private_file
 from quality.sql import literal
 from warehouse.duck import load_extension
 
@@ -56,8 +55,9 @@ class Mysql:
         con.execute(f"SET mysql_query_timeout_max_ms = {int(params.timeout_seconds * 1000)}")
         modes = {"verify": "verify_identity", "require": "required", "off": "disabled"}
         words = f"ssl_mode={modes[params.tls]}"
-        if params.tls == "verify" and (authority := pull.key_file(params.ca)):
-            words += f' ssl_ca="{private_file(authority)}"'
+        if params.tls == "verify":
+            # the driver verifies nothing at all unless it is given an authority
+            words += f' ssl_ca="{authority_file(params, pull)}"'
         parts = {
             "HOST": params.host, "USER": params.user, "DATABASE": params.database,
             "PASSWORD": pull.secret(params.secret) or "",

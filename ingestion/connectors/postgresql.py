@@ -18,16 +18,14 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from ingestion.sources.base import Fetched, Pull
-from ingestion.sources.database import DatabaseParams, fetch_table
+from ingestion.sources.database import DatabaseParams, authority_file, fetch_table
 from ingestion.sources.moments import Moment
-from ingestion.sources.secrets import private_file
 from quality.sql import literal
 from warehouse.duck import load_extension
 
@@ -71,8 +69,7 @@ class Postgresql:
             "application_name": "xicheng-lakehouse", "keepalives_idle": 30, "tcp_user_timeout": 60_000,
         }  # fmt: skip
         if params.tls == "verify":
-            authority = pull.key_file(params.ca)
-            parts["sslrootcert"] = private_file(authority) if authority else ssl.get_default_verify_paths().cafile
+            parts["sslrootcert"] = authority_file(params, pull)
         words = " ".join(f"{k}='{str(v).replace(chr(92), chr(92) * 2)}'" for k, v in parts.items())
         con.execute(f"ATTACH {literal(words)} AS src (TYPE postgres, READ_ONLY)")
 

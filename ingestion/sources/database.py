@@ -8,6 +8,7 @@ that are gone are known: a delivery of their keys, where the contract removes th
 # ruff: noqa: S608 - names are quoted, values are literals of checked cursors
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from catalog.errors import SourceError, SourceUnavailable
 from ingestion.sources.base import Fetched, Params, Pull
 from ingestion.sources.moments import Moment, parse_moment
 from ingestion.sources.records import Delivery
-from ingestion.sources.secrets import KeyFileName, SecretName
+from ingestion.sources.secrets import KeyFileName, SecretName, private_file
 from quality.sql import literal, quote
 from warehouse.duck import connect
 
@@ -96,6 +97,23 @@ class Dialect(Protocol):
     def moment(self, moment: Moment) -> str:
         """A cursor as the database compares it."""
         ...
+
+
+def authority_file(params: DatabaseParams, pull: Pull) -> Path:
+    """The authorities a server's certificate must come from: the contract's, else those of this machine.
+
+    Raises:
+        SourceError: there are none, so nothing could be verified.
+    """
+    named = pull.key_file(params.ca)
+    if named is not None:
+        return private_file(named)
+    found = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    if not Path(found).is_file():
+        raise SourceError(
+            "this machine has no file of trusted authorities", hint="name the provider's in source.ca", host=params.host
+        )
+    return Path(found)
 
 
 def fetch_table(dialect: Dialect, params: DatabaseParams, pull: Pull, place: str) -> Iterator[Fetched]:

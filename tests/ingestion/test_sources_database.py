@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ingestion.sources.registry import connector_of
 from ingestion.sources.state import State, state_folder
 from tests.ingestion.conftest import NOW
 from tests.ingestion.database_servers import PASSWORD, MariaDB, PostgreSQL
-from tests.ingestion.source_support import Killed, kill_at
+from tests.ingestion.source_support import Killed, kill_at, self_signed
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 Build = Callable[[str], Any]
@@ -225,6 +226,51 @@ def test_unencrypted_only_when_declared(db: Any, feed: Callable[..., Any], build
     contract = house.catalog.files["t__f"]
     result = build(contract.read_text("utf-8").replace(" tls: off,", "")).ingest()
     assert "not encrypted as the contract asks" in result.message
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def encrypting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Any, Path]]:
+    """A server that encrypts, with a row in ``t``, and its certificate."""
+    if request.param == "mysql" and (why := MariaDB.missing()):
+        pytest.skip(why)
+    if request.param == "postgresql" and PostgreSQL.encrypting() is None:
+        pytest.skip("PostgreSQL from PyPI is built without TLS, and Debian's is not installed here")
+    made: Any = MariaDB() if request.param == "mysql" else PostgreSQL(PostgreSQL.encrypting())
+    certificate, key = self_signed(tmp_path)
+    made.encrypt(certificate, key)
+    made.execute("create table t (id varchar(40) primary key, mm decimal(10, 2))")
+    made.execute("insert into t values ('A', 1)")
+    made.execute(
+        "grant select on src.t to reader@'127.0.0.1'" if made.name == "mysql" else "grant select on t to reader"
+    )
+    yield made, certificate
+    made.close()
+
+
+def test_certificates_are_verified(
+    encrypting: tuple[Any, Path], build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_PASSWORD", PASSWORD)
+    db, certificate = encrypting
+    (tmp_path / "other").mkdir()
+    stranger, _ = self_signed(tmp_path / "other")
+
+    def pulled(keys: str, authority: Path | None = None) -> Any:
+        source = (
+            f"{{connector: {db.name}, host: 127.0.0.1, port: {db.port}, database: src, user: reader, "
+            f"secret: env:DB_PASSWORD, table: t{keys}}}"
+        )
+        house = build(CONTRACT.replace("SOURCE", source).replace("FORMAT", "parquet").replace("ignore: [changed]", ""))
+        if authority:
+            (house.settings.keys / "ca.pem").write_bytes(authority.read_bytes())
+            (house.settings.keys / "ca.pem").chmod(0o600)
+        return pull(house.settings, house.catalog, "t__f", now=NOW)
+
+    for refused in (pulled(""), pulled(", ca: file:ca.pem", stranger)):
+        assert not refused.receipts
+        assert "not encrypted as the contract asks" in str(refused.refused[0])
+    assert pulled(", ca: file:ca.pem", certificate).receipts
+    assert not pulled(", tls: off").refused
 
 
 def test_values_keep_their_digits(db: Any, feed: Callable[..., Any]) -> None:
