@@ -176,6 +176,7 @@ def _many(count: int) -> Iterator[RemoteFile]:
     return (RemoteFile(f"{n:06d}-{'x' * 200}.csv", 10, n) for n in range(count))
 
 
+@pytest.mark.slow
 def test_a_listing_of_any_length_is_not_held_in_memory(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with State(tmp_path / "s") as state:
@@ -187,6 +188,7 @@ def test_a_listing_of_any_length_is_not_held_in_memory(tmp_path: Path) -> None:
     assert grown_mb < 25, grown_mb  # the names alone are over 20 MB as Python strings with their rows
 
 
+@pytest.mark.slow
 def test_ten_thousand_known_files_cost_little(house: Any, outbox: Path) -> None:
     folder = state_folder(house.settings.home, "t__f")
     with State(folder) as state:
