@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -15,7 +15,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion import early_write
-from ingestion.early_write import EarlyWrite
+from ingestion.early_write import EarlyWrite, Through
 from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
 from ingestion.landing import Receipt, read_receipt
 from ingestion.results import LoadResult, loads_row
@@ -206,7 +206,7 @@ def commit_feed(
     path = settings.feed_path(feed.id)
     ensure_table(path, feed_schema(catalog, feed), partition_by=feed.load.partition_by)
 
-    def write(through: Callable[[pa.RecordBatchReader], pa.RecordBatchReader]) -> bool:
+    def write(through: Through) -> bool:
         if not staged.rows_accepted:
             return False
         out = output(settings, catalog, feed, staged)

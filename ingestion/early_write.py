@@ -5,6 +5,7 @@ Delta shows nothing of a write before its commit. A refused write never commits,
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +19,21 @@ EARLY_ROWS = 100_000
 """Rows from which writing beside the gate saves time; a smaller write waits for the verdict."""
 
 
+WAITING = 2
+"""Writes of a process that may wait for a verdict at once: a feed's and its vault's.
+
+Each keeps one of deltalake's worker threads, of which `warehouse` asks for at least twice as many; with all of them
+waiting no commit would ever end.
+"""
+_waits = threading.BoundedSemaphore(WAITING)
+
+
 class Refused(Exception):
     """The gate stopped the batch: end the stream before the commit."""
 
 
-Write = Callable[[Callable[[pa.RecordBatchReader], pa.RecordBatchReader]], bool]
+Through = Callable[[pa.RecordBatchReader], pa.RecordBatchReader]
+Write = Callable[[Through], bool]
 """Commits to Delta; must send the rows through the function it is given."""
 
 
@@ -32,7 +43,7 @@ class EarlyWrite:
     Args:
         path: the table, where the files of a refused write are removed.
         write: the commit.
-        early: False runs it in ``finish`` instead.
+        early: False runs it in ``finish`` instead; so do more than ``WAITING`` at once.
     """
 
     def __init__(self, path: str, write: Write, *, early: bool) -> None:
@@ -42,7 +53,8 @@ class EarlyWrite:
         self._committed = False
         self._began = time.time()
         self._thread: threading.Thread | None = None
-        if early:
+        enough = int(os.environ.get("TOKIO_WORKER_THREADS", 1)) >= 2 * WAITING
+        if early and enough and _waits.acquire(blocking=False):
             self._thread = threading.Thread(target=self._run, name="early-write", daemon=True)
             self._thread.start()
 
@@ -78,6 +90,8 @@ class EarlyWrite:
             self._committed = self._write(self._held)
         except BaseException as e:  # noqa: BLE001 - raised again by finish
             self._failed = e
+        finally:
+            _waits.release()
 
     def _held(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """The rows, whose end comes only with the verdict."""

@@ -225,7 +225,11 @@ def _stage_and_commit(
         replacing = mark_known_rows(settings, catalog, feed, staged)
         content = check_content(staged, at, remember_raw=staged.remember_raw)
         recount(staged)
-        with commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing) as feed_commit:
+        app = app_id(feed.id)
+        with (
+            commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing) as feed_commit,
+            commit_vault(settings, catalog, feed, receipt, staged, at, app=app, replacing=replacing) as vault_commit,
+        ):
             verdict, message, validations = _gate(settings, catalog, feed, receipt, staged, rules, content, at)
             report(settings, receipt, content, at)
             checkpoint("load.gated")
@@ -237,7 +241,7 @@ def _stage_and_commit(
                 checkpoint("load.planned")
                 commit_quarantine(settings, catalog, feed, receipt, staged, at)
                 checkpoint("load.quarantined")
-                commit_vault(settings, catalog, feed, receipt, staged, at, app=app_id(feed.id), replacing=replacing)
+                vault_commit.finish()
                 checkpoint("load.vaulted")
                 feed_commit.finish()
                 checkpoint("load.committed")

@@ -68,13 +68,19 @@ def build_report(
         BuildFailed: a model of the scores failed. UnknownName: there is no score of that month.
     """
     from warehouse.dbt_build import build
+
+    take_truth(settings, now=now)
+    build(settings, select=[SCORES], exclude=None if tests else ["resource_type:test"], now=now).raise_for_failure()
+    return write_report(settings, catalog, now=now, month=month, out=out)
+
+
+def take_truth(settings: Settings, *, now: datetime) -> None:
+    """Take in the truth beside the demo's files, against which accuracy is scored, where there is one."""
     from warehouse.truths import record_truths
 
     truth = settings.home / TRUTH
     if (truth / "files.csv").is_file():
         record_truths(settings, truth, now=now)
-    build(settings, select=[SCORES], exclude=None if tests else ["resource_type:test"], now=now).raise_for_failure()
-    return write_report(settings, catalog, now=now, month=month, out=out)
 
 
 def write_report(

@@ -10,6 +10,8 @@ from deltalake import DeltaTable
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from ingestion import early_write
+from ingestion.early_write import EarlyWrite, Through
 from ingestion.landing import Receipt
 from ingestion.stage import Staged
 from quality.cipher import Sealer
@@ -32,29 +34,33 @@ def commit_vault(
     *,
     app: str,
     replacing: int,
-) -> None:
-    """Commit the accepted rows' direct identifiers: after the gate's verdict and just before the feed's own commit.
-
-    It is not begun beside the gate: deltalake has one worker a core, and a second held stream could block the last.
-    """
-    if not catalog.vaulted(feed) or not staged.rows_accepted:
-        return
+) -> EarlyWrite:
+    """The commit of the accepted rows' direct identifiers, to be finished after the gate and before the feed's own."""
     path, schema = settings.vault_path(feed.id), vault_schema(catalog, feed)
-    ensure_table(path, schema)
-    seal = vault.sealer(settings, feed.id, now=at)
-    done = transaction_version(path, app)
-    again = done is not None and done >= receipt.sequence  # what `withdraw_vault` took back is committed once more
-    mode: Mode = "overwrite" if feed.load.mode == "snapshot" else "append"
-    commit_once(
-        path,
-        _rows(catalog, feed, staged, schema, seal),
-        mode="merge" if feed.load.mode == "upsert" and (replacing or again) else mode,
-        app_id=f"{app}/again" if again else app,
-        version=int(at.timestamp() * 1_000_000) if again else receipt.sequence,
-        merge_key=vault.merge_key(catalog, feed),
-        writer=vault.writer_properties(schema),
-        metadata={"receipt": receipt.id},
-    )
+    wanted = catalog.vaulted(feed) and staged.rows_accepted
+    seal: Sealer | None = None
+    if wanted:
+        ensure_table(path, schema)
+        seal = vault.sealer(settings, feed.id, now=at)  # here, where no thread makes the resource's first key beside it
+
+    def write(through: Through) -> bool:
+        if seal is None:
+            return False
+        done = transaction_version(path, app)
+        again = done is not None and done >= receipt.sequence  # what `withdraw_vault` took back is committed once more
+        mode: Mode = "overwrite" if feed.load.mode == "snapshot" else "append"
+        return commit_once(
+            path,
+            through(_rows(catalog, feed, staged, schema, seal)),
+            mode="merge" if feed.load.mode == "upsert" and (replacing or again) else mode,
+            app_id=f"{app}/again" if again else app,
+            version=int(at.timestamp() * 1_000_000) if again else receipt.sequence,
+            merge_key=vault.merge_key(catalog, feed),
+            writer=vault.writer_properties(schema),
+            metadata={"receipt": receipt.id},
+        )
+
+    return EarlyWrite(path, write, early=bool(wanted) and staged.rows_accepted >= early_write.EARLY_ROWS)
 
 
 def replay_vault(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged, at: datetime, *, app: str) -> None:

@@ -94,6 +94,7 @@ def run_all(
         Busy: another ``run`` or ``up`` drives the DAGs of this lakehouse.
     """
     from dags.index import write_index
+    from ingestion.scorecard import take_truth
     from lakehouse.driver import open_driver
     from lakehouse.progress import Progress
 
@@ -109,6 +110,7 @@ def run_all(
         progress.advance("Airflow")
         with open_driver(settings) as driver:
             _feeds(driver, catalog, summary, progress)
+            take_truth(settings, now=utc_now())
             _layers(driver, settings, catalog, layers, summary, progress)
         if any(line.files for line in summary.feeds) or summary.tables or summary.releases or summary.failures:
             from quality.data_docs import build_docs
@@ -128,13 +130,13 @@ def run_all(
 
 
 def _scorecard(settings: Settings, catalog: Catalog, summary: RunSummary, progress: Any) -> None:
-    """The scorecard of this month as it stands; the monthly DAG writes last month's."""
+    """The scorecard of this month, whose scores the marts' layer built; the monthly DAG writes last month's."""
     from catalog.errors import LakehouseError
-    from ingestion.scorecard import build_report
+    from ingestion.scorecard import write_report
 
     progress.begin("记分卡")
     try:
-        summary.scorecard = str(build_report(settings, catalog, now=utc_now(), tests=False).page)
+        summary.scorecard = str(write_report(settings, catalog, now=utc_now()).page)
     except LakehouseError as e:
         summary.failures.append(Failure("stewardship.monthly", "scorecard", str(e), "lakehouse quality report"))
 

@@ -6,6 +6,7 @@ fails goes back to the version readers had before, with everything of the layer 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -210,7 +211,7 @@ def _suite(model: TableModel, evidence: dict[str, Any]) -> TableSuite:
         suite=model.suite,
         relation=relation_of(model.table),
         rules=rules,
-        title=model.description.split("，")[0].split("。")[0] or model.table,
+        title=re.split("[（，；。]", model.description)[0] or model.table,
         evidence=evidence,
     )
 
