@@ -79,14 +79,20 @@ class PseudonymKey:
 
         Over large batches twice as fast as the registered function, which DuckDB calls for 2,048 rows at a time.
         """
+        import numpy as np
         import pyarrow as pa
 
         sha256, inner, outer = hashlib.sha256, self._inner, self._outer
-        made = [
-            None if v is None else sha256(outer + sha256(inner + v.encode()).digest()).hexdigest()
-            for v in texts.to_pylist()
-        ]
-        return pa.array(made, pa.string())
+        plain = texts.cast(pa.binary())
+        rows = len(plain)
+        if plain.null_count:
+            made = [None if v is None else self.pseudonym(v.decode()) for v in plain.to_pylist()]
+            return pa.array(made, pa.string())
+        digests = b"".join([sha256(outer + sha256(inner + v).digest()).digest() for v in plain.to_pylist()])
+        offsets = np.arange(0, 64 * rows + 1, 64, dtype=np.int32)
+        return pa.Array.from_buffers(
+            pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(digests.hex().encode())]
+        )
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Give ``con`` (and its cursors) the functions that `pseudonym_sql` calls. Once a connection."""

@@ -26,6 +26,8 @@ from ingestion.formats.header import Wanted
 BATCH_ROWS = 50_000
 BLANKS = " \t\r\n\u00a0\u3000\ufeff\u200b"
 """Taken off both ends of every value: among them the full-width space, and byte order marks inside a file."""
+ASCII_BLANKS = "".join(b for b in BLANKS if b.isascii())
+WIDE_BLANKS = "".join(b for b in BLANKS if not b.isascii())
 
 RAGGED = "ragged"
 """The record has another number of fields than the header."""
@@ -90,20 +92,29 @@ def make_batch(
     columns: Sequence[Any],
     problems: Sequence[str | None] | None = None,
     raws: Sequence[str | None] | None = None,
+    *,
+    wide_blanks: bool = True,
 ) -> pa.RecordBatch:
     """A batch from columns of text, blanks at both ends taken off; no problems when none are given.
 
     Trimming here is thirty times faster than DuckDB's ``trim`` with a set of characters.
+
+    Args:
+        wide_blanks: False when none of `WIDE_BLANKS` is in the text: five times faster.
     """
     n = len(numbers)
     none = pa.nulls(n, pa.string())
     arrays = [
         numbers if isinstance(numbers, pa.Array) else pa.array(numbers, pa.int64()),
-        *(pc.utf8_trim(c if isinstance(c, pa.Array) else pa.array(c, pa.string()), BLANKS) for c in columns),
+        *(_trimmed(c if isinstance(c, pa.Array) else pa.array(c, pa.string()), wide_blanks) for c in columns),
         none if problems is None else pa.array(problems, pa.string()),
         none if raws is None else pa.array(raws, pa.string()),
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=batch_schema(len(columns)))
+
+
+def _trimmed(column: pa.Array, wide_blanks: bool) -> pa.Array:
+    return pc.utf8_trim(column, BLANKS) if wide_blanks else pc.ascii_trim(column, ASCII_BLANKS)
 
 
 class ReadAhead:

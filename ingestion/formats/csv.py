@@ -203,7 +203,7 @@ def _fast(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -> Iter
         numbers, handled_now = _numbers(done, batch.num_rows, bad[handled:])
         if fmt.quote and stream.quotes and _looks_swallowed(batch, fmt):
             raise BrokenQuotes("a quote left open has swallowed records")
-        made = make_batch(pa.array(numbers), batch.columns)
+        made = make_batch(pa.array(numbers), batch.columns, wide_blanks=stream.wide_blanks)
         yield flag_nuls(made, last=CUT if stream.cut else NUL) if stream.nuls else made
         ready, handled = bad[handled : handled + handled_now], handled + handled_now
         done = int(numbers[-1]) if batch.num_rows else done

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from catalog.errors import InputError
+from ingestion.formats.base import WIDE_BLANKS
 
 CHUNK = 1 << 20
 PROBE_BYTES = 8 << 20
@@ -137,6 +138,7 @@ class Utf8Reader:
     Attributes:
         quotes: quote characters handed out so far; odd at the end means a quote was never closed.
         nuls: whether a NUL character was handed out.
+        wide_blanks: whether a blank that is not ASCII was read.
         cut: whether the file ended within a character (a truncated file); it is handed out as NUL.
         ended_with_newline: whether the last character was a line end.
     """
@@ -152,6 +154,7 @@ class Utf8Reader:
         self._read_bytes = 0
         self.quotes = 0
         self.nuls = False
+        self.wide_blanks = False
         self.cut = False
         self.ended_with_newline = False
         self.closed = False
@@ -211,6 +214,7 @@ class Utf8Reader:
         if self._passthrough and self._read_bytes == 0:
             raw = raw.removeprefix(codecs.BOM_UTF8)
         self._read_bytes += len(raw)
+        self.wide_blanks = self.wide_blanks or any(blank in text for blank in WIDE_BLANKS)
         data = before + raw if self._passthrough else text.encode()
         if self._passthrough and (held := len(self._decoder.getstate()[0])):
             data = data[:-held]
