@@ -105,6 +105,8 @@ RECENT_BIRTH = 2008
 """From this year on a date inside a number is more often a permit's than a birth."""
 SHARE = 0.5
 FEW = 3
+OLD_SHARE = 0.1
+"""Of 15-digit numbers that are no code of an organisation, how many must have the shape of an ID."""
 
 SHORTEST = 6
 """Bytes of the shortest text anything is found in by itself."""

@@ -145,13 +145,16 @@ def test_links_and_devices(readings: Any) -> None:
         b"7z\xbc\xaf\x27\x1c..",
         b"Rar!\x1a\x07..",
     ],
+    ids=["zip", "gzip", "tar", "7z", "rar"],
 )
 def test_archives_inside_archives(readings: Any, inner: bytes) -> None:
     refused(readings.send(zipped({"a.csv": inner}), "a.zip"), "another archive", "member=a.csv")
     refused(readings.send(gzip.compress(inner), "a.gz"), "another archive") if inner[257:262] != b"ustar" else None
 
 
-@pytest.mark.parametrize("inner", [b"7z\xbc\xaf\x27\x1c..........", b"Rar!\x1a\x07......", b"BZh91AY&SY......"])
+@pytest.mark.parametrize(
+    "inner", [b"7z\xbc\xaf\x27\x1c..........", b"Rar!\x1a\x07......", b"BZh91AY&SY......"], ids=["7z", "rar", "bzip2"]
+)
 def test_other_archives_are_named(readings: Any, inner: bytes) -> None:
     refused(readings.send(inner, "a.csv"), "archive", "packed as ZIP")
 
