@@ -27,6 +27,7 @@ from ingestion.formats.base import Opened, rows_to_batches
 from ingestion.formats.csv import join_free_text
 from ingestion.formats.header import normalise
 from ingestion.landing import Checkpoint, no_checkpoint
+from ingestion.shown import clear_columns, shown
 from ingestion.stage import QUARANTINES, Staged, recount, stage
 from ingestion.vaulting import replay_vault
 from quality.rules import compile_rules
@@ -84,12 +85,12 @@ def browse(
             "ORDER BY receipt DESC, row_number, part LIMIT $limit",
             {"receipt": receipt, "limit": limit},
         ).fetchall()
-    clear = _clear_columns(catalog, feed)
+    clear = clear_columns(catalog, feed)
     raws = opener(settings, feed_id, quarantine=True).open_text([r[7] for r in rows])
     return [
         QuarantinedRow(
             receipt=r[0], row_number=r[1], part=r[2], rules=tuple(r[3]), reason=r[4], parties=tuple(r[5]),
-            quarantined_at=r[6], shown=_shown(raw, clear),
+            quarantined_at=r[6], shown=shown(raw, clear),
         )
         for r, raw in zip(rows, raws, strict=True)
     ]  # fmt: skip
@@ -350,30 +351,3 @@ def _log(settings: Settings, feed_id: str, receipt: str, counts: dict[str, int],
     )
     with table_lock(settings, "platform.replays"):
         append_rows(settings.platform_path("replays"), pa.Table.from_pylist([row], schema=schema))
-
-
-def _clear_columns(catalog: Catalog, feed: Feed) -> set[str]:
-    """Normalised source columns that may be shown as they are: every field they feed is of grade 1."""
-    grades: dict[str, int] = {}
-    for field in catalog.fields(feed):
-        for name in field.spec.from_:
-            grades[normalise(name)] = max(grades.get(normalise(name), 1), field.grade)
-    return {name for name, grade in grades.items() if grade == 1}
-
-
-def _shown(raw: str | None, clear: set[str]) -> dict[str, str]:
-    data = json.loads(raw) if raw else {}
-    if "_line" in data:
-        return {"整行": f"共 {len(data['_line'])} 个字符"}
-    if "_fields" in data:
-        return {"整行": f"共 {len(data['_fields'])} 列"}
-    return {k: _short(v) if normalise(k) in clear else _mask(v) for k, v in data.items() if v}
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 40 else text[:40] + "…"
-
-
-def _mask(text: str) -> str:
-    return text[0] + "*" * min(len(text) - 1, 6)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
-import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -25,12 +23,6 @@ TRUTH = "truth"
 """Folder of the home in which the demo says what is wrong where."""
 EXAMPLES = 3
 """Rows shown a rule."""
-_DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-_NUMBER = re.compile(
-    rf"\d{{6}}(?:19|20)\d\d{_DAY}\d{{3}}[\dXx]"  # identity number, also a wrong one, also inside a longer token
-    rf"|(?<!\d)(?:\d{{8}}{_DAY}\d{{3}}|(?:86)?1[3-9]\d{{9}}|0\d{{9,11}}|(?:62|4|5[1-5])\d{{14,17}})(?!\d)"
-)
-"""Forms of numbers that reach or name a person: identity numbers of 18 and 15 digits, telephones, cards."""
 LOOKED_AT = 400
 """Rows of a feed's quarantine that are looked through for examples, the newest deliveries first."""
 
@@ -136,22 +128,6 @@ def _rejected(settings: Settings, catalog: Catalog, feed: str, receipts: set[str
 def _illustrated(rule: BrokenRule, rows: Sequence[QuarantinedRow]) -> BrokenRule:
     chosen = [r for r in rows if rule.code in r.rules][:EXAMPLES]
     examples = tuple(
-        Example(
-            receipt=r.receipt,
-            row_number=r.row_number,
-            reason=r.reason,
-            shown={name: without_numbers(value) for name, value in r.shown.items()},
-        )
-        for r in chosen
+        Example(receipt=r.receipt, row_number=r.row_number, reason=r.reason, shown=dict(r.shown)) for r in chosen
     )
     return rule.model_copy(update={"examples": examples})
-
-
-def without_numbers(text: str) -> str:
-    """``text`` as an example may show it: rejected rows have values in columns where none expects them.
-
-    What has the form of an identity number, a telephone or a card (spaces, hyphens and full-width digits do not hide
-    it) leaves nothing but the first character, whatever the grade of the column.
-    """
-    plain = "".join(ch for ch in unicodedata.normalize("NFKC", text) if not ch.isspace() and ch not in "-‐‑–—")
-    return text if not _NUMBER.search(plain) else text[0] + "*" * min(len(text) - 1, 6)

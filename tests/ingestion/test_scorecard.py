@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestion.scorecard import without_numbers
+from ingestion.shown import without_numbers
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,10 @@ from ingestion.scorecard import without_numbers
 )
 def test_long_numbers_are_never_shown(text: str, shown: str) -> None:
     assert without_numbers(text) == shown
+
+
+def test_a_number_misplaced_in_an_open_column_is_masked_for_every_reader() -> None:
+    from ingestion.shown import shown
+
+    raw = '{"编号": "A-17", "备注": "回拨 138-0013-8000", "姓名": "王小明"}'
+    assert shown(raw, {"编号", "备注"}) == {"编号": "A-17", "备注": "回******", "姓名": "王**"}
