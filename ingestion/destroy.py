@@ -92,19 +92,7 @@ def erase_person(
         raise UnknownName("no trace of this person anywhere in the lakehouse", hint="check the number; nothing changed")
     state["started"] = True
     _save(folder, state)
-    for feed in catalog.feeds.values():
-        with table_lock(settings, feed.id):
-            for receipt in landing.receipts_of(settings, feed.id):
-                numbers = records_of(settings, catalog, feed, receipt, person)
-                if numbers:
-                    state["records"].setdefault(receipt.id, numbers)
-                    _save(folder, state)
-                done = redact_landed(settings, catalog, feed, receipt, person, erasure=state["id"], at=now)
-                if done:
-                    say(f"landing {done['file']}: {done['how']}")
-                    state["files"].append({"area": "landing", **done})
-                    _save(folder, state)
-                    checkpoint("destroy.landed")
+    _erase_landing(settings, catalog, person, state, folder, now, say, checkpoint)
     for ref in list_tables(settings):
         found = erase_table(settings, ref, person, state["records"])
         if found:
@@ -126,6 +114,32 @@ def erase_person(
             f"{len(left)} files still hold a trace", hint=f"see {folder / 'certificate.json'}", erasure=state["id"]
         )
     return certificate
+
+
+def _erase_landing(
+    settings: Settings,
+    catalog: Catalog,
+    person: Person,
+    state: dict[str, Any],
+    folder: Path,
+    now: datetime,
+    say: Progress,
+    checkpoint: Checkpoint,
+) -> None:
+    """Take the person's records out of every delivered file; which records they were is kept for the tables."""
+    for feed in catalog.feeds.values():
+        with table_lock(settings, feed.id):
+            for receipt in landing.receipts_of(settings, feed.id):
+                numbers = records_of(settings, catalog, feed, receipt, person)
+                if numbers:
+                    state["records"].setdefault(receipt.id, numbers)
+                    _save(folder, state)
+                done = redact_landed(settings, catalog, feed, receipt, person, erasure=state["id"], at=now)
+                if done:
+                    say(f"landing {done['file']}: {done['how']}")
+                    state["files"].append({"area": "landing", **done})
+                    _save(folder, state)
+                    checkpoint("destroy.landed")
 
 
 def _resume(settings: Settings, person: Person, now: datetime) -> tuple[Path, dict[str, Any]]:

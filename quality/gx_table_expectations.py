@@ -8,6 +8,7 @@ Expectations.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -136,11 +137,11 @@ class _TableExpectation(BatchExpectation):
             result |= {"unexpected_count": failing, "unexpected_percent": 100.0 * failing / rows if rows else 0.0}
         return {"success": success, "result": result}
 
+    @abstractmethod
     def _judge(
         self, metrics: Mapping[str, Any], rows: int
     ) -> tuple[bool, float | None, int | None, Mapping[str, float]]:
         """Whether it holds, the number observed, failing rows (None where rows do not fail), and numbers besides."""
-        raise NotImplementedError
 
 
 class _NoneFails(_TableExpectation):

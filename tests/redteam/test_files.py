@@ -19,7 +19,6 @@ ARRIVED = ("lake/landing", "keys", "lake/vault")
 BY_DESIGN = ("lake/feed", "lake/quarantine", "lake/library/population")
 """Delta tables that hold quasi-identifiers of persons; nobody but the account of the house reads their files."""
 ROOT = Path(__file__).resolve().parents[2]
-has_vault = (ROOT / "warehouse" / "vault.py").exists()
 
 
 def test_everything_under_home(lake: Lake) -> None:
@@ -35,14 +34,12 @@ def test_direct_identifiers_in_libraries(lake: Lake) -> None:
     assert search(lake.settings.home / "lake" / "library", DIRECT) == {}
 
 
-@pytest.mark.skipif(not has_vault, reason="direct identifiers stand in the feed tables until the vault is there")
 def test_direct_identifiers_in_feed_tables(lake: Lake) -> None:
     # what callers write of themselves is free text: graded 3, masked in SQL, dropped before the libraries
     found = search(lake.settings.home / "lake" / "feed", DIRECT, leave_out=("feed/hotline__work_orders",))
     assert found == {}
 
 
-@pytest.mark.skipif(not has_vault, reason="raw rows stand in quarantine in clear until the vault is there")
 def test_anything_of_rejected_rows(lake: Lake) -> None:
     assert search(lake.settings.home / "lake" / "quarantine") == {}
 
