@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,6 @@ ARRIVED = ("lake/landing", "keys", "lake/vault")
 """Bytes as they arrived, keys, and ciphertext are no place to look."""
 BY_DESIGN = ("lake/feed", "lake/quarantine", "lake/library/population")
 """Delta tables that hold quasi-identifiers of persons; nobody but the account of the house reads their files."""
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_everything_under_home(lake: Lake) -> None:
