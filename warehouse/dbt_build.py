@@ -185,12 +185,12 @@ def build(
     started = datetime.now(UTC)
     with _session(settings, threads=threads, now=now or started, wait=wait):
         manifest = _parse(settings, project)
-        gate = LayerGate(settings, project, receipt=f"build-{started:%Y%m%dT%H%M%S%fZ}", now=started)
         chosen, listed = list(select or ()), None
         if chosen:
             listed = _listed(settings, project, manifest, chosen, list(exclude or ()))
             chosen += missing_ancestors(settings, manifest, listed, database(settings))
         _hold_to_grades(settings, project, manifest, listed, full_refresh, started.date())
+        gate = LayerGate(settings, project, receipt=f"build-{started:%Y%m%dT%H%M%S%fZ}", now=started)
         more = ["--threads", str(threads), *(["--full-refresh"] if full_refresh else [])]
         more += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
         run = _Run(settings, project, manifest, gate, started, on_event)

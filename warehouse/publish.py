@@ -453,6 +453,7 @@ def _engine(settings: Settings, product: Product) -> duckdb.DuckDBPyConnection:
     if "xlsx" in product.formats:
         duck.load_extension(con, "excel")
     con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_external_file_cache = false")  # working files are written anew under the name they had
     return con
 
 

@@ -216,8 +216,8 @@ def match_columns(columns: Sequence[str], wanted: Wanted, *, freeze: bool) -> li
     return extra
 
 
-_LIKE_A_VALUE = re.compile(r"\d{5}|\d{4}[-/年.]\d|@")
-"""No heading is like this, but numbers, dates and addresses of persons are."""
+_LIKE_A_VALUE = re.compile(r"\d{5}|\d{4}[-/年.]\d|\w@")
+"""No heading is like this, but numbers, dates and addresses of persons are; attributes of XML begin with @."""
 HIDDEN = "(a value where a heading should be)"
 
 

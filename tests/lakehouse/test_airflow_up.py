@@ -66,7 +66,7 @@ def test_a_dropped_file_reaches_its_table_by_itself(
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30) as db:
             return db.execute(sql).fetchall()
 
-    _wait("the DAGs", lambda: ask("select count(*) from dag")[0][0] == len(catalog.feeds) + 4, 120, process, log)
+    _wait("the DAGs", lambda: ask("select count(*) from dag")[0][0] == len(catalog.feeds) + 6, 120, process, log)
     assert ask("select count(*) from dag where is_paused") == [(0,)]
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     listening = {c.laddr for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}

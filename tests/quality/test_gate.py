@@ -20,7 +20,7 @@ from quality.gx_context import Stated, run_suite
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from quality.rules.base import sql_expectation
 from warehouse.duck import load_extension
-from warehouse.schema import feed_columns
+from warehouse.schema import duckdb_type
 
 from .support import compile_example, row_examples, stage, stats
 
@@ -83,7 +83,8 @@ def test_the_suite_of_every_contract_runs(catalog: Catalog) -> None:
     """On an empty table of the contract's types: every expectation exists and answers."""
     for feed in catalog.feeds.values():
         con = duckdb.connect()
-        columns = ", ".join(f'"{c.name}" {c.duckdb}' for c in feed_columns(catalog, feed))
+        fields = catalog.fields(feed)
+        columns = ", ".join(f'"{f.name}" {duckdb_type(f.type, f.precision, f.scale)}' for f in fields)
         con.execute(f"create table accepted ({columns})")
         rules = compile_rules(catalog, feed, as_of=NOW)
         batch = replace(stats(), feed=feed.id)

@@ -18,7 +18,7 @@ from quality.rules import BatchRule, RowRule, all_rules, compile_rules, compile_
 from quality.rules.base import Column, Example, RuleContext, RuleRefused
 from quality.rules.registry import _params
 from warehouse.duck import load_extension
-from warehouse.schema import feed_columns
+from warehouse.schema import duckdb_type
 
 from .support import compile_example, row_examples, stage, stats
 
@@ -74,8 +74,9 @@ def test_every_failing_expression_of_every_contract_binds(catalog: Catalog) -> N
     con = duckdb.connect()
     load_extension(con, "spatial")
     for feed_id in catalog.feeds:
-        columns = [c for c in feed_columns(catalog, feed_id) if c.origin == "field"]
-        typed = ", ".join(f'"{c.name}" {c.duckdb}, "{c.name}__raw" varchar' for c in columns)
+        fields = catalog.fields(catalog.feed(feed_id))
+        kinds = {f.name: duckdb_type(f.type, f.precision, f.scale) for f in fields}
+        typed = ", ".join(f'"{name}" {kind}, "{name}__raw" varchar' for name, kind in kinds.items())
         con.execute(f"create or replace table staged (_row_number bigint, {typed})")
         con.execute("insert into staged (_row_number) values (1)")
         rules = [r for r in compile_rules(catalog, feed_id) if r.scope == "row"]

@@ -388,7 +388,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["write_files", "scan_release", "_write_manifest", "_finish"])
+@pytest.mark.parametrize("step", ["write_files", "_write_copies", "_write_manifest", "_finish"])
 def test_killed_between_steps_leaves_whole_releases_only(
     settings: Settings, make: Make, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
