@@ -254,6 +254,7 @@ def open_stage(
     # DuckDB takes a stream for one row and would gather all of it as the build side of a code list's join
     con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
     con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    load_extension(con, "httpfs")  # for its OpenSSL: DuckDB's own crypto can only decrypt
     con.execute("SET temp_file_encryption = true")
     con.execute(f"SET temp_directory = {literal(str(spill))}")
     con.execute("SET GLOBAL TimeZone = 'UTC'")  # for its cursors too

@@ -368,3 +368,20 @@ def test_of_a_taxpayer_number_only_an_organisations_code_stays(
     house = build(contract)
     assert house.send(f"号,注\n{number},x\n").rows_loaded == 1
     assert house.opened("uscc, org_code, taxpayer_number") == [(uscc, org_code, number)]
+
+
+@pytest.mark.slow
+def test_what_a_large_stage_spills_cannot_be_read(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ingestion import stage
+
+    monkeypatch.setattr(stage, "MEMORY_LIMIT", "64MB")
+    con, spill = stage.open_stage(people.settings, "r1")
+    con.execute(
+        "CREATE TABLE staged AS SELECT i, 'SECRETCANARY' || (i * 7919 % 1000003) || repeat('x', (i % 50)::INT) AS s "
+        "FROM range(3000000) r(i)"
+    )
+    spilled = [p.read_bytes() for p in spill.iterdir()]
+    assert sum(map(len, spilled)) > 1_000_000
+    assert not any(b"SECRETCANARY" in data for data in spilled)
+    assert con.execute("SELECT count(*), count(DISTINCT s) > 1000000 FROM staged").fetchone() == (3_000_000, True)
+    con.close()
