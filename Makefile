@@ -16,7 +16,7 @@ RESIDENTS ?= 20000
 .PHONY: help run up test test-fast lint format bench compile clean
 help:
 	@echo 'make run        demo district → feeds → libraries → marts → releases   (RESIDENTS=20000)'
-	@echo 'make test       every test (make test-fast: the lane under a minute)'
+	@echo 'make test       every test (make test-fast: without the slow ones)'
 	@echo 'make up         Airflow on http://127.0.0.1:8080 with all DAGs'
 	@echo 'make lint       ruff, mypy, import order, sqlfluff, compiled files, grades, docs'
 	@echo 'make bench      every benchmark → bench/RESULTS.md'
