@@ -140,12 +140,12 @@ def landed(rows: int, *, vaulted: bool = True) -> Iterator[tuple[Settings, Catal
 
 def ours(rows: int) -> float:
     """Seconds of a full-contract load of the landed file, imports excluded."""
-    return _load(rows, vaulted=False)
-
-
-def sealed(rows: int) -> float:
-    """The same with ID, name and phone of every row sealed in the vault, a third commit."""
     return _load(rows, vaulted=True)
+
+
+def unsealed(rows: int) -> float:
+    """The same with no direct identifier in the dictionary, to tell what the vault costs; no load of this house runs so."""
+    return _load(rows, vaulted=False)
 
 
 def _load(rows: int, *, vaulted: bool) -> float:
@@ -232,13 +232,16 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
                 args={"rows": rows}, rows=rows, target=1.0),
     ]  # fmt: skip
     out.append(
-        compare(f"the same and the vault {rows:,} rows / bare", ours=f"{here}:sealed", yardstick=f"{here}:bare",
+        compare(f"the same without the vault {rows:,} rows / bare", ours=f"{here}:unsealed", yardstick=f"{here}:bare",
                 args={"rows": rows}, rows=rows)
     )  # fmt: skip
     if scale >= 1:
         many = 10 * rows
         sample(many)
-        for name, side, target in (("full-contract ingest", "ours", 2.5), ("the same and the vault", "sealed", None)):
+        for name, side, target in (
+            ("full-contract ingest", "ours", 2.5),
+            ("the same without the vault", "unsealed", None),
+        ):
             out.append(
                 compare(f"{name} {many:,} rows / bare", ours=f"{here}:{side}", yardstick=f"{here}:bare",
                         args={"rows": many}, rows=many, target=target, runs=1)
