@@ -144,7 +144,7 @@ def ours(rows: int) -> float:
 
 
 def unsealed(rows: int) -> float:
-    """The same with no direct identifier in the dictionary, to tell what the vault costs; no load of this house runs so."""
+    """The same with no direct identifier in the dictionary: tells the cost of the vault; no real load runs so."""
     return _load(rows, vaulted=False)
 
 
