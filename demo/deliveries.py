@@ -27,6 +27,8 @@ FOLDERS = {
     "planning__address_points": "planning/address_points",
     "ecology__air_hourly": "ecology/air_hourly",
     "water__rain_gauges": "water/rain_gauges",
+    "city_sensing__sensors": "city_sensing/sensors",
+    "city_sensing__gateway": "city_sensing/gateway",
     "hotline__work_orders": "hotline/work_orders",
     "hotline__messages": "hotline/messages",
     "statistics__indicators": "statistics/indicators",
@@ -60,7 +62,8 @@ class Office:
         """Open ``name`` in the feed's folder and inject faults; path, records, touched, ledger."""
         path = f"{FOLDERS[feed]}/{name}"
         file = self.truth.open(feed, path)
-        rng = self.world.rng(f"faults/{feed}", len(self.truth.files))
+        number = sum(f.feed == feed for f in self.truth.files)  # of this feed: another feed's files change nothing here
+        rng = self.world.rng(f"faults/{feed}", number)
         sent, touched = self.truth.inject(
             file, header, rows, faults, rng, key=key, append=append, snapshot=snapshot, place=place
         )

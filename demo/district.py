@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from demo import air, deliveries, rain
+from demo import air, deliveries, rain, sensing
 from demo.deliveries import Office
 from demo.entities import Contact
 from demo.faults import Truth
@@ -59,6 +59,7 @@ PARTS = (
     _Part("街道界线", deliveries.divisions),
     _Part("空气质量", air.deliver),
     _Part("雨量站", rain.deliver),
+    _Part("城市感知设备与网关", sensing.deliver),
     _Part("12345 工单与留言", deliveries.hotline),
     _Part("统计指标与价格指数", deliveries.statistics),
 )
@@ -74,7 +75,7 @@ def generate(
     faults: float = 0.02,
     on_progress: Progress | None = None,
 ) -> DemoSummary:
-    """Write the files of the fourteen feeds below ``out`` and the truth about them into ``truth``.
+    """Write the files of every feed below ``out`` and the truth about them into ``truth``.
 
     Args:
         out: drop folder; a file lands in the folder of its feed's ``source.path``.

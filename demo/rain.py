@@ -36,20 +36,8 @@ def day_rows(world: World) -> list[tuple[datetime, list[Row]]]:
     Each day after the first begins with the last half hour of the day before, sent again.
     """
     rng = world.rng("rain")
-    last = datetime(world.as_of.year, world.as_of.month, world.as_of.day, tzinfo=BEIJING) - timedelta(days=5)
-    first = last - timedelta(days=DAYS - 1)
-    polygons = street_polygons()
-    sites = []
-    for i, street in enumerate(world.streets):
-        at = polygons[street.code].representative_point()
-        sites.append(
-            [
-                f'"XC-RG-{i + 1:02d}"',
-                json.dumps(street.name.removesuffix("街道") + "雨量站", ensure_ascii=False),
-                f"{at.x:.6f}",
-                f"{at.y:.6f}",
-            ]
-        )
+    first = first_day(world)
+    sites = [[f'"{i}"', json.dumps(name, ensure_ascii=False), x, y] for i, name, x, y in gauge_sites(world)]
     rain = _rain(rng, len(sites))
     battery = 96 - rng.random(len(sites)) * 30
     sequence = rng.integers(1_000, 60_000, len(sites))
@@ -66,6 +54,27 @@ def day_rows(world: World) -> list[tuple[datetime, list[Row]]]:
             )
         out.append((start, rows))
     return out
+
+
+def first_day(world: World) -> datetime:
+    """Midnight, Beijing time, at which the readings begin."""
+    last = datetime(world.as_of.year, world.as_of.month, world.as_of.day, tzinfo=BEIJING) - timedelta(days=5)
+    return last - timedelta(days=DAYS - 1)
+
+
+def gauge_sites(world: World) -> list[tuple[str, str, str, str]]:
+    """Identifier, name, longitude and latitude (CGCS2000) of each gauge, one a street in their order."""
+    polygons = street_polygons()
+    out = []
+    for i, street in enumerate(world.streets):
+        at = polygons[street.code].representative_point()
+        out.append((f"XC-RG-{i + 1:02d}", street.name.removesuffix("街道") + "雨量站", f"{at.x:.6f}", f"{at.y:.6f}"))
+    return out
+
+
+def depths(world: World) -> np.ndarray:
+    """Millimetres in five minutes, slots × gauges, as :func:`day_rows` sends them."""
+    return _rain(world.rng("rain"), len(world.streets))
 
 
 def _rain(rng: np.random.Generator, gauges: int) -> np.ndarray:

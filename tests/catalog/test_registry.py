@@ -25,6 +25,8 @@ FIXED_IDS = {
     "statistics__cpi",
     "tax__arrears",
     "market_supervision__listed_companies",
+    "city_sensing__sensors",
+    "city_sensing__gateway",
 }
 
 

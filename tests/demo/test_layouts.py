@@ -23,6 +23,8 @@ CSV_FEEDS = {
     "hotline__work_orders": "utf-8-sig",
     "hotline__messages": "utf-8",
     "tax__arrears": "gb18030",
+    "city_sensing__sensors": "utf-8-sig",
+    "city_sensing__gateway": "utf-8",
 }
 
 
