@@ -27,6 +27,8 @@ FIXED_IDS = {
     "market_supervision__listed_companies",
     "city_sensing__sensors",
     "city_sensing__gateway",
+    "planning__communities",
+    "planning__residential_compounds",
 }
 
 
