@@ -101,12 +101,18 @@ def org_code_of_taxpayer(text: str) -> str:
     return f"CASE WHEN {code} AND NOT {is_resident_id_sql(text)} THEN substr({text}, 7, 9) END"
 
 
+def id_of_disability_certificate(text: str) -> str:
+    """The resident ID at the head of a disability certificate's number: 18 characters, then kind, level and reissue."""
+    return f"CASE WHEN length({text}) BETWEEN 20 AND 22 THEN substr({text}, 1, 18) END"
+
+
 PARSERS: dict[str, Callable[[str], str]] = {
     "capital_amount_10k": capital_amount_10k,
     "capital_currency": capital_currency,
     "digits": digits,
     "excel_date": excel_date,
     "excel_date_1904": excel_date_1904,
+    "id_of_disability_certificate": id_of_disability_certificate,
     "number_cn": number_cn,
     "org_code_of_taxpayer": org_code_of_taxpayer,
     "percent": percent,

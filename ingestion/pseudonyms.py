@@ -14,7 +14,7 @@ from catalog.model import ResolvedField
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.identifiers import upgrade_resident_id
-from quality.pseudonym import KEY_FILE, PseudonymKey, load_key
+from quality.pseudonym import KEY_FILE, PseudonymKey, is_of_resident, load_key
 from warehouse.delta import exists, row_count
 
 
@@ -59,7 +59,7 @@ def add_hashes(
 
 def pseudonyms(texts: pa.Array, name: str, key: PseudonymKey) -> pa.Array:
     """The pseudonyms called ``name`` of trimmed texts; agrees with ``quality.pseudonym.pseudonym_sql``."""
-    if name == "resident_key":
+    if is_of_resident(name):
         lengths = pc.binary_length(texts)
         texts = pc.utf8_upper(texts)
         if pc.any(pc.equal(lengths, 15)).as_py():

@@ -138,7 +138,12 @@ def pseudonym_sql(expr: str, name: str = "resident_key", *, algorithm: Algorithm
 
 def normalised_sql(trimmed: str, name: str = "resident_key") -> str:
     """DuckDB expression of what is hashed, for a text without blanks at its ends; see `PseudonymKey.column`."""
-    return upgrade_resident_id_sql(trimmed) if name == "resident_key" else trimmed
+    return upgrade_resident_id_sql(trimmed) if is_of_resident(name) else trimmed
+
+
+def is_of_resident(name: str) -> bool:
+    """Whether a pseudonym stands for a resident ID: ``resident_key``, and ``guardian_resident_key`` which joins it."""
+    return name == "resident_key" or name.endswith("_resident_key")
 
 
 def load_key(keys_dir: Path, *, create: bool = True) -> PseudonymKey:

@@ -17,7 +17,7 @@ from catalog.model import Feed
 from catalog.people import load_people
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from quality.pseudonym import load_key
+from quality.pseudonym import is_of_resident, load_key
 from warehouse import vault
 from warehouse.approvals import signer
 from warehouse.audit import AuditLog
@@ -90,7 +90,7 @@ def _searchable(settings: Settings, catalog: Catalog, feed: Feed, where: Mapping
         pseudonym = keyed.get(name)
         if pseudonym:
             key = load_key(settings.keys, create=False)
-            made = key.resident_key(value) if pseudonym == "resident_key" else key.pseudonym(value.strip())
+            made = key.resident_key(value) if is_of_resident(pseudonym) else key.pseudonym(value.strip())
             found[pseudonym] = made
         elif name in columns:
             found[name] = value

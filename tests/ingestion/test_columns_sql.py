@@ -117,6 +117,15 @@ def test_percent_and_digits() -> None:
     assert read("010-1234 5678", "string", parse="digits") == "01012345678"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("11010519491231002X44", "11010519491231002X"), ("11010519491231002X44B1", "11010519491231002X"),
+     ("11010519491231002X", None), ("4401", None)],
+)  # fmt: skip
+def test_a_disability_certificate_begins_with_its_holders_number(text: str, value: str | None) -> None:
+    assert read(text, "string", parse="id_of_disability_certificate") == value
+
+
 def test_an_unknown_parser_names_those_there_are() -> None:
     with pytest.raises(ContractError, match="number_cn"):
         parser("nothing")

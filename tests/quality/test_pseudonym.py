@@ -49,6 +49,17 @@ def test_duckdb_agrees_and_spellings_meet() -> None:
     assert len({r[1] for r in rows[:4]}) == 3  # other pseudonyms only lose blanks
 
 
+def test_a_second_person_of_a_record_joins_the_first_of_another() -> None:
+    key = PseudonymKey(SECRET)
+    con = duckdb.connect()
+    key.register(con)
+    sql = f"SELECT {pseudonym_sql('v', 'guardian_resident_key')}, {pseudonym_sql('v', 'certificate_key')} FROM (SELECT ? AS v)"
+    for spelling in SPELLINGS:
+        guardian, certificate = con.execute(sql, [spelling]).fetchone() or ("", "")
+        assert guardian == key.resident_key(SPELLINGS[0])
+        assert certificate == key.pseudonym(spelling.strip())
+
+
 def test_works_on_a_cursor_and_a_file(tmp_path: Path) -> None:
     con = duckdb.connect(str(tmp_path / "t.duckdb"))
     PseudonymKey(SECRET).register(con)
