@@ -18,6 +18,7 @@ from lakehouse.commands import audit as audit_commands
 from lakehouse.commands import catalog as catalog_commands
 from lakehouse.commands import data, feed, grade
 from lakehouse.commands import destroy as destroy_commands
+from lakehouse.commands import entity as entity_commands
 from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
 from lakehouse.commands import vault as vault_commands
@@ -38,6 +39,7 @@ app.add_typer(release_commands.watermark_app, name="watermark")
 app.add_typer(vault_commands.app, name="vault")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(destroy_commands.app, name="destroy")
+app.add_typer(entity_commands.app, name="entity")
 app.add_typer(data.demo_app, name="demo")
 data.register(app)
 

@@ -1,0 +1,58 @@
+"""The name matcher inside dbt builds: the SQL function behind the macro ``entity_match``."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from catalog.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+FUNCTION = "lakehouse_entity_match"
+
+
+def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give ``con`` the function ``lakehouse_entity_match(name)``.
+
+    It answers with JSON (``uscc``, ``entity_name``, ``confidence``, ``method``) or NULL. It looks names up in
+    ``legal_entity.names`` as that table stands, so a model that calls it depends on that model.
+    """
+    from duckdb.func import PythonUDFType
+
+    index = _Index(settings)
+    con.create_function(FUNCTION, index.answer, ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
+
+
+class _Index:
+    """The matcher over the newest version of the names, made when first asked and when the table has changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._version: int | None = None
+        self._matcher: Any = None
+
+    def answer(self, names: pa.ChunkedArray) -> pa.Array:
+        """One answer a name."""
+        import pyarrow as pa
+
+        found = self._current().match(names.to_pylist())
+        return pa.array([json.dumps(asdict(m), ensure_ascii=False) if m else None for m in found], pa.string())
+
+    def _current(self) -> Any:
+        from deltalake import DeltaTable
+
+        from warehouse.entities.library import NAMES, library_names
+        from warehouse.entities.matcher import EntityMatcher
+
+        path = self._settings.table_path(*NAMES)
+        with self._lock:
+            version = DeltaTable(path).version() if DeltaTable.is_deltatable(path) else -1
+            if self._matcher is None or version != self._version:
+                self._matcher, self._version = EntityMatcher(library_names(self._settings)), version
+            return self._matcher
