@@ -1,4 +1,4 @@
-"""The content scanner over a table of twenty text columns: free text, addresses, names, numbers, and persons in them."""
+"""The content scanner over twenty text columns: free text, addresses, names, numbers, and persons in them."""
 
 from __future__ import annotations
 

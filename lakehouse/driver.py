@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
@@ -36,6 +37,12 @@ class DagFilesBroken(LakehouseError):
     """A DAG file cannot be imported, or there is none."""
 
     code = "LH601"
+
+
+class RunStandsStill(LakehouseError):
+    """A run is not at its end, and none of its tasks may run."""
+
+    code = "LH603"
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,10 @@ class Driver:
             run = _create_run(self.dags[dag_id], conf, session)
             tasks: dict[str, TaskRun] = {}
             while run.state == DagRunState.RUNNING:
-                for ti in _ready(run, session):
+                ready = _ready(run, session)
+                if not ready and run.state == DagRunState.RUNNING:
+                    raise _stands_still(run, session)
+                for ti in ready:
                     if on_task is not None:
                         on_task(ti.task_id)
                     tasks[ti.task_id] = _run_task(ti, self.dags[dag_id], session)
@@ -240,10 +250,19 @@ def _ready(run: DagRun, session: Session) -> list[TaskInstance]:
     return ready
 
 
+def _stands_still(run: DagRun, session: Session) -> RunStandsStill:
+    """Under a scheduler another look might find something to do; here nobody else acts, and waiting would never end."""
+    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances(session=session)}
+    return RunStandsStill(
+        f"{run.dag_id} is not at its end and none of its tasks may run: {states}",
+        hint="run again; if it stands still again, look into the log of Airflow's runs",
+        dag=run.dag_id,
+    )
+
+
 def _run_task(ti: TaskInstance, dag: DAG, session: Session) -> TaskRun:
     from airflow.models.xcom import XComModel
     from airflow.sdk.api.datamodels._generated import TaskInstance as SdkTaskInstance
-    from airflow.sdk.execution_time.supervisor import run_task_in_process
 
     start = time.monotonic()
     asked = SdkTaskInstance(
@@ -255,13 +274,30 @@ def _run_task(ti: TaskInstance, dag: DAG, session: Session) -> TaskRun:
         map_index=ti.map_index,
         dag_version_id=UUID(str(ti.dag_version_id)),
     )
-    result = run_task_in_process(ti=asked, task=dag.task_dict[ti.task_id])
+    result = _in_process().start(what=asked, task=dag.task_dict[ti.task_id])
     session.expire_all()
     found = session.scalars(
         XComModel.get_many(run_id=ti.run_id, key="return_value", task_ids=ti.task_id, dag_ids=ti.dag_id)
     ).first()
     value = XComModel.deserialize_value(found) if found is not None else None
     return TaskRun(ti.task_id, str(ti.state), time.monotonic() - start, value, _reason(result.error))
+
+
+@cache
+def _in_process() -> Any:
+    """Airflow's supervisor of a task in this process, without the socket it opens for tasks that start others.
+
+    None of ours does, and the thread that listens there outlives its task by up to a second, on a number of a closed
+    file that the metadata database may be given next.
+    """
+    from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+
+    class InProcess(InProcessTestSupervisor):
+        @contextmanager
+        def _setup_subprocess_socket(self) -> Iterator[None]:
+            yield
+
+    return InProcess
 
 
 def _reason(error: BaseException | None) -> str:

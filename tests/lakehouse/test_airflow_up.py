@@ -19,7 +19,7 @@ import pytest
 from catalog.registry import Catalog
 from catalog.settings import Settings
 
-pytestmark = [pytest.mark.airflow, pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def _free_port() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,20 +20,32 @@ from catalog.registry import Catalog
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 RESIDENTS = 600
+SECONDS = 280
+"""A run takes about a minute; one that has not ended by then is asked where it waits, and ended."""
 
 
 def run(home: Path, *more: str) -> tuple[int, dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "lakehouse.cli", "run", "--json", "--residents", str(RESIDENTS), *more],
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-X", "faulthandler", "-m", "lakehouse.cli"),
+            *("run", "--json", "--residents", str(RESIDENTS), *more),
+        ],
         env={**os.environ, "LAKEHOUSE_HOME": str(home), "LAKEHOUSE_LAKE": "", "LAKEHOUSE_CATALOG": ""},
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
     try:
-        return done.returncode, json.loads(done.stdout)
+        out, err = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # faulthandler writes what every thread does
+        out, err = process.communicate()
+        pytest.fail(f"the run did not end within {SECONDS} s:\n{err[-20000:]}")
+    try:
+        return process.returncode, json.loads(out)
     except ValueError:
-        pytest.fail(f"standard output is not one JSON document:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        pytest.fail(f"standard output is not one JSON document:\n{out[-2000:]}\n{err[-4000:]}")
 
 
 def airflow(home: Path, sql: str) -> list[tuple[Any, ...]]:
