@@ -7,11 +7,12 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from catalog.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
 FUNCTION = "lakehouse_entity_match"
 
@@ -39,8 +40,6 @@ class _Index:
 
     def answer(self, names: pa.ChunkedArray) -> pa.Array:
         """One answer a name."""
-        import pyarrow as pa
-
         found = self._current().match(names.to_pylist())
         return pa.array([json.dumps(asdict(m), ensure_ascii=False) if m else None for m in found], pa.string())
 
