@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from catalog.drift import Drift, FieldDrift
 from catalog.format import FixedColumn, Format, Unpivot
 from catalog.frozen import Model
 
-__all__ = ["FixedColumn", "Format", "Model", "Unpivot"]  # the rest is defined here
+__all__ = ["Drift", "FieldDrift", "FixedColumn", "Format", "Model", "Unpivot"]  # the rest is defined here
 
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
@@ -218,19 +219,6 @@ class Load(Model):
         return self
 
 
-class Drift(Model):
-    """What happens when a delivery is not what the contract says.
-
-    ``columns``: ``freeze`` stops with a diff, ``evolve`` adds new columns as text.
-    ``types``: an unreadable value → ``quarantine`` the row or ``discard_value``.
-    ``codes``: a value outside its code list → ``quarantine`` the row or ``discard_value``.
-    """
-
-    columns: Literal["freeze", "evolve"] = "freeze"
-    types: Literal["quarantine", "discard_value"] = "quarantine"
-    codes: Literal["quarantine", "discard_value"] = "quarantine"
-
-
 class Sla(Model):
     arrive_by: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     max_age_hours: float = 24 * 366
@@ -263,6 +251,7 @@ class FieldSpec(Model):
         required: an empty value breaks the rule.
         null_values: texts that mean "no value", besides the format's.
         crs: the field is a geometry built from ``x`` and ``y`` source columns in this CRS.
+        drift: what an unreadable value, an unknown code or a missing column leads to, in place of the contract's.
     """
 
     element: str | None = None
@@ -281,6 +270,7 @@ class FieldSpec(Model):
     y: str | None = None
     crs: str | None = None
     rules: tuple[RuleUse, ...] = ()
+    drift: FieldDrift | None = None
     label: str | None = None
     type: DataType | None = None
     grade: Grade | None = None

@@ -236,7 +236,7 @@ def _distinct(catalog: Catalog, feed: Feed) -> list[str]:
 def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> Output:
     """The rows to write, in the columns of the feed table, which exists; direct identifiers are none of them."""
     con = staged.con.cursor()
-    names = [*(c.name for c in feed_columns(catalog, feed)), *staged.plan.extra.values()]
+    names = [*(c.name for c in feed_columns(catalog, feed)), *staged.plan.kept]
     pieces = [quote(n) for n in names]
     schema = pa.schema(DeltaTable(settings.feed_path(feed.id)).schema().to_arrow())
     evolve = set(names) != set(schema.names)

@@ -180,9 +180,10 @@ def _replay_receipt(
     if part:
         feed = feed.model_copy(update={"format": feed.format.model_copy(update={"unpivot": None})})
     # what a replay reads was delivered already: columns that came or went since are no drift
-    feed = feed.model_copy(
-        update={"drift": feed.drift.model_copy(update={"columns": "freeze"}), "ignore": (*feed.ignore, *columns)}
-    )
+    if feed.drift.columns != "quarantine":
+        feed = feed.model_copy(
+            update={"drift": feed.drift.model_copy(update={"columns": "freeze"}), "ignore": (*feed.ignore, *columns)}
+        )
 
     def source(recover: bool) -> Opened:
         records = (_record(i, row, columns, feed) for i, row in enumerate(rows, start=1))

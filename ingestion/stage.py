@@ -23,6 +23,7 @@ from typing import Any, cast
 import duckdb
 import pyarrow as pa
 
+from catalog.errors import DriftError
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -81,7 +82,7 @@ class Staged:
         """Make ``accepted`` (again, after rows were put among the losers): typed rows to load, with system columns."""
         plan = self.plan
         made = plan.pseudonyms.values()
-        names = [quote(n) for n in (*(f.name for f in plan.fields), *made, *plan.extra.values())]
+        names = [quote(n) for n in (*(f.name for f in plan.fields), *made, *plan.kept)]
         at = self.loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
         lost = self.con.execute("SELECT 1 FROM _losers LIMIT 1").fetchone()
         but = " AND rowid NOT IN (SELECT r FROM _losers)" if lost else ""
@@ -170,6 +171,7 @@ def _stage(
     rules: Sequence[CompiledRule],
 ) -> Staged:
     freeze = feed.drift.columns == "freeze"
+    by_row = feed.drift.columns == "quarantine"
     unknown = match_columns(opened.columns, wanted, freeze=freeze)
     extra = _extra_names(opened.columns, unknown, {*feed.fields, *(c.name for c in feed_columns(catalog, feed))})
     plan = Plan(catalog, feed, opened.columns, extra, rules)
@@ -177,13 +179,15 @@ def _stage(
     if plan.hashed_late:
         key_of(settings, catalog).register(con)
     about = {**opened.about, "columns": list(opened.columns)}
+    if extra:
+        about["unknown_columns"] = list(extra)
     staged = Staged(con, spill, feed, plan, about, receipt, loaded_at)
     try:
         with _registered(con, opened, plan, settings, catalog):
             plan.create(con)
         about |= opened.about  # what only the last record told
         late = sorted(n for n in opened.late_columns if normalise(n) not in wanted.names() | wanted.ignore)
-        if late and freeze:
+        if late and (freeze or by_row):  # a name met late stands in no column of its rows, so none can be set apart
             raise drift_error([], late)
         deduplicate(con, feed, plan)
         if con.execute("SELECT 1 FROM _losers WHERE why = 'key_conflict' LIMIT 1").fetchone():
@@ -191,10 +195,24 @@ def _stage(
         staged.remember_raw = partial(_remember_conflicts, con, plan, reopen, settings, catalog)
         staged.view()
         recount(staged)
+        _refuse_frozen(staged, rules)
     except BaseException:
         staged.close()
         raise
     return staged
+
+
+def _refuse_frozen(staged: Staged, rules: Sequence[CompiledRule]) -> None:
+    """Stop at values whose type or code the contract freezes."""
+    broken = [r for r in rules if r.frozen and staged.reasons.get(r.code)]
+    if broken:
+        told = "; ".join(f"{r.code}: {staged.reasons[r.code]} rows" for r in broken[:10])
+        raise DriftError(
+            f"values differ from what the contract freezes ({told})",
+            hint=f"lakehouse feed drift {staged.feed.id} tells what came; mend formats:, parse: or codes:, "
+            "or set drift.types or drift.codes to another action",
+            feed=staged.feed.id,
+        )
 
 
 @contextmanager

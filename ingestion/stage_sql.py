@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from catalog.drift import variant_name
 from catalog.errors import InputError
 from catalog.model import Feed
 from catalog.registry import Catalog
@@ -49,7 +50,7 @@ class Plan:
 
     Args:
         columns: the source's columns; ``c<i>`` is the i-th.
-        extra: source columns to keep as text (drift policy evolve), with their new names.
+        extra: source columns the contract does not know, with the names they are kept under by drift policy evolve.
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class Plan:
     ) -> None:
         self.feed, self.fields = feed, catalog.fields(feed)
         self.columns = list(columns)
-        self.extra = dict(extra)
+        self.unknown = dict(extra)
+        """Source columns the contract does not know, with the names they would be kept under."""
+        self.extra = dict(extra) if feed.drift.columns == "evolve" else {}
         self.width = len(self.columns)
         self.parameters: dict[str, Any] = {}
         self.wide = self._wide_columns()
@@ -82,6 +85,7 @@ class Plan:
         row_rules = [r for r in rules if r.scope == "row"]
         self.rejects = [_check(r) for r in row_rules if r.severity == "reject"] + self._own_checks()
         self.others = [_check(r) for r in row_rules if r.severity != "reject"]
+        self.variants = {r.columns[0]: variant_name(r.columns[0]) for r in row_rules if r.keeps_text}
         self.extensions = sorted({e for r in row_rules for e in r.extensions})
         self.maps = {
             f.name: code_map(f, catalog.code_list(f.code_list)) for f in self.fields if f.code_list and not f.spec.parse
@@ -115,7 +119,16 @@ class Plan:
             fillers = (*self.feed.format.null_values, "/", "-", "—")
             filled = " OR ".join(f"{clean(f'c{i}', fillers)} IS NOT NULL" for i in unnamed[:64])
             checks.append(Check("unnamed_value", PROBLEM_ZH["unnamed_value"], f"({filled})"))
+        if self.unknown and self.feed.drift.columns == "quarantine":
+            places = [self.columns.index(name) for name in self.unknown]
+            filled = " OR ".join(f"{clean(f'c{i}', self.feed.format.null_values)} IS NOT NULL" for i in places)
+            checks.append(Check("unknown_column", PROBLEM_ZH["unknown_column"], f"({filled})"))
         return checks
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Text columns that drift adds to the feed table."""
+        return (*self.extra.values(), *self.variants.values())
 
     def _parameter(self, value: Any) -> str:
         name = f"p{len(self.parameters)}"
@@ -186,7 +199,13 @@ class Plan:
         for original, name in self.extra.items():
             place = self.columns.index(original)
             columns.append(f"{clean(f'c{place}', self.feed.format.null_values)} AS {quote(name)}")
-        return f"SELECT s.*, {', '.join(columns)} FROM ({source}) s {' '.join(joins)}"
+        typed = f"SELECT s.*, {', '.join(columns)} FROM ({source}) s {' '.join(joins)}"
+        if not self.variants:
+            return typed
+        texts = ", ".join(
+            f"CASE WHEN {quote(f)} IS NULL THEN {raw_name(f)} END AS {quote(name)}" for f, name in self.variants.items()
+        )
+        return f"SELECT *, {texts} FROM ({typed})"
 
     def _checks(self, source: str) -> str:
         checks = [f"{c.failing_sql} AS _r{i}" for i, c in enumerate(self.rejects)]
@@ -207,7 +226,7 @@ class Plan:
         return f"SELECT {star}, {', '.join(masks)} FROM ({source})"
 
     def _state(self, source: str) -> str:
-        own = [quote(n) for n in (*(f.name for f in self.fields), *self.extra.values())]
+        own = [quote(n) for n in (*(f.name for f in self.fields), *self.kept)]
         own += [
             f"CASE WHEN {quote(f)} IS NOT NULL THEN _h{i} END AS {quote(self.pseudonyms[f])}"
             for i, f in enumerate(self.hashed)

@@ -51,6 +51,7 @@ PROBLEM_ZH = {
     "key_missing": "主键为空",
     "key_conflict": "同一批内主键重复且内容不同，无法判断取舍",
     "unnamed_value": "无名列中有内容",
+    "unknown_column": "合同没有的列中有内容",
 }
 
 

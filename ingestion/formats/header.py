@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from catalog.errors import DriftError, InputError
-from catalog.model import Feed
+from catalog.model import Feed, FieldSpec
 
 SEARCH_ROWS = 50
 """Rows looked at for the header."""
@@ -76,7 +76,7 @@ class Wanted:
                 sources = template_columns(spec.template) if spec.template else [spec.x or "", spec.y or ""]
                 all_of[name] = tuple(normalise(s) for s in sources)
                 display.update({normalise(s): s for s in sources})
-        optional = frozenset(n for n, s in feed.fields.items() if feed.optional_columns and not s.required)
+        optional = frozenset(n for n, s in feed.fields.items() if _may_lack(feed, s))
         ignore = frozenset(normalise(i) for i in feed.ignore)
         return cls(any_of, all_of, ignore, wide, made, optional, display)
 
@@ -93,6 +93,12 @@ class Wanted:
         if self.wide:
             hits.append(any(self.wide.search(h) for h in header))
         return sum(hits) / len(hits) if hits else 0.0
+
+
+def _may_lack(feed: Feed, spec: FieldSpec) -> bool:
+    if spec.drift is not None and spec.drift.missing is not None:
+        return spec.drift.missing == "discard_value" and not spec.required
+    return feed.optional_columns and not spec.required
 
 
 @dataclass(frozen=True)

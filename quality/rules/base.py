@@ -255,6 +255,8 @@ class CompiledRule:
         measure_sql: batch rules: aggregate over the accepted rows.
         expectation: ``{"type": …, "kwargs": …}``.
         discards: a failing row is kept and its value in ``columns[0]`` becomes NULL (drift: discard_value).
+        frozen: a failing row stops the whole delivery (drift: freeze).
+        keeps_text: a failing row is kept, its text goes to a column of its own (drift: evolve).
         grade: highest grade of the columns.
         extensions: DuckDB extensions ``failing_sql`` needs.
     """
@@ -273,6 +275,8 @@ class CompiledRule:
     params: RuleParams
     measure_sql: str | None = None
     discards: bool = False
+    frozen: bool = False
+    keeps_text: bool = False
     grade: int = 1
     extensions: tuple[str, ...] = ()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from functools import lru_cache
@@ -12,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from catalog.drift import action_on_code, action_on_type
 from catalog.errors import ContractError
 from catalog.model import Feed, ResolvedField, RuleUse
 from catalog.registry import Catalog
@@ -64,6 +66,7 @@ def compile_rules(catalog: Catalog, feed: Feed | str, *, as_of: datetime | None 
     """
     feed = catalog.feed(feed) if isinstance(feed, str) else feed
     fields = catalog.fields(feed)
+    by_name = {f.name: f for f in fields}
     columns = {f.name: _column(catalog, f) for f in fields}
     context = RuleContext(columns=columns, key=feed.load.key, as_of=as_of)
     out: dict[str, CompiledRule] = {}
@@ -71,11 +74,13 @@ def compile_rules(catalog: Catalog, feed: Feed | str, *, as_of: datetime | None 
     for use, at, field_name in _uses(feed, fields):
         own = "rules" in at and at[0] != "elements"
         try:
-            compiled = _compile(use, context, columns.get(field_name) if field_name else None)
+            compiled = [
+                _drifted(feed, by_name, rule)
+                for rule in _compile(use, context, columns.get(field_name) if field_name else None)
+            ]
         except RuleRefused as e:
             raise _error(catalog, feed, at, str(e), e.cure) from e
         for rule in compiled:
-            rule = _drifted(feed, rule)
             # a contract may override what its elements imply, but not say two things itself
             if rule.code in written:
                 raise _error(catalog, feed, at, f"two rules would be called {rule.code!r}", "remove one of the two")
@@ -209,14 +214,22 @@ def _signature(rule: RowRule | BatchRule) -> Iterator[str]:
         yield name if info.is_required() else f"{name} (default {info.default!r})"
 
 
-def _drifted(feed: Feed, rule: CompiledRule) -> CompiledRule:
-    """``drift: discard_value`` keeps the row and empties the value; the count is still reported."""
-    kept = (rule.rule == "type" and feed.drift.types == "discard_value") or (
-        rule.rule == "code_list" and feed.drift.codes == "discard_value"
-    )
-    if not kept:
+def _drifted(feed: Feed, fields: Mapping[str, ResolvedField], rule: CompiledRule) -> CompiledRule:
+    """What the drift policy makes of a rule on a type or a code list; rows that are kept are still counted."""
+    if rule.rule not in ("type", "code_list"):
         return rule
-    return CompiledRule(**{**rule.__dict__, "severity": "warn", "discards": True})
+    field = fields[rule.columns[0]]
+    if rule.rule == "type":
+        action = action_on_type(feed.drift, field.type, field.spec.drift)
+    else:
+        action = action_on_code(feed.drift, field.spec.drift)
+    if action == "evolve" and field.element.identifier == "direct":
+        raise RuleRefused("a direct identifier cannot evolve: its text would stand clear", "use quarantine")
+    if action == "freeze":
+        return replace(rule, frozen=True)
+    if action == "evolve":
+        return replace(rule, severity="warn", keeps_text=rule.rule == "type")
+    return replace(rule, severity="warn", discards=True) if action == "discard_value" else rule
 
 
 def _column(catalog: Catalog, f: ResolvedField) -> Column:
