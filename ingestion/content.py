@@ -67,9 +67,7 @@ def check_content(
     """
     con = staged.con
     fields = {f.name: f for f in staged.plan.fields if f.type == "string" and not f.code_list and f.grade < HIGHEST}
-    grades: dict[str, int] = {n: f.grade for n, f in fields.items()} | dict.fromkeys(
-        staged.plan.kept, EXTRA_GRADE
-    )
+    grades: dict[str, int] = {n: f.grade for n, f in fields.items()} | dict.fromkeys(staged.plan.kept, EXTRA_GRADE)
     if not grades or not staged.rows_accepted:
         return ContentCheck()
     headers = {n: f"{n} {f.label}" for n, f in fields.items()}

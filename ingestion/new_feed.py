@@ -17,6 +17,7 @@ import yaml
 from catalog.errors import ContractError, LakehouseError, UnknownName
 from catalog.model import NAME, Element, Feed, Model
 from catalog.registry import Catalog, load_catalog
+from ingestion.contract_edit import flow
 from ingestion.detect import header_key
 from ingestion.sniff import is_key_like, update_column
 from ingestion.sniffing.compose import Composed, compose
@@ -64,7 +65,7 @@ class ContractExists(LakehouseError):
     exit_code = 2
 
 
-class _Draft:
+class Draft:
     """A contract while its fields are being collected."""
 
     def __init__(self) -> None:
@@ -105,7 +106,7 @@ def propose(
     if object is not None and not NAME.match(object):
         raise ContractError(f"object name {object!r} is not a lower-case identifier", hint="use a-z, 0-9 and _")
     obj = object or _free_object(object_name(sample.file), department, catalog)
-    draft = _Draft()
+    draft = Draft()
     composed = _copy_layout(sample, catalog, draft) or compose(sample, catalog)
     _collect(sample, catalog, department, composed, draft)
     load = draft.load or _load(sample, draft)
@@ -117,7 +118,7 @@ def propose(
         department=department,
         object=obj,
         contract_yaml=text,
-        new_elements_yaml="".join(f"{n}: {_flow(_element_dict(e))}\n" for n, e in draft.elements.items()),
+        new_elements_yaml="".join(f"{n}: {flow(element_dict(e))}\n" for n, e in draft.elements.items()),
         notes=(*sample.notes, *composed.notes, *draft.notes),
         preview=tuple(_preview(c, draft) for c in sample.columns),
     )
@@ -131,7 +132,7 @@ def _free_object(name: str, department: str, catalog: Catalog) -> str:
     return free
 
 
-def _copy_layout(sample: Sample, catalog: Catalog, draft: _Draft) -> Composed | None:
+def _copy_layout(sample: Sample, catalog: Catalog, draft: Draft) -> Composed | None:
     """Takes the fields of a feed with the same columns as they are; None when there is no such feed."""
     feed = layout_of(sample, catalog)
     if feed is None:
@@ -176,7 +177,7 @@ def _copy_layout(sample: Sample, catalog: Catalog, draft: _Draft) -> Composed | 
     return Composed({}, {}, frozenset({*used, *draft.ignore}))
 
 
-def _collect(sample: Sample, catalog: Catalog, department: str, composed: Composed, draft: _Draft) -> None:
+def _collect(sample: Sample, catalog: Catalog, department: str, composed: Composed, draft: Draft) -> None:
     """Gives every source column that is not composed a field, or a place under ``ignore``."""
     for name, spec in composed.fields.items():
         element = composed.elements.get(name) or catalog.elements[name]
@@ -201,7 +202,7 @@ def _collect(sample: Sample, catalog: Catalog, department: str, composed: Compos
         elif column.form == "money" and _is_capital(column, catalog, draft):
             _add_capital(column, draft)
         else:
-            _add_field(column, meaning_of(column, catalog, known), catalog, draft)
+            add_field(column, meaning_of(column, catalog, known), catalog, draft)
 
 
 _CAPITAL = {
@@ -211,12 +212,12 @@ _CAPITAL = {
 }
 
 
-def _is_capital(column: Column, catalog: Catalog, draft: _Draft) -> bool:
+def _is_capital(column: Column, catalog: Catalog, draft: Draft) -> bool:
     named = "资金" in column.name or "资本" in column.name
     return named and set(_CAPITAL) <= set(catalog.elements) and not set(_CAPITAL) & set(draft.fields)
 
 
-def _add_capital(column: Column, draft: _Draft) -> None:
+def _add_capital(column: Column, draft: Draft) -> None:
     """A registered capital in text forms: the text, the amount and the currency."""
     for name, parse in _CAPITAL.items():
         draft.fields[name] = {"from": column.name, **parse}
@@ -224,7 +225,7 @@ def _add_capital(column: Column, draft: _Draft) -> None:
     draft.shown[column.name] = ("string → decimal 万元 + 币种", 1, "带单位的金额，拆为原文、金额、币种")
 
 
-def _add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: _Draft) -> None:
+def add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: Draft) -> None:
     written: dict[str, Any] = {"from": column.name}
     if meaning.own is None and catalog.elements[meaning.element].pseudonym and meaning.element in draft.fields:
         meaning = own_meaning(column)  # one feed table has one column of each pseudonym
@@ -265,7 +266,7 @@ def _type_shown(element: Element) -> str:
     return element.type + (f" {element.unit}" if element.unit else "")
 
 
-def _load(sample: Sample, draft: _Draft) -> dict[str, Any]:
+def _load(sample: Sample, draft: Draft) -> dict[str, Any]:
     """Upsert or append by a sure key, snapshot without: a key is sure when its header says so and it is unique."""
     single = next((k[0] for k in sample.candidate_keys if len(k) == 1), None)
     if single and single in draft.field_of and is_key_like(sample.column(single)) and sample.rows >= 10:
@@ -291,7 +292,7 @@ def _contract(
     department: str,
     obj: str,
     title: str | None,
-    draft: _Draft,
+    draft: Draft,
     load: dict[str, Any],
     composed: Composed,
 ) -> dict[str, Any]:
@@ -317,7 +318,7 @@ def _contract(
         "load": load,
     }
     if draft.elements:
-        contract["elements"] = {n: _element_dict(e) for n, e in draft.elements.items()}
+        contract["elements"] = {n: element_dict(e) for n, e in draft.elements.items()}
     contract["fields"] = draft.fields
     if draft.ignore:
         contract["ignore"] = list(dict.fromkeys(draft.ignore))
@@ -354,7 +355,7 @@ def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
     return out
 
 
-def _max_pct(sample: Sample, draft: _Draft) -> int:
+def _max_pct(sample: Sample, draft: Draft) -> int:
     """Twice the share of rows the sample itself would lose, 30 at least, 90 at most."""
     if not sample.rows:
         return 30
@@ -379,16 +380,11 @@ def _next_code(department: str, catalog: Catalog) -> str:
     return f"{prefix}-{max(numbers, default=0) + 1:04d}"
 
 
-def _element_dict(element: Element) -> dict[str, Any]:
+def element_dict(element: Element) -> dict[str, Any]:
     out = element.model_dump(exclude_defaults=True, mode="json")
     if element.type != "decimal":
         out = {k: v for k, v in out.items() if k not in ("precision", "scale")}
     return {"label": element.label, **out, "grade": element.grade}
-
-
-def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
-    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _render(contract: Mapping[str, Any], sample: Sample) -> str:
@@ -400,12 +396,12 @@ def _render(contract: Mapping[str, Any], sample: Sample) -> str:
     for key, value in contract.items():
         if key in ("fields", "elements"):
             lines.append(f"{key}:")
-            lines += [f"  {_flow(name)}: {_flow(spec)}" for name, spec in value.items()]
+            lines += [f"  {flow(name)}: {flow(spec)}" for name, spec in value.items()]
         elif key == "rules":
             lines.append("rules:")
-            lines += [f"  - {_flow(rule)}" for rule in value]
+            lines += [f"  - {flow(rule)}" for rule in value]
         else:
-            lines.append(f"{key}: {_flow(value)}")
+            lines.append(f"{key}: {flow(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -413,7 +409,7 @@ def _comment(text: str) -> str:
     return "".join(c for c in text if c.isprintable())
 
 
-def _preview(column: Column, draft: _Draft) -> tuple[str, ...]:
+def _preview(column: Column, draft: Draft) -> tuple[str, ...]:
     kind, grade, reason = draft.shown.get(column.name, ("", 1, ""))
     field = draft.field_of.get(column.name, "—")
     style = f" {column.formats[0]}" if column.formats and column.formats[0] in STYLES else ""
@@ -437,12 +433,27 @@ def write_contract(catalog_dir: Path, proposal: Proposal, *, force: bool = False
             hint="choose another --object, edit the contract, or overwrite it with --force",
             file=str(path),
         )
-    before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    _put(path, proposal.contract_yaml.encode())
+    return _checked(Path(catalog_dir), path, proposal.contract_yaml, proposal.feed_id)
+
+
+def replace_contract(catalog_dir: Path, feed: Feed, text: str) -> Path:
+    """Puts another text in the place of a feed's contract, when the catalog then lints.
+
+    Raises:
+        ContractError: it does not; the contract is what it was.
+    """
+    path = Path(catalog_dir) / "feeds" / feed.department / f"{feed.object}.yaml"
+    return _checked(Path(catalog_dir), path, text, feed.id)
+
+
+def _checked(catalog_dir: Path, path: Path, text: str, feed_id: str) -> Path:
+    """Writes ``path`` and reads the catalog with it; on a fault what was there before is put back."""
+    before = path.read_bytes() if path.exists() else None
+    _put(path, text.encode())
     try:
         catalog = load_catalog(catalog_dir)
-        compile_rules(catalog, catalog.feed(proposal.feed_id))
+        compile_rules(catalog, catalog.feed(feed_id))
     except ContractError:
         if before is None:
             path.unlink()

@@ -227,12 +227,17 @@ _LIKE_A_VALUE = re.compile(r"\d{5}|\d{4}[-/年.]\d|\w@")
 HIDDEN = "(a value where a heading should be)"
 
 
+def looks_like_a_value(name: str) -> bool:
+    """Whether a heading is more likely a value of a file that has none."""
+    return bool(_LIKE_A_VALUE.search(normalise(name)))
+
+
 def drift_error(missing: Sequence[str], extra: Sequence[str]) -> DriftError:
     """The difference between a delivery's columns and the contract's, with likely renames.
 
     A file without its header has a record where the names of columns are looked for: no value of it is repeated.
     """
-    if any(_LIKE_A_VALUE.search(normalise(e)) for e in extra):
+    if any(looks_like_a_value(e) for e in extra):
         wanted = {normalise(m) for m in missing}
         extra = [e if difflib.get_close_matches(normalise(e), wanted, n=1, cutoff=0.6) else HIDDEN for e in extra]
     renamed = []
@@ -247,8 +252,8 @@ def drift_error(missing: Sequence[str], extra: Sequence[str]) -> DriftError:
     ]
     return DriftError(
         f"the columns differ from the contract ({'; '.join(p for p in parts if p)})",
-        hint="add a renamed column as an alias in from:, a new one as a field or under ignore:, "
-        "or set drift.columns to evolve",
+        hint="lakehouse feed drift FEED proposes the contract's change: add a renamed column as an alias in from:, "
+        "a new one as a field or under ignore:, or set drift.columns to evolve",
         missing=", ".join(missing) or None,
         extra=", ".join(_short(e) for e in extra[:20]) or None,
     )

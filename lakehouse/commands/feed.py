@@ -195,3 +195,32 @@ def replay(feed_id: FeedId, as_json: Json = False) -> None:
             ("tried", "loaded", "still quarantined", "skipped"),
             [(result.rows_found, result.rows_loaded, result.rows_quarantined, result.rows_skipped)],
         )
+
+
+@app.command()
+def drift(
+    feed_id: FeedId,
+    write: Annotated[bool, typer.Option("--write", help="Put the proposed contract in place, when it lints.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What changed in the deliveries, since which receipt, and the contract's change that would take it."""
+    from ingestion.drift_report import drift_report
+    from ingestion.new_feed import replace_contract
+    from lakehouse.present import note, print_json, print_table
+
+    settings, catalog = both()
+    report = drift_report(settings, catalog, feed_id)
+    if write and report.diff:
+        replace_contract(settings.catalog_dir, catalog.feed(feed_id), report.contract)
+    if as_json:
+        print_json(report)
+        return
+    print_table(
+        f"漂移 · {feed_id}",
+        ("kind", "列", "字段", "since", "arrived", "说明"),
+        [(c.kind, c.column, c.field, c.since, c.since_at, c.message) for c in report.changes],
+        caption=f"newest {report.receipt or '—'}, compared with {report.compared_with or '—'}",
+    )
+    if report.diff:
+        typer.echo(report.diff)
+        note("written; compile it: lakehouse catalog compile" if write else "to take it: the same with --write")

@@ -99,8 +99,99 @@ def test_a_missing_column_by_field(build: Build, contracts: dict[str, str]) -> N
 def test_a_direct_identifier_cannot_evolve(build: Build, contracts: dict[str, str]) -> None:
     from quality.rules import compile_rules
 
-    element = 'elements: {card: {label: 卡号, type: integer, grade: 3, identifier: direct, category: 金融账户}}'
+    element = "elements: {card: {label: 卡号, type: integer, grade: 3, identifier: direct, category: 金融账户}}"
     text = contracts["readings"].replace("load:", f"drift: {{types: evolve}}\n{element}\nload:")
     house = build(text + "  card: {from: 卡号}\n")
     with pytest.raises(ContractError, match="cannot evolve"):
         compile_rules(house.catalog, house.feed_id)
+
+
+REPORTED = """
+format: {type: csv, encoding: auto}
+load: {mode: upsert, key: [sensor_id]}   # 一站一行
+elements:
+  installed_date: {label: 安装日期, type: date, grade: 1}
+  site_name: {label: 站点, max_length: 50, grade: 1}
+  sex_kind: {label: 类别, codes: sex, grade: 1}
+  level_m: {label: 水位, type: decimal, unit: m, grade: 1}
+fields:
+  sensor_id: {from: 编号, required: true}
+  site_name: {from: 站点名称}  # 以竣工图为准
+  installed_date: {from: 安装日期, formats: ["%Y-%m-%d"]}
+  sex_kind: {from: 类别}
+  level_m: {from: 水位}
+"""
+
+
+def _file(header: str, dates: str, more: str = "", kinds: str = "12") -> str:
+    lines = [header]
+    for i in range(30):
+        date = f"2024-01-{i % 28 + 1:02d}" if dates == "iso" else f"2024年1月{i % 28 + 1}日"
+        lines.append(f"S{i:03d},泵站{i},{date},{kinds[i % len(kinds)]},{i / 10}{more and f',{more}'}")
+    return "\n".join(lines) + "\n"
+
+
+def _reported(build: Build, contracts: dict[str, str]) -> tuple[Any, Any]:
+    from ingestion.drift_report import drift_report
+
+    house = build(contracts["head"] + REPORTED)
+    assert house.send(_file("编号,站点名称,安装日期,类别,水位", "iso"), "1.csv").rows_loaded == 30
+    assert drift_report(house.settings, house.catalog, house.feed_id).changes == ()
+    return house, lambda: drift_report(house.settings, house.catalog, house.feed_id)
+
+
+def test_the_report_names_renamed_new_and_missing_columns_since_when(build: Build, contracts: dict[str, str]) -> None:
+    house, report = _reported(build, contracts)
+    changed = _file("编号,泵站名,安装日期,类别,水位,负责人电话", "iso", "13800138000")
+    assert house.send(changed, "2.csv").verdict == "stopped"
+    second = report()
+    assert house.send(changed.replace("S000", "S900"), "3.csv").verdict == "stopped"
+    third = report()
+    found = {(c.kind, c.column, c.field) for c in third.changes}
+    assert ("column_renamed", "泵站名", "site_name") in found
+    assert any(k == "column_new" and c == "负责人电话" for k, c, _ in found)
+    assert {c.since for c in third.changes} == {second.receipt}
+    assert third.deliveries == 3
+    assert "-  site_name: {from: 站点名称}" in third.diff
+    assert "+  site_name: {from: [站点名称, 泵站名]}  # 以竣工图为准" in third.diff
+    assert "13800138000" not in third.model_dump_json()
+
+
+def test_the_proposed_contract_lints_and_takes_the_delivery(build: Build, contracts: dict[str, str]) -> None:
+    from catalog.registry import load_catalog
+    from ingestion.new_feed import replace_contract
+
+    house, report = _reported(build, contracts)
+    changed = _file("编号,站名称,安装日期,类别", "cn", kinds="男女").replace("水位", "")
+    changed = "\n".join(line.rpartition(",")[0] if i else line for i, line in enumerate(changed.splitlines())) + "\n"
+    assert house.send(changed, "2.csv").verdict == "stopped"
+    told = report()
+    kinds = {c.kind for c in told.changes}
+    assert kinds == {"column_renamed", "column_missing", "types"}, told.changes
+    replace_contract(house.settings.catalog_dir, house.catalog.feed(house.feed_id), told.contract)
+    house.catalog = load_catalog(house.settings.catalog_dir)
+    assert house.send(changed, "2.csv").rows_loaded == 30
+    assert house.rows("count(level_m), min(installed_date)::varchar") == [(0, "2024-01-01")]
+
+
+def test_new_codes_and_a_new_encoding_are_told(build: Build, contracts: dict[str, str]) -> None:
+    house, report = _reported(build, contracts)
+    header = "编号,站点名称,安装日期,类别,水位"
+    house.drop("2.csv", _file(header, "iso", kinds="128"), "gb18030")
+    assert house.ingest().rows_quarantined == 10
+    told = report()
+    assert [(c.kind, c.field) for c in told.changes] == [("codes", "sex_kind"), ("layout", "")]
+    assert "8" in told.changes[0].message
+    assert "gb18030" in told.changes[1].message
+    assert told.diff == ""
+
+
+def test_an_edit_keeps_what_a_person_wrote() -> None:
+    from ingestion.contract_edit import add_lines, change_field
+
+    text = 'a: 1  # x\nfields:\n  one:\n    from: 甲\n    required: true\n  two: {from: "乙"}  # y\nrules: [r]\n'
+    assert change_field(text, "one", {"from": ["甲", "丙"]}) == (
+        'a: 1  # x\nfields:\n  one:\n    {from: [甲, 丙], required: true}\n  two: {from: "乙"}  # y\nrules: [r]\n'
+    )
+    assert add_lines(text, "fields", {"three": {"from": "丁"}}).splitlines()[6] == "  three: {from: 丁}"
+    assert "elements:\n  e: {grade: 1}\nfields:" in add_lines(text, "elements", {"e": {"grade": 1}})
