@@ -213,7 +213,7 @@ class _Found:
     def _renamed(self, name: str, column: Column, score: float) -> None:
         old = self.feed.fields[name].from_
         message = (
-            f"列“{old[0]}”不见了，新列“{column.name}”的名称与内容与之相像（{score:.0%}），多半是改名；建议作为别名"
+            f"列“{old[0]}”不见了，新列“{column.name}”与之相像（{score:.0%}），多半是改名；建议作别名"
         )
         self.add("column_renamed", self._shows(column), message, column=column.name, field=name, score=round(score, 2))
         self.text = change_field(self.text, name, {"from": [*old, column.name]})
@@ -240,7 +240,7 @@ class _Found:
 
     def _new(self, columns: Sequence[Column]) -> None:
         draft = Draft()
-        draft.fields = dict.fromkeys(self.feed.fields, {})
+        draft.fields = {name: {} for name in self.feed.fields}
         known = known_headers(self.catalog, self.feed.department)
         added: dict[str, Any] = {}
         for column in columns:
