@@ -49,8 +49,9 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 """``quarantine.<feed>``: one row a rejected record. ``part`` counts the values of an unpivoted record,
 0 otherwise; ``raw`` is JSON of source column to text, or ``_fields``/``_line`` where columns could not
-be told, sealed where the feed is of grade 3 or above; ``status`` is ``open``, ``loaded`` (by a replay) or
-``skipped``."""
+be told, sealed where the feed is of grade 3 or above; ``status`` is ``open``, ``loaded`` (by a replay or a
+correction, as ``closed_by`` says), ``resent`` (a later delivery brought it anew), ``withdrawn`` (the department says it
+was never valid) or ``skipped``."""
 
 
 def app_id(feed_id: str) -> str:

@@ -212,9 +212,7 @@ class _Found:
 
     def _renamed(self, name: str, column: Column, score: float) -> None:
         old = self.feed.fields[name].from_
-        message = (
-            f"列“{old[0]}”不见了，新列“{column.name}”与之相像（{score:.0%}），多半是改名；建议作别名"
-        )
+        message = f"列“{old[0]}”不见了，“{column.name}”与之相像（{score:.0%}），建议作别名"
         self.add("column_renamed", self._shows(column), message, column=column.name, field=name, score=round(score, 2))
         self.text = change_field(self.text, name, {"from": [*old, column.name]})
 

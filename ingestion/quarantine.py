@@ -8,7 +8,7 @@ run long after later deliveries. Rows that load or turn out needless stay in the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion import landing
-from ingestion.commit import is_current, output, quarantine_sql
+from ingestion.commit import QUARANTINE_SCHEMA, is_current, output, quarantine_sql
 from ingestion.content import check_content
 from ingestion.formats.base import Opened, rows_to_batches
 from ingestion.formats.csv import join_free_text
@@ -37,6 +37,10 @@ from warehouse.duck import connect
 from warehouse.schema import feed_schema
 from warehouse.tables import LOCK_SECONDS, table_lock
 from warehouse.vault import opener, require_migrated
+
+REPLAY = "replay"
+RESENT = "resent"
+"""Status of a row that a later delivery of the department brought anew; it is right now, in the feed table."""
 
 
 class QuarantinedRow(BaseModel):
@@ -103,13 +107,19 @@ def replay(
     *,
     now: datetime | None = None,
     receipt: str | None = None,
+    mend: Mend | None = None,
+    closed_by: str = REPLAY,
     checkpoint: Checkpoint = no_checkpoint,
     lock_timeout: float = LOCK_SECONDS,
 ) -> ReplayResult:
     """Send the open rows of a feed's quarantine through its present contract; rows that pass are loaded.
 
+    A row whose record a later delivery brought anew is closed as ``resent``.
+
     Args:
         receipt: only the rows of this delivery.
+        mend: gives the values a row is to be read with in place of those that were sent, None to leave it alone.
+        closed_by: who closes rows that load.
 
     Raises:
         Busy: a load of this feed runs.
@@ -120,18 +130,31 @@ def replay(
     totals = {"rows_found": 0, "rows_loaded": 0, "rows_quarantined": 0, "rows_skipped": 0}
     with table_lock(settings, feed_id, timeout=lock_timeout):
         require_migrated(settings, catalog, feed)
-        for each, rows in _open_rows(settings, feed_id, receipt):
-            for part, group in _groups(rows):
-                counts = _replay_receipt(settings, catalog, feed, each, part, group, at, checkpoint)
+        for each, rows in open_rows(settings, feed_id, receipt):
+            for part, group in _groups(_mended(each, rows, mend)):
+                counts = _replay_receipt(settings, catalog, feed, each, part, group, at, checkpoint, closed_by)
                 totals = {k: totals[k] + counts[k] for k in totals}
     return ReplayResult(feed=feed_id, **totals)
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """A rejected record: its place in its delivery, and its values as they were sent."""
+
     row_number: int
     part: int
     raw: dict[str, Any]
+
+
+Mend = Callable[[str, Row], dict[str, Any] | None]
+"""Receipt and row to the values it is to be read with; None leaves the row alone."""
+
+
+def _mended(receipt: str, rows: list[Row], mend: Mend | None) -> list[Row]:
+    if mend is None:
+        return rows
+    found = [(row, mend(receipt, row)) for row in rows]
+    return [Row(row.row_number, row.part, raw) for row, raw in found if raw is not None]
 
 
 def _connect(path: str) -> duckdb.DuckDBPyConnection:
@@ -141,7 +164,12 @@ def _connect(path: str) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def _open_rows(settings: Settings, feed_id: str, receipt: str | None) -> list[tuple[str, list[_Row]]]:
+def open_rows(settings: Settings, feed_id: str, receipt: str | None) -> list[tuple[str, list[Row]]]:
+    """The rows that wait, in clear, by receipt; for this room only.
+
+    Raises:
+        KeyFault: raw values are sealed and their key is missing or another one.
+    """
     path = settings.quarantine_path(feed_id)
     if not exists(path):
         return []
@@ -152,13 +180,55 @@ def _open_rows(settings: Settings, feed_id: str, receipt: str | None) -> list[tu
             {"receipt": receipt},
         ).fetchall()
     raws = opener(settings, feed_id, quarantine=True).open_text([r[3] for r in rows])
-    out: dict[str, list[_Row]] = {}
+    out: dict[str, list[Row]] = {}
     for r, raw in zip(rows, raws, strict=True):
-        out.setdefault(r[0], []).append(_Row(r[1], r[2], json.loads(raw or "{}")))
+        out.setdefault(r[0], []).append(Row(r[1], r[2], json.loads(raw or "{}")))
     return list(out.items())
 
 
-def _groups(rows: list[_Row]) -> Iterator[tuple[bool, list[_Row]]]:
+def reasons_of(settings: Settings, feed_id: str) -> dict[tuple[str, int, int], str]:
+    """Receipt, row number and part of every open row, to its reasons in Chinese."""
+    path = settings.quarantine_path(feed_id)
+    if not exists(path):
+        return {}
+    with _connect(path) as con:
+        rows = con.execute("SELECT receipt, row_number, part, reasons FROM q WHERE status = 'open'").fetchall()
+    return {(r[0], r[1], r[2]): r[3] for r in rows}
+
+
+def withdraw(
+    settings: Settings,
+    feed_id: str,
+    places: Sequence[tuple[str, int, int]],
+    by: str,
+    at: datetime,
+    *,
+    lock_timeout: float = LOCK_SECONDS,
+) -> None:
+    """Close open rows that their department says were never valid.
+
+    Raises:
+        Busy: a load of this feed runs.
+    """
+    path, name = settings.quarantine_path(feed_id), f"withdraw/{feed_id}"
+    keys = pa.table(dict(zip(("receipt", "row_number", "part"), map(list, zip(*places, strict=True)), strict=True)))
+    with table_lock(settings, feed_id, timeout=lock_timeout), connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.register("_void", keys)
+        rows = con.execute(
+            f"SELECT q.* REPLACE ('withdrawn' AS status, $at AS closed_at, $by AS closed_by) "
+            f"FROM {scan_sql(con, path)} q "
+            f"SEMI JOIN _void v ON v.receipt = q.receipt AND v.row_number = q.row_number AND v.part = q.part "
+            f"WHERE q.status = 'open'",
+            {"at": at, "by": by},
+        ).to_arrow_table()
+        commit_once(
+            path, rows.cast(QUARANTINE_SCHEMA), mode="merge", app_id=name,
+            version=(transaction_version(path, name) or 0) + 1, merge_key=("receipt", "row_number", "part"),
+        )  # fmt: skip
+
+
+def _groups(rows: list[Row]) -> Iterator[tuple[bool, list[Row]]]:
     """Whole records, and single values of unpivoted ones, apart."""
     for part in (False, True):
         group = [r for r in rows if bool(r.part) is part]
@@ -172,9 +242,10 @@ def _replay_receipt(
     feed: Feed,
     receipt: str,
     part: bool,
-    rows: list[_Row],
+    rows: list[Row],
     at: datetime,
     checkpoint: Checkpoint,
+    closed_by: str,
 ) -> dict[str, int]:
     columns = _columns(settings, feed, receipt, rows, part)
     if part:
@@ -192,6 +263,7 @@ def _replay_receipt(
     rules = compile_rules(catalog, feed, as_of=at)
     with stage(settings, catalog, feed, source, receipt=receipt, loaded_at=at, rules=rules) as staged:
         _restore_numbers(staged, rows)
+        _mark_resent(settings, catalog, feed, staged, receipt)
         replacing = _mark_held(settings, catalog, feed, staged, receipt)
         check_content(staged, at, may_stop=False)
         recount(staged)
@@ -200,7 +272,7 @@ def _replay_receipt(
         checkpoint("replay.vaulted")
         _commit_feed(settings, catalog, feed, staged, replacing)
         checkpoint("replay.committed")
-        _close(settings, feed, staged, receipt, at)
+        _close(settings, feed, staged, receipt, at, closed_by)
         checkpoint("replay.closed")
         counts = {
             "rows_found": staged.rows_found,
@@ -212,7 +284,7 @@ def _replay_receipt(
     return counts
 
 
-def _columns(settings: Settings, feed: Feed, receipt: str, rows: list[_Row], part: bool) -> tuple[str, ...]:
+def _columns(settings: Settings, feed: Feed, receipt: str, rows: list[Row], part: bool) -> tuple[str, ...]:
     """The source columns of the delivery: as its load recorded them, and whatever the raw rows carry."""
     outcome = landing.read_outcome(settings, landing.read_receipt(settings, feed.id, receipt)) or {}
     names = dict.fromkeys(outcome.get("about", {}).get("columns", ()))
@@ -223,7 +295,7 @@ def _columns(settings: Settings, feed: Feed, receipt: str, rows: list[_Row], par
 
 
 def _record(
-    number: int, row: _Row, columns: Sequence[str], feed: Feed
+    number: int, row: Row, columns: Sequence[str], feed: Feed
 ) -> tuple[int, Sequence[str | None] | None, str | None, str | None]:
     text = json.dumps(row.raw, ensure_ascii=False)
     if "_line" in row.raw:
@@ -237,7 +309,7 @@ def _record(
     return number, [row.raw.get(c) for c in columns], None, None
 
 
-def _restore_numbers(staged: Staged, rows: list[_Row]) -> None:
+def _restore_numbers(staged: Staged, rows: list[Row]) -> None:
     """Give staged rows the record numbers of their delivery in place of their place in the replay."""
     numbers = {"i": range(1, len(rows) + 1), "n": [r.row_number for r in rows], "p": [r.part for r in rows]}
     staged.con.register("_numbers", pa.table({k: pa.array(v, pa.int64()) for k, v in numbers.items()}))
@@ -308,7 +380,19 @@ def _commit_feed(settings: Settings, catalog: Catalog, feed: Feed, staged: Stage
     )
 
 
-def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: datetime) -> None:
+def _mark_resent(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged, receipt: str) -> None:
+    """Skip rows that still break a rule, but whose key a later delivery brought: the department has corrected them."""
+    path, key = settings.feed_path(feed.id), catalog.table_key(feed)
+    if not key or not exists(path):
+        return
+    same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in key)
+    staged.con.execute(
+        f"UPDATE staged s SET _state = 2, _skip = '{RESENT}' WHERE s._state = 1 AND EXISTS "
+        f"(SELECT 1 FROM {scan_sql(staged.con, path)} t WHERE {same} AND t._receipt > {literal(receipt)})"
+    )
+
+
+def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: datetime, closed_by: str) -> None:
     """Rewrite the receipt's quarantine rows: loaded and needless ones closed, the others with their present reasons."""
     path = settings.quarantine_path(feed.id)
     con = staged.con
@@ -316,6 +400,7 @@ def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: dat
     con.execute(
         "CREATE OR REPLACE TEMP TABLE _verdicts AS SELECT s._row_number AS row_number, s._part AS part, "
         f"CASE WHEN l.why = 'loaded_before' THEN 'loaded' WHEN {QUARANTINES} THEN 'open' "
+        f"WHEN s._skip = '{RESENT}' THEN '{RESENT}' "
         "WHEN l.why IS NOT NULL OR s._state = 2 THEN 'skipped' WHEN s._state = 1 THEN 'open' "
         "ELSE 'loaded' END AS status FROM staged s LEFT JOIN _losers l ON l.r = s.rowid"
     )
@@ -327,7 +412,7 @@ def _close(settings: Settings, feed: Feed, staged: Staged, receipt: str, at: dat
         f"CASE WHEN v.status = 'open' THEN a.parties ELSE q.parties END AS parties, "
         f"q.raw, q.quarantined_at, coalesce(v.status, q.status) AS status, "
         f"CASE WHEN v.status <> 'open' THEN {when} ELSE q.closed_at END AS closed_at, "
-        f"CASE WHEN v.status <> 'open' THEN 'replay' ELSE q.closed_by END AS closed_by "
+        f"CASE WHEN v.status <> 'open' THEN {literal(closed_by)} ELSE q.closed_by END AS closed_by "
         f"FROM {scan_sql(con, path)} q "
         f"LEFT JOIN _verdicts v ON q.status = 'open' AND v.row_number = q.row_number AND v.part = q.part "
         f"LEFT JOIN _again a ON a.row_number = q.row_number AND a.part = q.part WHERE q.receipt = $receipt",

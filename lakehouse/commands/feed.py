@@ -1,4 +1,4 @@
-"""Commands on feeds: list, show, new, quarantine, replay."""
+"""Commands on feeds: list, show, new, quarantine, correct, fix, replay, drift."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lakehouse.context import both, leave, utc_now
 
 if TYPE_CHECKING:
     from catalog.model import Feed
+    from ingestion.quarantine import ReplayResult
 
 app = typer.Typer(help="Feeds: contracts, quarantine, replay.", no_args_is_help=True, rich_markup_mode=None)
 FeedId = Annotated[str, typer.Argument(metavar="FEED", help="Feed id, e.g. tax__arrears.")]
@@ -159,15 +160,38 @@ def new(
 def quarantine(
     feed_id: FeedId,
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    receipt: Annotated[str | None, typer.Option(help="Only the rows of this delivery.")] = None,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write all rows, with reasons, into this XLSX for the department.")
+    ] = None,
+    person: Annotated[
+        str, typer.Option("--as", help="With --export: you sign (role reveal), and values are as they were sent.")
+    ] = "",
+    purpose: Annotated[str, typer.Option(help="With --as: what for; kept in the audit log.")] = "",
     as_json: Json = False,
 ) -> None:
     """Rejected rows with receipt, row number, rule and reason; raw personal values are masked."""
     from ingestion.quarantine import browse
-    from lakehouse.present import print_json, print_table
+    from lakehouse.present import note, print_json, print_table
 
     settings, catalog = both()
     catalog.feed(feed_id)
-    rows = browse(settings, catalog, feed_id, limit=limit)
+    if export is not None:
+        from ingestion.corrections import export as write
+
+        done = write(
+            settings, catalog, feed_id, export, now=utc_now(), receipt=receipt, person=person,
+            passphrase=_passphrase() if person else "", purpose=purpose,
+        )  # fmt: skip
+        if as_json:
+            print_json(done)
+        else:
+            note(f"{done.rows} rows written to {done.file}; {done.masked} values masked" + (
+                "; to correct, export with --as and --purpose" if done.masked
+                else f"; when it comes back: lakehouse feed correct {feed_id} FILE"
+            ))  # fmt: skip
+        return
+    rows = browse(settings, catalog, feed_id, limit=limit, receipt=receipt)
     if as_json:
         print_json(rows)
     else:
@@ -179,14 +203,66 @@ def quarantine(
         )
 
 
+def _passphrase() -> str:
+    import os
+
+    return os.environ.get("LAKEHOUSE_PASSPHRASE") or str(typer.prompt("passphrase", hide_input=True, err=True))
+
+
+@app.command()
+def correct(
+    feed_id: FeedId,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The workbook, corrected.")],
+    as_json: Json = False,
+) -> None:
+    """Take a workbook of rejected rows that the department corrected; rows that pass are loaded and closed."""
+    from ingestion.corrections import correct as take
+    from lakehouse.present import print_json, print_table
+
+    settings, catalog = both()
+    done = take(settings, catalog, feed_id, file, now=utc_now())
+    if as_json:
+        print_json(done)
+    else:
+        print_table(
+            f"校核纠错 · {feed_id}",
+            ("rows", "loaded", "still quarantined", "skipped", "withdrawn", "unchanged", "unknown"),
+            [
+                (
+                    done.rows, done.rows_loaded, done.rows_quarantined, done.rows_skipped, done.rows_withdrawn,
+                    done.rows_unchanged, done.rows_unknown,
+                )
+            ],
+        )  # fmt: skip
+
+
+@app.command()
+def fix(
+    feed_id: FeedId,
+    column: Annotated[str, typer.Option(help="Source column.")],
+    pattern: Annotated[str, typer.Option(help="Regular expression that the whole value matches.")],
+    to: Annotated[str, typer.Option(help=r"What it is read as; may name groups, e.g. \1.")],
+    as_json: Json = False,
+) -> None:
+    """Correct rejected rows by a rule; rows that then pass are loaded. What comes daily belongs in the contract."""
+    from ingestion.corrections import fix as mend
+
+    settings, catalog = both()
+    _show_replay(feed_id, mend(settings, catalog, feed_id, column, pattern, to, now=utc_now()), as_json)
+
+
 @app.command()
 def replay(feed_id: FeedId, as_json: Json = False) -> None:
     """Send quarantined rows through the contract again; rows that now pass are loaded."""
     from ingestion.quarantine import replay as again
-    from lakehouse.present import print_json, print_table
 
     settings, catalog = both()
-    result = again(settings, catalog, feed_id, now=utc_now())
+    _show_replay(feed_id, again(settings, catalog, feed_id, now=utc_now()), as_json)
+
+
+def _show_replay(feed_id: str, result: ReplayResult, as_json: bool) -> None:
+    from lakehouse.present import print_json, print_table
+
     if as_json:
         print_json(result)
     else:
