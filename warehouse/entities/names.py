@@ -94,7 +94,8 @@ def _simplifier() -> Any:
 def spelled(names: Sequence[str | None]) -> list[str]:
     """Each name in half-width, simplified, capital form, brackets kept; empty for none, or for one over `MAX_NAME`."""
     texts = [unicodedata.normalize("NFKC", n) if n and len(n) <= MAX_NAME else "" for n in names]
-    texts = ["".join(t.split()).replace("\0", "") for t in texts]
+    # once more: without its blanks a text may compose to other characters
+    texts = [unicodedata.normalize("NFKC", "".join(t.split()).replace("\0", "")) for t in texts]
     if not texts:
         return []
     simple: list[str] = _simplifier().convert("\n".join(texts)).split("\n")
