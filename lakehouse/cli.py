@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from lakehouse.commands import address as address_commands
 from lakehouse.commands import audit as audit_commands
 from lakehouse.commands import catalog as catalog_commands
 from lakehouse.commands import data, feed, grade
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalog_commands.app, name="catalog")
 app.add_typer(grade.app, name="grade")
+app.add_typer(address_commands.app, name="address")
 app.add_typer(quality_commands.app, name="quality")
 app.add_typer(release_commands.app, name="release")
 app.add_typer(release_commands.watermark_app, name="watermark")

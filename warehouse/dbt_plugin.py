@@ -21,6 +21,7 @@ from dbt.adapters.duckdb.utils import TargetConfig
 from catalog.registry import Catalog, load_catalog
 from catalog.settings import PACKAGED_CATALOG, Settings
 from catalog.yamlfile import read_yaml
+from warehouse.addresses.functions import register as register_address_functions
 from warehouse.duck import literal, load_extension, quote
 from warehouse.entities.functions import register as register_entity_match
 from warehouse.model_grades import PROJECT
@@ -46,6 +47,7 @@ class Plugin(BasePlugin):
         conn.execute("set global python_enable_replacements = false")
         conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
         register_entity_match(conn, self.settings)
+        register_address_functions(conn, self.settings)
         register_views(conn, self.settings, load_catalog(self.settings.catalog_dir))
 
     def store(self, target_config: TargetConfig) -> None:

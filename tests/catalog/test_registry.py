@@ -28,6 +28,7 @@ FIXED_IDS = {
     "city_sensing__sensors",
     "city_sensing__gateway",
     "planning__communities",
+    "education__enrolment_areas",
     "planning__residential_compounds",
 }
 

@@ -14,6 +14,7 @@ def test_the_declared_columns_are_those_of_the_writers() -> None:
     from ingestion.results import LOADS_SCHEMA
     from quality.gate import validations_schema
     from warehouse import objections, truths
+    from warehouse.addresses import confirm
     from warehouse.dbt_plugin import platform_sources
 
     written = {
@@ -21,6 +22,7 @@ def test_the_declared_columns_are_those_of_the_writers() -> None:
         "validations": validations_schema(),
         "objections": objections.schema(),
         "truths": truths.schema(),
+        "address_confirmations": confirm.schema(),
     }
     declared = platform_sources()
     assert set(declared) == set(written)

@@ -34,3 +34,8 @@
 {% macro json_text_at(expr, key) %}{{ return(adapter.dispatch('json_text_at')(expr, key)) }}{% endmacro %}
 {% macro default__json_text_at(expr, key) %}json_extract_string({{ expr }}, '$."' || {{ key }} || '"'){% endmacro %}
 {% macro spark__json_text_at(expr, key) %}get_json_object({{ expr }}, '$.' || {{ key }}){% endmacro %}
+
+{# One row for each entry of a list. #}
+{% macro explode_list(expr) %}{{ return(adapter.dispatch('explode_list')(expr)) }}{% endmacro %}
+{% macro default__explode_list(expr) %}unnest({{ expr }}){% endmacro %}
+{% macro spark__explode_list(expr) %}explode({{ expr }}){% endmacro %}

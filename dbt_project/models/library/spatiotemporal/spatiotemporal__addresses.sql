@@ -1,18 +1,58 @@
--- The standard addresses: codes of street and community by name, position in CGCS2000, and whether the point lies
--- inside the district and inside the street it names.
-with points as (
+-- The standard addresses: doors of the planning office's survey and residential compounds, with codes of street and
+-- community by name, position in CGCS2000, and whether the point lies inside the district and the street it names.
+-- A compound's source puts a neighbourhood in brackets before the address; it names no street, the point tells it.
+with compounds as (
+    select
+        compound_name,
+        geom_cgcs2000,
+        'RC' || substring(md5({{ concat_text(['compound_name', "'|'", 'compound_address']) }}), 1, 14) as address_code,
+        {{ regexp_replace_all('compound_address', '^[［\\[][^］\\]]*[］\\]]', '') }} as plain_address,
+        {{ address_parse(regexp_replace_all('compound_address', '^[［\\[][^］\\]]*[］\\]]', '')) }} as elements
+    from {{ ref('staging__planning__residential_compounds') }}
+),
+
+given as (
+    select
+        address_code,
+        'address_points' as source,
+        standard_address,
+        street_name,
+        community_name,
+        lane_name,
+        house_number,
+        cast(null as {{ text_type() }}) as compound_name,
+        geom_cgcs2000,
+        collected_date
+    from {{ ref('staging__planning__address_points') }}
+    union all
+    select
+        address_code,
+        'residential_compounds' as source,
+        '北京市西城区' || plain_address
+        || case when plain_address like '%' || compound_name || '%' then '' else compound_name end as standard_address,
+        cast(null as {{ text_type() }}) as street_name,
+        cast(null as {{ text_type() }}) as community_name,
+        coalesce({{ json_text('elements', 'lane_name') }}, plain_address) as lane_name,
+        {{ json_text('elements', 'local') }} as house_number,
+        compound_name,
+        geom_cgcs2000,
+        cast(null as date) as collected_date
+    from compounds
+),
+
+points as (
     select
         facts.address_code,
+        facts.source,
         facts.standard_address,
-        facts.street_name,
-        facts.community_name,
         facts.lane_name,
         facts.house_number,
+        facts.compound_name,
         facts.geom_cgcs2000,
         facts.collected_date,
         streets.code as street_code,
         communities.code as community_code
-    from {{ ref('staging__planning__address_points') }} as facts
+    from given as facts
     left join {{ ref('codes__streets') }} as streets
         on {{ division_key('facts.street_name') }} = {{ division_key('streets.name') }}
     left join {{ ref('codes__communities') }} as communities
@@ -50,6 +90,8 @@ select
     points.community_code,
     points.lane_name,
     points.house_number,
+    points.compound_name,
+    points.source,
     {{ point_longitude('points.geom_cgcs2000') }} as longitude_cgcs2000,
     {{ point_latitude('points.geom_cgcs2000') }} as latitude_cgcs2000,
     located.located_street_code,

@@ -1,0 +1,37 @@
+{# Addresses: answered by the engine's functions of warehouse/addresses/functions.py (DuckDB) or by the same Python
+   registered under the same names (Spark). A model that matches must name what the book is read from, see
+   address_book(). #}
+
+{# JSON of what is found; the two hints may be NULL. #}
+{% macro address_match(text, street_code="null", community_code="null") -%}
+    lakehouse_address_match({{ text }}, cast({{ street_code }} as {{ text_type() }}), cast({{ community_code }} as {{ text_type() }}))
+{%- endmacro %}
+
+{# A list of JSON, one a number or range that a description of an area names. #}
+{% macro address_pieces(text, printed_community) -%}
+    lakehouse_address_pieces({{ text }}, {{ printed_community }})
+{%- endmacro %}
+
+{# JSON of the elements of one address. #}
+{% macro address_parse(text) -%} lakehouse_address_parse({{ text }}) {%- endmacro %}
+
+{# What matching reads; stands in a model as a comment, so that dbt builds these first. #}
+{% macro address_book() -%}
+    -- {{ ref('spatiotemporal__addresses') }}, {{ ref('spatiotemporal__address_areas') }}, {{ ref('spatiotemporal__address_aliases') }}
+{%- endmacro %}
+
+{# The columns of a match, from its JSON. #}
+{% macro address_match_columns(found) -%}
+    {{ json_text(found, 'address_id') }} as address_id,
+    {{ json_text(found, 'standard_address') }} as standard_address,
+    {{ json_text(found, 'street_code') }} as street_code,
+    {{ json_text(found, 'community_code') }} as community_code,
+    {{ json_text(found, 'community_name') }} as community_name,
+    cast({{ json_text(found, 'longitude') }} as double) as longitude_cgcs2000,
+    cast({{ json_text(found, 'latitude') }} as double) as latitude_cgcs2000,
+    cast({{ json_text(found, 'accuracy_m') }} as double) as accuracy_m,
+    coalesce(cast({{ json_text(found, 'confidence') }} as double), 0) as confidence,
+    {{ json_text(found, 'how') }} as match_method,
+    {{ json_text(found, 'reason') }} as unmatched_reason,
+    {{ json_text(found, 'guess') }} as best_guess
+{%- endmacro %}

@@ -1,0 +1,118 @@
+"""Addresses inside SQL: the functions behind the macros ``address_match``, ``address_pieces`` and ``address_parse``."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from catalog.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from quality.addresses.match import Matcher
+
+MATCH = "lakehouse_address_match"
+PIECES = "lakehouse_address_pieces"
+PARSE = "lakehouse_address_parse"
+
+
+def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give ``con`` three functions over texts; each answers with JSON.
+
+    ``lakehouse_address_match(text, street_code, community_code)``: what ``quality.addresses.match.Match`` holds, NULL
+    for nothing found. It looks into ``spatiotemporal.addresses``, ``address_areas`` and ``address_aliases`` as they
+    stand: a model that calls it depends on them. ``lakehouse_address_pieces(text, printed_community)``: a list of
+    pieces of an area. ``lakehouse_address_parse(text)``: the elements of one address.
+    """
+    from duckdb.func import FunctionNullHandling, PythonUDFType
+
+    index = _Index(settings)
+    text = "VARCHAR"
+    functions: tuple[tuple[str, Callable[..., Any], list[Any], str], ...] = (
+        (MATCH, index.match, [text, text, text], text),
+        (PIECES, index.pieces, [text, text], "VARCHAR[]"),
+        (PARSE, parse_texts, [text], text),
+    )
+    for name, function, arguments, returns in functions:
+        con.create_function(
+            name,
+            function,
+            arguments,
+            returns,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
+
+
+class _Index:
+    """The matcher over the newest versions of the tables, made when first asked and when they have changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._versions: tuple[int, ...] = ()
+        self._matcher: Matcher | None = None
+
+    def match(self, texts: pa.ChunkedArray, streets: pa.ChunkedArray, communities: pa.ChunkedArray) -> pa.Array:
+        """One answer a text."""
+        ask = self._current().match
+        rows = zip(texts.to_pylist(), streets.to_pylist(), communities.to_pylist(), strict=True)
+        return _strings(_compact(ask(t, s or "", c or "")) for t, s, c in rows)
+
+    def pieces(self, texts: pa.ChunkedArray, printed: pa.ChunkedArray) -> pa.Array:
+        """The pieces of each area, with the community its list prints."""
+        from quality.addresses.areas import pieces
+        from quality.addresses.communities import printed_name
+        from warehouse.addresses.library import communities, community_names
+
+        names = community_names(self._settings)
+        current = {c.code: c.name for c in communities(self._settings)}
+        found = []
+        for text, community in zip(texts.to_pylist(), printed.to_pylist(), strict=True):
+            code = names.code(community) or ""
+            place = {
+                "community_code": code if code in current else None,
+                "community_name": current.get(code) or printed_name(community) or None,
+            }
+            found.append([json.dumps(vars(p) | place, ensure_ascii=False) for p in pieces(text) if p.name])
+        return pa.array(found, pa.list_(pa.string()))
+
+    def _current(self) -> Matcher:
+        from quality.addresses.match import Matcher
+        from warehouse.addresses.library import load_book, versions
+
+        with self._lock:
+            now = versions(self._settings)
+            if self._matcher is None or now != self._versions:
+                self._matcher, self._versions = Matcher(load_book(self._settings)), now
+            return self._matcher
+
+
+def parse_texts(texts: pa.ChunkedArray) -> pa.Array:
+    """The elements of each address, with what follows the name as one text (``local``)."""
+    from quality.addresses.parse import parse, split
+
+    def elements(text: str | None) -> dict[str, Any]:
+        found = parse(text).model_dump()
+        found["lane_name"], found["local"] = split(text)
+        return found
+
+    return _each(texts, elements)
+
+
+def _each(texts: pa.ChunkedArray, function: Callable[[str | None], dict[str, Any]]) -> pa.Array:
+    return _strings(function(t) for t in texts.to_pylist())
+
+
+def _strings(found: Iterable[dict[str, Any] | None]) -> pa.Array:
+    kept = ({k: v for k, v in f.items() if v not in ("", None)} if f else None for f in found)
+    return pa.array([json.dumps(f, ensure_ascii=False) if f else None for f in kept], pa.string())
+
+
+def _compact(match: Any) -> dict[str, Any]:
+    return {k: v for k, v in match.model_dump().items() if v not in ("", None)}

@@ -1,0 +1,104 @@
+"""The address book of a lake: what its libraries know of addresses, ready for matching."""
+
+# ruff: noqa: S608 - table and column names are of this file, paths are literals
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import UnknownName
+from catalog.settings import Settings
+from quality.addresses.book import AddressBook, Alias, Area, Community, Standard, make_book
+from quality.addresses.communities import CommunityNames
+from quality.addresses.match import Matcher
+
+if TYPE_CHECKING:
+    import duckdb
+
+STANDARDS = ("library", "spatiotemporal", "addresses")
+AREAS = ("library", "spatiotemporal", "address_areas")
+ALIASES = ("library", "spatiotemporal", "address_aliases")
+
+_COLUMNS = {
+    STANDARDS: "address_code, standard_address, lane_name, house_number, compound_name, street_code, community_code, "
+    "longitude_cgcs2000, latitude_cgcs2000, located_street_code",
+    AREAS: "area_id, name, alias, number_stem, number_from, number_to, number_kind, parity, building, community_code, "
+    "community_name",
+    ALIASES: "alias_name, number_stem, number, building, address_code",
+}
+
+
+def communities(settings: Settings, *, current: bool = True) -> list[Community]:
+    """The communities of the code list with their streets; with ``current`` only those that exist today."""
+    from catalog.registry import load_catalog
+
+    catalog = load_catalog(settings.catalog_dir)
+    streets = {c.code: c.name.removesuffix("街道") for c in catalog.code_list("streets").values}
+    return [
+        Community(c.code, c.name, c.parent or "", streets.get(c.parent or "", ""))
+        for c in catalog.code_list("communities").values
+        if not (current and c.valid_to)
+    ]
+
+
+def community_names(settings: Settings) -> CommunityNames:
+    """The communities by the names lists print."""
+    return CommunityNames(communities(settings, current=False))
+
+
+def load_book(settings: Settings) -> AddressBook:
+    """The book of the tables that are there; an empty one in a lake without libraries."""
+    from warehouse.duck import connect
+
+    with connect() as con:
+        standards = [_standard(row) for row in _rows(con, settings, STANDARDS)]
+        areas = [Area(*(_text(v, i) for i, v in enumerate(row))) for row in _rows(con, settings, AREAS)]
+        aliases = [Alias(*row) for row in _rows(con, settings, ALIASES)]
+    return make_book(standards, areas, communities(settings), aliases)
+
+
+def load_matcher(settings: Settings, *, answer_from: float | None = None) -> Matcher:
+    """A matcher over the lake's book, for many questions.
+
+    Args:
+        answer_from: least confidence of an answer; the default is ``match.ANSWER_FROM``.
+
+    Raises:
+        UnknownName: neither standard addresses nor areas were built.
+    """
+    book = load_book(settings)
+    if not book.standards and not book.spans:
+        raise UnknownName(
+            "the address library is empty",
+            hint="load planning__address_points, planning__residential_compounds or education__enrolment_areas, "
+            "then `lakehouse build`",
+        )
+    return Matcher(book) if answer_from is None else Matcher(book, answer_from=answer_from)
+
+
+def versions(settings: Settings) -> tuple[int, ...]:
+    """Versions of the tables behind the book; -1 for one that is not there."""
+    from deltalake import DeltaTable
+
+    paths = [settings.table_path(*table) for table in _COLUMNS]
+    return tuple(DeltaTable(p).version() if DeltaTable.is_deltatable(p) else -1 for p in paths)
+
+
+def _standard(row: tuple[Any, ...]) -> Standard:
+    code, text, lane, number, compound, street, community, lon, lat, located = row
+    return Standard(
+        code, text, lane or "", number or "", compound or "", street or located or "", community or "", lon, lat
+    )
+
+
+def _text(value: Any, place: int) -> Any:
+    """Numbers may be unknown; texts are empty then."""
+    return value if value is not None or Area._fields[place] in ("lo", "hi", "parity") else ""
+
+
+def _rows(con: duckdb.DuckDBPyConnection, settings: Settings, table: tuple[str, str, str]) -> list[tuple[Any, ...]]:
+    from warehouse.delta import exists, scan_sql
+
+    path = settings.table_path(*table)
+    if not exists(path):
+        return []
+    return con.execute(f"SELECT {_COLUMNS[table]} FROM {scan_sql(con, path)} ORDER BY ALL").fetchall()
