@@ -33,6 +33,8 @@ FOLDERS = {
     "hotline__messages": "hotline/messages",
     "statistics__indicators": "statistics/indicators",
     "statistics__cpi": "statistics/cpi",
+    "statistics__progress": "statistics/progress",
+    "statistics__household_survey": "statistics/household_survey",
     "tax__arrears": "tax/arrears",
 }
 

@@ -36,8 +36,13 @@ def indicator_rows(world: World) -> list[Row]:
     """
     rng = world.rng("indicators")
     out = []
+    made: dict[str, dict[int, float]] = {}
     for spec in word_list("indicators.yaml")["indicators"]:
         values = _path(rng, spec, years(world))
+        if spec["name"] == "第三产业增加值":  # the district has no primary industry: the parts add up to the whole
+            whole, other = made["地区生产总值"], made["第二产业增加值"]
+            values = {y: round(whole[y], 1) - round(other[y], 1) for y in values}
+        made[spec["name"]] = values
         out += [[spec["name"], spec["unit"], str(y), f"{v:.{spec['digits']}f}"] for y, v in values.items()]
     return out
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from catalog.errors import Busy, GateStopped, LakehouseError, UnknownName
 from catalog.settings import Settings
 from warehouse.checkpoints import SuiteVerdict
+from warehouse.computed import refresh
 from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
 from warehouse.dbt_phases import LayerGate, Phase, blocked_by, not_built, plan, without
 from warehouse.dbt_report import scrub, write_run_log
@@ -240,6 +241,7 @@ class _Run:
         self.models += not_built(manifest, skipped, ModelResult, "所读的表未建成")
         if skipped and not phase.models:
             return
+        refresh(self._settings, manifest, phase.models, before_write=_close_database)
         self._gate.begin(phase)
         listener = _Listener(manifest, self._on_event)
         args = ["build", *_selectors(phase.select, phase.exclude), *more]

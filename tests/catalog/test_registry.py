@@ -30,6 +30,12 @@ FIXED_IDS = {
     "planning__communities",
     "education__enrolment_areas",
     "planning__residential_compounds",
+    "statistics__progress",
+    "statistics__price_indices",
+    "statistics__national_series",
+    "statistics__household_survey",
+    "statistics__bulletin",
+    "statistics__district_comparison",
 }
 
 

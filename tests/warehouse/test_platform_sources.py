@@ -13,7 +13,7 @@ from catalog.settings import Settings
 def test_the_declared_columns_are_those_of_the_writers() -> None:
     from ingestion.results import LOADS_SCHEMA
     from quality.gate import validations_schema
-    from warehouse import objections, truths
+    from warehouse import objections, seasonal, truths
     from warehouse.addresses import confirm
     from warehouse.dbt_plugin import platform_sources
 
@@ -23,6 +23,7 @@ def test_the_declared_columns_are_those_of_the_writers() -> None:
         "objections": objections.schema(),
         "truths": truths.schema(),
         "address_confirmations": confirm.schema(),
+        "seasonal": seasonal.schema(),
     }
     declared = platform_sources()
     assert set(declared) == set(written)
