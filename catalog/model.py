@@ -201,6 +201,8 @@ class Load(Model):
     ``snapshot`` replaces the table, ``append`` adds rows whose key is new, ``upsert`` replaces
     rows by key when ``newest_by`` is not older.
 
+    ``history``: every version of a row is kept in ``history.<feed>`` with ``valid_from`` and ``valid_to``.
+
     ``deletes``: rows that a comparing connector finds gone at the source are kept, or removed by key.
     """
 
@@ -209,11 +211,14 @@ class Load(Model):
     newest_by: str | None = None
     partition_by: tuple[str, ...] = ()
     deletes: Literal["keep", "remove"] = "keep"
+    history: bool = False
 
     @model_validator(mode="after")
     def _key(self) -> Load:
         if self.deletes == "remove" and self.mode != "upsert":
             raise ValueError("deletes: remove belongs to mode upsert; a snapshot removes by itself")
+        if self.history and (self.mode == "append" or not self.key):
+            raise ValueError("history: true belongs to mode upsert, or to snapshot with a key")
         if self.mode != "snapshot" and not self.key:
             raise ValueError(f"load mode {self.mode} needs a key")
         return self
@@ -329,6 +334,8 @@ class Feed(Model):
                 raise ValueError(f"{name!r} is not a lower-case identifier")
             if name.startswith("_"):
                 raise ValueError(f"{name!r}: a leading underscore is reserved")
+        if self.load.history and {"valid_from", "valid_to"} & set(self.fields):
+            raise ValueError("valid_from and valid_to are columns of the history; call the fields otherwise")
         return self
 
 

@@ -96,6 +96,10 @@ class Settings(BaseModel):
     def feed_path(self, feed_id: str) -> str:
         return self.table_path("feed", "feed", feed_id)
 
+    def history_path(self, feed_id: str) -> str:
+        """Versions of the feed table's rows, where its contract keeps them."""
+        return self.table_path("feed", "history", feed_id)
+
     def quarantine_path(self, feed_id: str) -> str:
         return self.table_path("quarantine", "quarantine", feed_id)
 

@@ -140,6 +140,32 @@ def commit_quarantine(
     commit_once(path, rows, mode="append", app_id=name, version=receipt.sequence)
 
 
+def replace_quarantine(
+    settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, staged: Staged, at: datetime
+) -> None:
+    """Put the rows a delivery loses today in the place of the open ones it has; closed ones stay as they are."""
+    path, name, con = settings.quarantine_path(feed.id), f"backfill/{feed.id}", staged.con
+    there = exists(path)
+    if not there and not staged.rows_quarantined:
+        return
+    new = quarantine_sql(staged, receipt.id, at)
+    schema = ", ".join(quote(n) for n in QUARANTINE_SCHEMA.names)
+    if there:
+        closed = f"SELECT * FROM {scan_sql(con, path)} WHERE receipt = {literal(receipt.id)} AND status <> 'open'"
+        same = "c.row_number = n.row_number AND c.part = n.part"
+        new = f"SELECT * FROM ({new}) n WHERE NOT EXISTS (SELECT 1 FROM ({closed}) c WHERE {same})"
+    rows = con.execute(f"SELECT {schema} FROM ({new})").to_arrow_reader(BATCH_ROWS)
+    if catalog.grade(feed) >= SEALED_GRADE:
+        rows = _with_sealed_raw(rows, sealer(settings, feed.id, now=at, quarantine=True))
+    made = rows.read_all()
+    if there:
+        made = pa.concat_tables([made, con.execute(closed).to_arrow_table().cast(made.schema)])
+    commit_once(
+        path, made, mode="overwrite", predicate=f"receipt = {literal(receipt.id)}", app_id=name,
+        version=(transaction_version(path, name) or 0) + 1,
+    )  # fmt: skip
+
+
 def _with_sealed_raw(rows: pa.RecordBatchReader, seal: Sealer) -> pa.RecordBatchReader:
     place = rows.schema.names.index("raw")
 

@@ -46,7 +46,7 @@ def expire(settings: Settings, catalog: Catalog, *, now: datetime, dry_run: bool
     Raises:
         Busy: a feed is being loaded.
     """
-    tables = {(t.layer, t.name): t for t in list_tables(settings)}
+    tables = {(t.schema, t.name): t for t in list_tables(settings)}
     done = []
     for feed in catalog.feeds.values():
         with table_lock(settings, feed.id):
@@ -85,6 +85,8 @@ def _expire(
         rows = _old_rows(ref, cutoff, dry_run=dry_run)
     if ref := tables.get(("feed", feed.id)):
         files = _old_files(ref, days, dry_run=dry_run)
+    if ref := tables.get(("history", feed.id)):
+        _old_versions(ref, cutoff, dry_run=dry_run)
     return Expired(feed.id, days, basis, cutoff, tuple(r.id for r in receipts), rows, tuple(files))
 
 
@@ -107,6 +109,16 @@ def _old_rows(ref: TableRef, cutoff: datetime, *, dry_run: bool) -> int:
                                     "'Timestamp(Microsecond, Some(\"UTC\"))')")  # fmt: skip
         purge(ref)
     return rows
+
+
+def _old_versions(ref: TableRef, cutoff: datetime, *, dry_run: bool) -> None:
+    """Versions of rows that ended before the cutoff, removed with the files that held them."""
+    from deltalake import DeltaTable
+
+    if not dry_run:
+        DeltaTable(ref.path).delete(f"valid_to < arrow_cast('{cutoff:%Y-%m-%dT%H:%M:%S.%f}Z', "
+                                    "'Timestamp(Microsecond, Some(\"UTC\"))')")  # fmt: skip
+        purge(ref)
 
 
 def _old_files(ref: TableRef, days: int, *, dry_run: bool) -> list[str]:

@@ -33,6 +33,7 @@ from ingestion.commit import (
 from ingestion.content import ContentCheck, check_content, report
 from ingestion.deletes import remove_deleted
 from ingestion.formats import detect_kind
+from ingestion.history import keep_history
 from ingestion.landing import Checkpoint, Receipt, no_checkpoint
 from ingestion.results import LoadResult, describe
 from ingestion.sources.pull import Pulled, pull
@@ -177,6 +178,7 @@ def _load(
     if plan is not None and is_committed(settings, feed, receipt):
         result = LoadResult.model_validate(plan)
         at = datetime.fromisoformat(plan["loaded_at"])
+        keep_history(settings, catalog, feed, receipt.landed_at)
         _finish(settings, feed, receipt, result, at, _read_validations(settings, receipt), checkpoint)
     elif receipt.duplicate_of:
         result = _duplicate(settings, feed, receipt)
@@ -207,6 +209,7 @@ def _remove(
 
     result = remove_deleted(settings, catalog, feed, receipt, at, planned=planned)
     checkpoint("load.removed")
+    keep_history(settings, catalog, feed, receipt.landed_at)
     _finish(settings, feed, receipt, result, at, None, checkpoint)
     return result
 
@@ -245,6 +248,8 @@ def _stage_and_commit(
                 checkpoint("load.vaulted")
                 feed_commit.finish()
                 checkpoint("load.committed")
+                if keep_history(settings, catalog, feed, receipt.landed_at):
+                    checkpoint("load.versioned")
         _finish(settings, feed, receipt, result, at, validations, checkpoint)
         return result
 

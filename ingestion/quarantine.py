@@ -26,6 +26,7 @@ from ingestion.content import check_content
 from ingestion.formats.base import Opened, rows_to_batches
 from ingestion.formats.csv import join_free_text
 from ingestion.formats.header import normalise
+from ingestion.history import keep_history
 from ingestion.landing import Checkpoint, no_checkpoint
 from ingestion.shown import clear_columns, shown
 from ingestion.stage import QUARANTINES, Staged, recount, stage
@@ -271,6 +272,7 @@ def _replay_receipt(
         replay_vault(settings, catalog, feed, staged, at, app=f"replay/{feed.id}")
         checkpoint("replay.vaulted")
         _commit_feed(settings, catalog, feed, staged, replacing)
+        keep_history(settings, catalog, feed, at)
         checkpoint("replay.committed")
         _close(settings, feed, staged, receipt, at, closed_by)
         checkpoint("replay.closed")

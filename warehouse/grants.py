@@ -153,9 +153,11 @@ def _denied(request: ClearRequest, table: str, reason: str) -> access.AccessDeni
 
 def _columns(catalog: Catalog, table: str) -> tuple[str, dict[str, int]]:
     schema, name = table.split(".", 1)
-    if schema in ("feed", "quarantine") and name in catalog.feeds:
+    if schema in ("feed", "history", "quarantine") and name in catalog.feeds:
         grades: dict[str, int] = {f.name: f.grade for f in catalog.fields(name)}
-        return schema, grades if schema == "feed" else {"raw": catalog.grade(name)}
+        return "feed" if schema == "history" else schema, grades if schema != "quarantine" else {
+            "raw": catalog.grade(name)
+        }
     return "library", {name: int(meta.get("grade") or 4) for name, meta in column_meta(table).items()}
 
 

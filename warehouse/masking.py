@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CLEAR_UP_TO = 2
 """The highest grade that is given in clear without a grant."""
 _SYSTEM = frozenset({"_receipt", "_row_number", "_loaded_at"})
+_HISTORY = frozenset({"valid_from", "valid_to"})
 _PLAIN = (
     "BOOLEAN",
     "TINYINT",
@@ -142,7 +143,8 @@ def _masked(column: str, type_: str, mask_name: str | None) -> str:
 
 def _known(catalog: Catalog, ref: TableRef, columns: Sequence[tuple[str, str]], project: Path) -> Mapping[str, _Known]:
     if ref.layer == "feed":
-        return _feed(catalog, ref.name)
+        versions = {name: _Known(grade=1) for name in _HISTORY} if ref.schema == "history" else {}
+        return {**versions, **_feed(catalog, ref.name)}
     if ref.layer in ("library", "mart"):
         return _model(catalog, ref.sql_name, project)
     if ref.layer == "extract":

@@ -154,6 +154,7 @@ def run_sql(
     timeout_s: float = TIMEOUT_S,
     memory: str = MEMORY,
     now: datetime | None = None,
+    as_of: datetime | None = None,
 ) -> SqlResult:
     """Run one read-only statement over tables addressed as ``schema.table``.
 
@@ -163,6 +164,7 @@ def run_sql(
         purpose: what for; kept with the access decision.
         clear: who wants granted values in clear; every table of the statement must be granted to them.
         catalog: default that of ``settings``, read when a table is named.
+        as_of: the tables as they stood at this instant; within the retention of old versions.
         timeout_s: seconds from the start of the statement to its last row.
         memory: limit of the engine, DuckDB notation.
 
@@ -179,7 +181,7 @@ def run_sql(
         names = tuple(f"{schema}.{table}" for schema, table in statement.tables)
         seen: list[_Seen] = []
         if names or statement.lists_tables:
-            asked = _Asked(settings, statement, purpose, clear, catalog, now or datetime.now(UTC))
+            asked = _Asked(settings, statement, purpose, clear, catalog, now or datetime.now(UTC), as_of)
             seen = _decided(con, asked, access.decide(principal or access.local_operator(), names, purpose, now=now))
         if statement.lists_tables:
             sql = _table_list(con, settings)
@@ -204,13 +206,15 @@ class _Asked:
     clear: ClearRequest | None
     catalog: Catalog | None
     now: datetime
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A table and how its columns are seen."""
+    """A table, the relation it is read from, and how its columns are seen."""
 
     ref: TableRef
+    relation: str
     columns: tuple[ColumnView, ...]
 
 
@@ -260,9 +264,11 @@ def _look(con: duckdb.DuckDBPyConnection, asked: _Asked, digest: str) -> tuple[l
     catalog = asked.catalog or load_catalog(settings.catalog_dir)
     duck.load_extension(con, "delta")
     salt = secrets.token_hex(16)
-    schemas = [_columns(con, ref, settings) for ref in refs]
+    relations = [_relation(ref, asked.as_of) for ref in refs]
+    schemas = [_columns(con, relation, settings) for relation in relations]
     seen = [
-        _Seen(ref, column_views(catalog, ref, columns, salt=salt)) for ref, columns in zip(refs, schemas, strict=True)
+        _Seen(ref, relation, column_views(catalog, ref, columns, salt=salt))
+        for ref, relation, columns in zip(refs, relations, schemas, strict=True)
     ]
     if asked.clear is None:
         return seen, None
@@ -272,14 +278,23 @@ def _look(con: duckdb.DuckDBPyConnection, asked: _Asked, digest: str) -> tuple[l
     given = decide_clear(settings, catalog, asked.clear, tables, digest, now=asked.now)
     clear = [given.columns[ref.sql_name] for ref in refs]
     return [
-        _Seen(ref, column_views(catalog, ref, columns, salt=salt, clear=names))
-        for ref, columns, names in zip(refs, schemas, clear, strict=True)
+        _Seen(ref, relation, column_views(catalog, ref, columns, salt=salt, clear=names))
+        for ref, relation, columns, names in zip(refs, relations, schemas, clear, strict=True)
     ], given
 
 
-def _columns(con: duckdb.DuckDBPyConnection, ref: TableRef, settings: Settings) -> list[tuple[str, str]]:
+def _relation(ref: TableRef, as_of: datetime | None) -> str:
+    """What to read a table from: as it is, or as it stood at an instant."""
+    if as_of is None:
+        return f"delta_scan({duck.literal(ref.path)})"
+    from warehouse.time_travel import version_at
+
+    return f"delta_scan({duck.literal(ref.path)}, version = {version_at(ref, as_of)})"
+
+
+def _columns(con: duckdb.DuckDBPyConnection, relation: str, settings: Settings) -> list[tuple[str, str]]:
     with _explained(None, settings.lake):
-        found = con.execute(f"SELECT * FROM delta_scan({duck.literal(ref.path)}) LIMIT 0").description  # noqa: S608
+        found = con.execute(f"SELECT * FROM {relation} LIMIT 0").description  # noqa: S608
     return [(str(d[0]), str(d[1])) for d in found or []]
 
 
@@ -299,7 +314,7 @@ def _prepare(
 
         ref = table.ref
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {duck.quote(ref.schema)}")
-        select = select_sql(table.columns, f"delta_scan({duck.literal(ref.path)})")
+        select = select_sql(table.columns, table.relation)
         with _explained(None, settings.lake):
             con.execute(f"CREATE VIEW {duck.quote(ref.schema)}.{duck.quote(ref.name)} AS {select}")
     folders = ", ".join(duck.literal(s.ref.path.rstrip("/") + "/") for s in seen)

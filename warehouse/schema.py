@@ -105,6 +105,16 @@ def feed_schema(catalog: Catalog, feed: Feed | str) -> pa.Schema:
     return pa.schema([pa.field(c.name, c.arrow) for c in feed_columns(catalog, feed)])
 
 
+VALID_FROM, VALID_TO = "valid_from", "valid_to"
+"""Since when a version of a row is held for true, and until when (exclusive; NULL: still); UTC."""
+
+
+def history_schema(catalog: Catalog, feed: Feed | str) -> pa.Schema:
+    """The Arrow schema of ``history.<feed>``: the feed table's columns, and how long a version was held for true."""
+    held = [pa.field(n, _ARROW["timestamp"]) for n in (VALID_FROM, VALID_TO)]
+    return pa.schema([*feed_schema(catalog, feed), *held])
+
+
 SEALED = "sealed"
 """The column of a vault table with the direct identifiers of a row, encrypted."""
 

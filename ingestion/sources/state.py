@@ -80,6 +80,10 @@ class State:
             self._db.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?)", (json.dumps(dict(cursor)),))
         self._db.execute("COMMIT")
 
+    def rewind(self, cursor: Mapping[str, Any]) -> None:
+        """Go back to an earlier cursor: the next pull asks for what came after it again."""
+        self._db.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?)", (json.dumps(dict(cursor)),))
+
     def seen(self, name: str) -> tuple[str, str] | None:
         """sha256 and receipt of the version of ``name`` that was taken last."""
         row = self._db.execute("SELECT sha256, receipt FROM seen WHERE name = ?", (name,)).fetchone()

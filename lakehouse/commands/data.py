@@ -26,7 +26,7 @@ class SqlFormat(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Put these commands at the top level of ``app``."""
-    for command in (run, up, ingest, build, check, publish, sql, status, doctor):
+    for command in (run, up, ingest, backfill, build, check, publish, sql, status, doctor):
         app.command()(command)
 
 
@@ -152,6 +152,39 @@ def _counts_first(result: dict[str, Any]) -> dict[str, Any]:
     """A load result with the seven keys other tools read in front."""
     first = ("feed", "receipt", "rows_found", "rows_loaded", "rows_quarantined", "rows_skipped", "verdict")
     return {**{k: result[k] for k in first}, **result}
+
+
+def backfill(
+    feed_id: Annotated[str, typer.Argument(metavar="FEED", help="Feed id, e.g. tax__arrears.")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of arrival (UTC).")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of arrival.")],
+    pull: Annotated[bool, typer.Option("--pull", help="Ask the source again from that day, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Load deliveries of past days once more, as the contract reads them now."""
+    from ingestion.backfill import backfill as again
+    from ingestion.backfill import rewind
+    from ingestion.load import ingest as load
+    from lakehouse.present import note, plain, print_json, print_table
+
+    settings, catalog = both()
+    say = None if as_json else note
+    done = again(settings, catalog, feed_id, first.date(), last.date(), now=utc_now(), progress=say)
+    pulled = []
+    if pull and rewind(settings, catalog.feed(feed_id), first.date()):
+        pulled = load(settings, catalog, feed_id, now=utc_now(), progress=say)
+    if as_json:
+        print_json({"deliveries": done, "pulled": [_counts_first(plain(r)) for r in pulled]})
+        return
+    print_table(
+        f"回灌 · {feed_id}",
+        ("receipt", "file", "found", "loaded", "quarantined", "skipped", "removed", "note"),
+        [
+            (r.receipt, r.file, r.rows_found, r.rows_loaded, r.rows_quarantined, r.rows_skipped, r.rows_removed, r.note)
+            for r in done
+        ],
+        caption=f"{len(pulled)} deliveries pulled again" if pull else "",
+    )
 
 
 def build(
@@ -282,6 +315,14 @@ def sql(
         str, typer.Option("--as", help="With --clear: your id in catalog/dictionary/people.yaml; you sign with it.")
     ] = "",
     purpose: Annotated[str, typer.Option(help="With --clear: the purpose your grant states.")] = "",
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="Tables as they stood at the end of this day, or then (UTC).",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask the lakehouse: one SELECT over all Delta tables, locked down, values of grade 3 and 4 masked.
@@ -292,10 +333,21 @@ def sql(
     from warehouse.query import run_sql
 
     settings = get_settings()
-    result = run_sql(settings, statement, limit=limit, clear=_clear_request(person, purpose) if clear else None)
+    request = _clear_request(person, purpose) if clear else None
+    result = run_sql(settings, statement, limit=limit, clear=request, as_of=_instant(as_of))
     if result.masked:
         _say_masked(result.masked, as_json)
     write_result(result, "json" if as_json else output_format.value, out=out)
+
+
+def _instant(as_of: datetime | None) -> datetime | None:
+    """The last instant of a day (UTC), or the one that was named."""
+    from datetime import UTC, time, timedelta
+
+    if as_of is None:
+        return None
+    at = as_of.replace(tzinfo=UTC)
+    return at + timedelta(days=1, microseconds=-1) if as_of.time() == time() else at
 
 
 def _clear_request(person: str, purpose: str) -> Any:
