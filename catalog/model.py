@@ -158,18 +158,32 @@ class CatalogueEntry(Model):
         return self
 
 
+STREAMS = frozenset({"mqtt"})
+"""Connectors whose messages ``lakehouse collect`` takes."""
+
+
 class Source(Model):
     """Where deliveries come from: ``{connector: name, <its own keys>}``.
 
     Attributes:
         connector: a module of ``ingestion/connectors``; ``files`` takes a glob below the drop folder.
-        path: that glob; of ``files`` only.
+        path: that glob; of ``files``, and of streams for files of messages that a gateway kept.
         params: the keys of any other connector, checked by the connector itself (``catalog lint``, every pull).
     """
 
     connector: str = Field(default="files", pattern=NAME.pattern)
     path: str = ""
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether messages are taken by a collector that runs all the time."""
+        return self.connector in STREAMS
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the feed's files come into the drop folder; otherwise its connector pulls them."""
+        return self.connector == "files" or self.is_stream
 
     @model_validator(mode="before")
     @classmethod
@@ -183,7 +197,7 @@ class Source(Model):
     def _whose(self) -> Source:
         if self.connector == "files" and self.params:
             raise ValueError("connector files has no key but path")
-        if self.connector != "files" and self.path:
+        if not self.is_dropped and self.path:
             raise ValueError(f"path belongs to connector files; see docs/sources.md for the keys of {self.connector}")
         return self
 

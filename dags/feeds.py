@@ -35,6 +35,8 @@ DOC = """### {title}（`{id}`）
 
 
 def _how(feed: dict[str, Any]) -> str:
+    if feed["connector"] == "mqtt":
+        return f"消息由 `lakehouse collect {feed['id']}` 持续接收；网关离线时留存的文件放进 `drop/{feed['drop']}`"
     if feed["connector"] == "files":
         return f"把文件放进 `drop/{feed['drop']}`，几十秒内自动开始"
     return f"按时由连接器 `{feed['connector']}` 从来源拉取"
@@ -51,7 +53,7 @@ def feed_dag(feed: dict[str, Any], *, drop: Path, poll_seconds: float) -> DAG:
                 trigger=DropWatch(drop=str(drop), pattern=feed["drop"], seconds=poll_seconds),
             )
         ]
-        if feed["connector"] == "files"
+        if feed["drop"]
         else [],
     )
     due = feed["schedule"]

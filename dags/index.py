@@ -152,7 +152,7 @@ def _feed_entry(catalog: Catalog, feed: Feed) -> dict[str, Any]:
 
 def _cycle(feed: Feed) -> str:
     """The update cycle; what is pulled announces no arrival, so an irregular one is asked for daily."""
-    pulled = feed.source.connector != "files"
+    pulled = not feed.source.is_dropped
     return "daily" if pulled and feed.catalogue.update == "irregular" else feed.catalogue.update
 
 

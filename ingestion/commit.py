@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
@@ -59,6 +60,25 @@ def app_id(feed_id: str) -> str:
     return f"{APP}/{feed_id}"
 
 
+@dataclass(frozen=True)
+class Slot:
+    """What the commits of one load are known by.
+
+    Attributes:
+        app, version: application id and version of its Delta transactions.
+        rejected: SQL condition that its rows in quarantine meet.
+    """
+
+    app: str
+    version: int
+    rejected: str
+
+
+def slot_of(receipt: Receipt) -> Slot:
+    """The slot of a delivery that is loaded whole."""
+    return Slot(app_id(receipt.feed), receipt.sequence, f"receipt = {literal(receipt.id)}")
+
+
 def is_committed(settings: Settings, feed: Feed, receipt: Receipt) -> bool:
     """Whether the feed table already carries this receipt's commit."""
     done = transaction_version(settings.feed_path(feed.id), app_id(feed.id))
@@ -80,7 +100,9 @@ class Output:
     evolve: bool
 
 
-def mark_known_rows(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> int:
+def mark_known_rows(
+    settings: Settings, catalog: Catalog, feed: Feed, staged: Staged, *, near: str | None = None
+) -> int:
     """Take out accepted rows that the feed table makes needless, and count those that will replace one.
 
     Append: rows whose key is there (``known``). Upsert with ``newest_by``: rows older than what is
@@ -97,7 +119,7 @@ def mark_known_rows(settings: Settings, catalog: Catalog, feed: Feed, staged: St
     wanted = ", ".join([*keys, *([newest] if newest and feed.load.newest_by not in feed.load.key else [])])
     same = " AND ".join(f"t.{k} = s.{k}" for k in keys)
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE _there AS SELECT {wanted} FROM {scan_sql(con, path)} t "
+        f"CREATE OR REPLACE TEMP TABLE _there AS SELECT {wanted} FROM {_near(con, path, near)} t "
         f"WHERE EXISTS (SELECT 1 FROM accepted s WHERE {same})"
     )
     why, condition = "known", "true"
@@ -114,30 +136,46 @@ def mark_known_rows(settings: Settings, catalog: Catalog, feed: Feed, staged: St
     return int(row[0]) if row else 0
 
 
+def _near(con: duckdb.DuckDBPyConnection, path: str, column: str | None) -> str:
+    """What to read of the table: all of it, or the files that hold an instant within a minute of an accepted one."""
+    if column is None:
+        return scan_sql(con, path)
+    minutes = con.execute(
+        f"SELECT DISTINCT epoch({quote(column)})::BIGINT // 60 AS m FROM accepted WHERE {quote(column)} IS NOT NULL "
+        f"ORDER BY m"
+    ).fetchall()
+    return scan_sql(con, path, minutes_of=column, minutes=[int(m) for (m,) in minutes])
+
+
 def commit_quarantine(
-    settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, staged: Staged, at: datetime
+    settings: Settings,
+    catalog: Catalog,
+    feed: Feed,
+    receipt: Receipt,
+    staged: Staged,
+    at: datetime,
+    slot: Slot | None = None,
 ) -> None:
-    """Commit the rejected rows with their rules, reasons and raw values; a repeat replaces the receipt's rows.
+    """Commit the rejected rows with their rules, reasons and raw values; a repeat replaces the rows of its slot.
 
     Raw values of a feed of grade 3 or above are sealed before they reach Delta.
     """
-    path = settings.quarantine_path(feed.id)
+    path, slot = settings.quarantine_path(feed.id), slot or slot_of(receipt)
     if not staged.rows_quarantined:
-        withdraw_quarantine(settings, feed, receipt)
+        withdraw_quarantine(settings, feed, receipt, slot)
         return
     rows = staged.con.execute(quarantine_sql(staged, receipt.id, at)).to_arrow_reader(BATCH_ROWS)
     if catalog.grade(feed) >= SEALED_GRADE:
         rows = _with_sealed_raw(rows, sealer(settings, feed.id, now=at, quarantine=True))
-    name = app_id(feed.id)
-    done = transaction_version(path, name)
-    if done is not None and done >= receipt.sequence:
+    done = transaction_version(path, slot.app)
+    if done is not None and done >= slot.version:
         # a crash came after this commit and before the feed's: the contract may have changed since
         commit_once(
-            path, rows, mode="overwrite", predicate=f"receipt = {literal(receipt.id)}",
-            app_id=f"{name}/again", version=int(at.timestamp() * 1_000_000),
+            path, rows, mode="overwrite", predicate=slot.rejected,
+            app_id=f"{slot.app}/again", version=int(at.timestamp() * 1_000_000),
         )  # fmt: skip
         return
-    commit_once(path, rows, mode="append", app_id=name, version=receipt.sequence)
+    commit_once(path, rows, mode="append", app_id=slot.app, version=slot.version)
 
 
 def replace_quarantine(
@@ -178,12 +216,12 @@ def _with_sealed_raw(rows: pa.RecordBatchReader, seal: Sealer) -> pa.RecordBatch
     return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
-def withdraw_quarantine(settings: Settings, feed: Feed, receipt: Receipt) -> None:
+def withdraw_quarantine(settings: Settings, feed: Feed, receipt: Receipt, slot: Slot | None = None) -> None:
     """Remove the rows that an attempt killed before its feed commit left in quarantine."""
-    path = settings.quarantine_path(feed.id)
-    done = transaction_version(path, app_id(feed.id))
-    if done is not None and done >= receipt.sequence:
-        DeltaTable(path).delete(f"receipt = {literal(receipt.id)}")
+    path, slot = settings.quarantine_path(feed.id), slot or slot_of(receipt)
+    done = transaction_version(path, slot.app)
+    if done is not None and done >= slot.version:
+        DeltaTable(path).delete(slot.rejected)
 
 
 def quarantine_sql(staged: Staged, receipt: str, at: datetime) -> str:
@@ -224,13 +262,20 @@ def _named_lists(checks: Sequence[Check]) -> dict[str, str]:
 
 
 def commit_feed(
-    settings: Settings, catalog: Catalog, feed: Feed, receipt: Receipt, staged: Staged, *, replacing: int
+    settings: Settings,
+    catalog: Catalog,
+    feed: Feed,
+    receipt: Receipt,
+    staged: Staged,
+    *,
+    replacing: int,
+    slot: Slot | None = None,
 ) -> EarlyWrite:
     """The commit of the accepted rows to the feed table in the contract's mode, to be finished after the gate.
 
     The table exists afterwards.
     """
-    path = settings.feed_path(feed.id)
+    path, known = settings.feed_path(feed.id), slot or slot_of(receipt)
     ensure_table(path, feed_schema(catalog, feed), partition_by=feed.load.partition_by)
 
     def write(through: Through) -> bool:
@@ -241,8 +286,8 @@ def commit_feed(
             path,
             through(out.rows),
             mode="merge" if feed.load.mode == "upsert" and replacing else out.mode,
-            app_id=app_id(feed.id),
-            version=receipt.sequence,
+            app_id=known.app,
+            version=known.version,
             merge_key=catalog.table_key(feed),
             newest_by=feed.load.newest_by,
             evolve=out.evolve,
@@ -276,10 +321,15 @@ def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> 
 
 
 def commit_platform(
-    settings: Settings, receipt: Receipt, result: LoadResult, at: datetime, validations: pa.Table | None
+    settings: Settings,
+    receipt: Receipt,
+    result: LoadResult,
+    at: datetime,
+    validations: pa.Table | None,
+    app: str | None = None,
 ) -> None:
     """Write the load's row and its check results to the platform tables, once."""
-    name = app_id(receipt.feed)
+    name = app or app_id(receipt.feed)
     tables = {"loads": loads_row(receipt, result, at)}
     if validations is not None and validations.num_rows:
         tables["validations"] = validations

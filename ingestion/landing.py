@@ -82,7 +82,7 @@ def waiting(settings: Settings, feed: Feed) -> list[Path]:
     Half-written names (``.part``, ``~`` …) and hidden files are left alone; links are listed, for
     ``land`` to refuse them.
     """
-    if feed.source.connector != "files" or not feed.source.path:
+    if not feed.source.is_dropped or not feed.source.path:
         return []
     found = []
     for path in settings.drop.glob(feed.source.path):
@@ -139,10 +139,10 @@ def land_file(
             if duplicate:
                 (temp / name).unlink()
             write_durably(temp / RECEIPT, receipt.model_dump_json(indent=1).encode())
-            _sync_dir(temp)
+            sync_dir(temp)
             checkpoint("land.receipt_written")
             temp.rename(folder / receipt.id)
-            _sync_dir(folder)
+            sync_dir(folder)
         checkpoint("land.kept")
         if dropped:
             path.unlink()
@@ -215,6 +215,13 @@ def read_outcome(settings: Settings, receipt: Receipt, name: str = OUTCOME) -> d
     return data
 
 
+def new_receipt(
+    settings: Settings, feed: Feed, name: str, source: str, digest: str, *, arrived: datetime, now: datetime
+) -> Receipt:
+    """The receipt of a delivery whose bytes are still to come (a stream's); hold the feed's lock until it is kept."""
+    return _new_receipt(settings, feed, Path(name), name, source, digest, 0, arrived, now, None)
+
+
 def safe_name(name: str) -> str:
     """``name`` as a file name in landing: no separators, control characters or clash with the papers."""
     text = os.fsencode(name).decode("utf-8", "replace")
@@ -234,7 +241,7 @@ def write_durably(path: Path, data: bytes) -> None:
         f.flush()
         os.fsync(f.fileno())
     temp.rename(path)
-    _sync_dir(path.parent)
+    sync_dir(path.parent)
 
 
 def _ids(settings: Settings, feed_id: str) -> list[str]:
@@ -337,7 +344,7 @@ def _new_receipt(
     )
 
 
-def _sync_dir(folder: Path) -> None:
+def sync_dir(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

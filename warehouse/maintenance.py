@@ -19,6 +19,9 @@ a long query started on an older version still finds its files."""
 SMALL_FILES = 8
 """A table is compacted when it has more files than this; each load adds at least one."""
 
+STREAM_LOG = ("delta.logRetentionDuration", "interval 7 days")
+"""Versions of a stream's tables that can still be asked for; a micro-batch makes one."""
+
 LOCK_SECONDS = 5.0
 """A table that is being written is left for the next day."""
 
@@ -66,6 +69,22 @@ def maintain(
         if on_table is not None:
             on_table(care)
     return done
+
+
+def join_files(path: str) -> None:
+    """Join the small files of a table that a stream writes, and keep its log short: a day of micro-batches is long.
+
+    Call it as the table's only writer. Files joined stay until `maintain` removes them.
+    """
+    from deltalake import DeltaTable
+
+    if not DeltaTable.is_deltatable(path):
+        return
+    table = DeltaTable(path)
+    if STREAM_LOG[0] not in table.metadata().configuration:
+        table.alter.set_table_properties(dict([STREAM_LOG]))
+    if len(table.file_uris()) > SMALL_FILES:
+        table.optimize.compact()
 
 
 def lock_name(ref: TableRef) -> str:

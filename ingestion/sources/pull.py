@@ -40,7 +40,7 @@ class Pulled:
 
 def pulls(feed: Feed) -> bool:
     """Whether the feed's files are fetched; otherwise departments drop them."""
-    return feed.source.connector != "files"
+    return not feed.source.is_dropped
 
 
 def pull(
