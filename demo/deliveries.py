@@ -29,6 +29,7 @@ FOLDERS = {
     "water__rain_gauges": "water/rain_gauges",
     "city_sensing__sensors": "city_sensing/sensors",
     "city_sensing__gateway": "city_sensing/gateway",
+    "city_sensing__readings": "city_sensing/readings",
     "hotline__work_orders": "hotline/work_orders",
     "hotline__messages": "hotline/messages",
     "statistics__indicators": "statistics/indicators",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from demo import air, deliveries, economy, rain, sensing
+from demo import air, deliveries, economy, live, rain, sensing
 from demo.deliveries import Office
 from demo.entities import Contact
 from demo.faults import Truth
@@ -60,6 +60,7 @@ PARTS = (
     _Part("空气质量", air.deliver),
     _Part("雨量站", rain.deliver),
     _Part("城市感知设备与网关", sensing.deliver),
+    _Part("城市感知实时报文", live.deliver),
     _Part("12345 工单与留言", deliveries.hotline),
     _Part("统计指标与价格指数", deliveries.statistics),
     _Part("经济运行进度与住户调查", economy.deliver),

@@ -22,6 +22,7 @@ from lakehouse.commands import destroy as destroy_commands
 from lakehouse.commands import entity as entity_commands
 from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
+from lakehouse.commands import stream as stream_commands
 from lakehouse.commands import vault as vault_commands
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app.add_typer(destroy_commands.app, name="destroy")
 app.add_typer(entity_commands.app, name="entity")
 app.add_typer(data.demo_app, name="demo")
 data.register(app)
+stream_commands.register(app, data.demo_app)
 
 
 def _version(value: bool) -> None:

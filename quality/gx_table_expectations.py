@@ -162,6 +162,10 @@ class ExpectValuesToBeGiven(_NoneFails):
     """每行都有值。"""
 
 
+class ExpectFlagNotToBeRaised(_NoneFails):
+    """没有一行被标记。"""
+
+
 class ExpectIdentifiersToBeValid(_NoneFails):
     """标识号码（公民身份号码、统一社会信用代码等）格式与校验位正确。"""
 

@@ -68,9 +68,7 @@ class Hour:
     def slot(self, segment: int, rows: int) -> Slot:
         """What the commits of a micro-batch are known by; it brings ``rows`` records after those that are counted."""
         first = self.result.rows_found
-        condition = (
-            f"receipt = {literal(self.receipt.id)} AND row_number > {first} AND row_number <= {first + rows}"
-        )
+        condition = f"receipt = {literal(self.receipt.id)} AND row_number > {first} AND row_number <= {first + rows}"
         return Slot(stream_app(self.receipt.feed), segment, condition)
 
 

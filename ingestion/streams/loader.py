@@ -159,16 +159,12 @@ class Loader:
             return None
         return LoadResult.model_validate(plan["result"]), plan["checks"]
 
-    def _stage_and_commit(
-        self, hour: Hour, segment: Segment, now: datetime
-    ) -> tuple[LoadResult, list[dict[str, Any]]]:
+    def _stage_and_commit(self, hour: Hour, segment: Segment, now: datetime) -> tuple[LoadResult, list[dict[str, Any]]]:
         settings, catalog, feed = self._settings, self._catalog, self._feed
         rules = compile_rules(catalog, feed, as_of=segment.started_at)
         source = _numbered(segment.path, feed, hour.result.rows_found)
         try:
-            with stage(
-                settings, catalog, feed, source, receipt=hour.receipt.id, loaded_at=now, rules=rules
-            ) as staged:
+            with stage(settings, catalog, feed, source, receipt=hour.receipt.id, loaded_at=now, rules=rules) as staged:
                 self._checkpoint("stream.staged")
                 replacing = mark_known_rows(settings, catalog, feed, staged, near=self._near)
                 content = check_content(staged, now, remember_raw=staged.remember_raw)

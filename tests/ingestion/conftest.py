@@ -177,12 +177,18 @@ def gate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if "real_gate" in request.fixturenames:
         return
     from ingestion import load
+    from ingestion.streams.loader import Loader
+    from quality.gate import GateResult
 
     def open_gate(*args: Any) -> tuple[str, str, None]:
         staged = args[4]
         return "warned" if staged.rows_quarantined or staged.warned else "passed", "", None
 
+    def open_stream_gate(loader: Any, hour: Any, staged: Any, rules: Any, segment: Any) -> GateResult:
+        return GateResult("warned" if staged.rows_quarantined else "passed", (), "", staged.rows_accepted)
+
     monkeypatch.setattr(load, "_gate", open_gate)
+    monkeypatch.setattr(Loader, "_gate", open_stream_gate)
 
 
 @pytest.fixture
