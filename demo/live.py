@@ -97,12 +97,15 @@ def as_line(row: Row) -> str:
 
 
 def deliver(office: Office) -> None:
-    """One file of messages that a gateway kept."""
-    path, sent, _, _ = office.break_some(
-        FEED, f"kept_{office.before}.ndjson", HEADER, kept_rows(office.world), FAULTS,
-        key=("sensor_id", "observed_at", "sequence"), append=True,
-    )  # fmt: skip
-    ndjson_file(office.drop, path, (as_line(r) for r in sent))
+    """Two files of messages that a gateway kept; the second begins with the last minute of the first."""
+    rows = kept_rows(office.world)
+    half, minute = len(rows) // 2, len(rows) // MINUTES
+    for number, part in enumerate((rows[:half], rows[half - minute :]), start=1):
+        path, sent, _, _ = office.break_some(
+            FEED, f"kept_{office.before}_{number}.ndjson", HEADER, part, FAULTS,
+            key=("sensor_id", "observed_at", "sequence"), append=True,
+        )  # fmt: skip
+        ndjson_file(office.drop, path, (as_line(r) for r in sent))
 
 
 def messages(world: World, now: Callable[[], datetime]) -> Iterator[tuple[str, bytes]]:
