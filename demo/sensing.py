@@ -185,7 +185,7 @@ def _ponding(depth: NDArray[np.float64], share: float, rng: np.random.Generator)
     """Water standing at a low point in mm: what runs in above the drain's capacity, less what drains."""
     level, out = 0.0, np.empty(len(depth))
     for k, fallen in enumerate(depth.tolist()):
-        level = max(0.0, level + share * 22 * max(fallen - 1.6, 0.0) - 9.0)
+        level = max(0.0, level * 0.96 + share * 3.5 * max(fallen - 2.4, 0.0) - 1.5)
         out[k] = level
     return out + np.abs(rng.normal(0, 0.6, len(depth)))
 

@@ -18,6 +18,7 @@ from catalog.registry import Catalog
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS: tuple[str, ...] = ("districts", "streets", "communities", "sex", "ethnic_group", "industry", "education")
 SEEDS += ("marital_status", "family_relation", "seven_have_five_nature", "currency", "air_station", "satisfaction")
+SEEDS += ("sensor_kind",)
 """Code lists the models join to."""
 LIBRARIES = Path("dbt_project") / "models" / "library"
 _REF = re.compile(r"\bref\(\s*'staging__(\w+)'\s*\)")
