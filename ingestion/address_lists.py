@@ -67,7 +67,7 @@ def match_list(
     reasons: Counter[str] = Counter()
 
     def answers(texts: list[str | None]) -> list[tuple[str, ...]]:
-        found = [matcher.match(text) for text in texts]
+        found = matcher.match_many(texts)
         counts["rows"] += len(texts)
         counts["addresses"] += sum(bool(m.address_id) for m in found)
         counts["communities"] += sum(bool(m.community_name) for m in found)

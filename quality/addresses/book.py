@@ -93,7 +93,7 @@ class AddressBook:
         compounds: name of a compound to the standard addresses it has.
         spans: name to the areas stated for it; ``families``: series of names (头条, 二条 …) to communities.
         spots: name to positions along it.
-        labelled: positions of places whose community is known, ``labels`` the communities.
+        labelled: positions of places whose community is known, from west to east; ``labels`` the communities.
     """
 
     standards: tuple[Standard, ...] = ()
@@ -277,8 +277,9 @@ def _labelled(
         if len(ids) == 1 and standards[ids[0]].longitude is not None:
             s = standards[ids[0]]
             found[(*metres(s.longitude, s.latitude), code)] = set()
-    where = np.array([k[:2] for k in found]).reshape(-1, 2)
-    return where, tuple(k[2] for k in found), tuple(frozenset(ids) for ids in found.values())
+    ordered = sorted(found)
+    where = np.array([k[:2] for k in ordered], dtype=float).reshape(-1, 2)
+    return where, tuple(k[2] for k in ordered), tuple(frozenset(found[k]) for k in ordered)
 
 
 def locate(spots: Iterable[Spot], stem: str, number: int | None) -> tuple[float, float, float] | None:

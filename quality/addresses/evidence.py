@@ -77,6 +77,8 @@ WEIGHTS: dict[str, tuple[int, int]] = {
 }
 """Kind of hint to (times right, times tried)."""
 
+REACH_M = 600.0
+"""Places farther away say nothing about a community; the district's are 200 to 800 m across."""
 _SECOND = 0.3
 """Hints after the strongest count so much: they often say the same thing in another way."""
 _OTHER = 1.5
@@ -235,22 +237,28 @@ def _around(book: AddressBook, piece: Piece, key: str, alias: str, hide: frozens
 def near_labels(
     book: AddressBook, x: float, y: float, hide: frozenset[str] = frozenset(), count: int = 5
 ) -> dict[str, tuple[float, float]]:
-    """Communities of the ``count`` nearest labelled places: weight of the votes, metres to the nearest."""
-    if not len(book.labelled):
-        return {}
-    distance = np.hypot(book.labelled[:, 0] - x, book.labelled[:, 1] - y)
+    """Communities of the ``count`` nearest labelled places within reach: weight of the votes, metres to the nearest."""
+    near = _within(book, x, REACH_M)
+    distance = np.hypot(book.labelled[near, 0] - x, book.labelled[near, 1] - y)
     votes: dict[str, tuple[float, float]] = {}
     taken = 0
     for i in np.argsort(distance, kind="stable"):
-        if book.label_areas[i] and book.label_areas[i] <= hide:
+        place = int(near.start + i)
+        if distance[i] > REACH_M or (book.label_areas[place] and book.label_areas[place] <= hide):
             continue
-        community, metres = book.labels[i], float(distance[i])
+        community, metres = book.labels[place], float(distance[i])
         weight, nearest = votes.get(community, (0.0, metres))
         votes[community] = (weight + 1.0 / (30.0 + metres), min(nearest, metres))
         taken += 1
         if taken == count:
             break
     return votes
+
+
+def _within(book: AddressBook, x: float, reach: float) -> slice:
+    """Labelled places that lie no farther east or west; they stand in order from west to east."""
+    first, last = np.searchsorted(book.labelled[:, 0], (x - reach, x + reach))
+    return slice(int(first), int(last))
 
 
 def _tally(items: Iterable[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -29,6 +30,7 @@ UNLISTED = 0.88
 SEEN = 200_000
 """Distinct addresses remembered."""
 
+_FLAT = re.compile(r"(?<=[号院楼栋])(?:\d{1,2}(?:单元|门)\d{1,4}[室号户]?|\d{3,4}[室户])$")
 _LIST = re.compile(r"[、,]|\d-\d|\d\.\d|单号|双号|\(")
 _ENDS = ("巷", "街", "斜街", "路", "条", "夹道", "里", "大街")
 
@@ -98,6 +100,20 @@ class Matcher:
             return found
         listed = pieces(plain)[:PIECES] if _LIST.search(plain) or not e.name else [_piece(e)]
         return self._with_community(found, tuple(listed), community_code)
+
+    def match_many(
+        self,
+        texts: Sequence[str | None],
+        street_codes: Sequence[str | None] | None = None,
+        community_codes: Sequence[str | None] | None = None,
+    ) -> list[Match]:
+        """One answer a text. Flats of one house are asked for once: unit and room decide nothing."""
+        doors = [_FLAT.sub("", t) if t else t for t in texts]
+        if street_codes is None and community_codes is None:
+            return [self.match(t) for t in doors]
+        none = [None] * len(doors)
+        known = zip(doors, street_codes or none, community_codes or none, strict=True)
+        return [self.match(t, street or "", community or "") for t, street, community in known]
 
     def reverse(self, longitude: float, latitude: float, *, within_m: float = 300.0) -> Match | None:
         """The nearest standard address to a point, and the community of what is around.

@@ -60,9 +60,8 @@ class _Index:
 
     def match(self, texts: pa.ChunkedArray, streets: pa.ChunkedArray, communities: pa.ChunkedArray) -> pa.Array:
         """One answer a text."""
-        ask = self._current().match
-        rows = zip(texts.to_pylist(), streets.to_pylist(), communities.to_pylist(), strict=True)
-        return _strings(_compact(ask(t, s or "", c or "")) for t, s, c in rows)
+        found = self._current().match_many(texts.to_pylist(), streets.to_pylist(), communities.to_pylist())
+        return _strings(_compact(m) for m in found)
 
     def pieces(self, texts: pa.ChunkedArray, printed: pa.ChunkedArray) -> pa.Array:
         """The pieces of each area, with the community its list prints."""
