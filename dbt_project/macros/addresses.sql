@@ -7,6 +7,9 @@
     lakehouse_address_match({{ text }}, cast({{ street_code }} as {{ text_type() }}), cast({{ community_code }} as {{ text_type() }}))
 {%- endmacro %}
 
+{# JSON of the nearest standard address to a point (CGCS2000, degrees) and the community around it. #}
+{% macro address_at(longitude, latitude) -%} lakehouse_address_at({{ longitude }}, {{ latitude }}) {%- endmacro %}
+
 {# A list of JSON, one a number or range that a description of an area names. #}
 {% macro address_pieces(text, printed_community) -%}
     lakehouse_address_pieces({{ text }}, {{ printed_community }})

@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 MATCH = "lakehouse_address_match"
 PIECES = "lakehouse_address_pieces"
 PARSE = "lakehouse_address_parse"
+AT = "lakehouse_address_at"
 
 
 def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Give ``con`` three functions over texts; each answers with JSON.
+    """Give ``con`` four functions; each answers with JSON.
 
     ``lakehouse_address_match(text, street_code, community_code)``: what ``quality.addresses.match.Match`` holds, NULL
     for nothing found. It looks into ``spatiotemporal.addresses``, ``address_areas`` and ``address_aliases`` as they
     stand: a model that calls it depends on them. ``lakehouse_address_pieces(text, printed_community)``: a list of
     pieces of an area. ``lakehouse_address_parse(text)``: the elements of one address.
+    ``lakehouse_address_at(longitude, latitude)``: the nearest standard address, reading the same tables.
     """
     from duckdb.func import FunctionNullHandling, PythonUDFType
 
@@ -37,6 +39,7 @@ def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         (MATCH, index.match, [text, text, text], text),
         (PIECES, index.pieces, [text, text], "VARCHAR[]"),
         (PARSE, parse_texts, [text], text),
+        (AT, index.at, ["DOUBLE", "DOUBLE"], text),
     )
     for name, function, arguments, returns in functions:
         con.create_function(
@@ -80,6 +83,13 @@ class _Index:
             }
             found.append([json.dumps(vars(p) | place, ensure_ascii=False) for p in pieces(text) if p.name])
         return pa.array(found, pa.list_(pa.string()))
+
+    def at(self, longitudes: pa.ChunkedArray, latitudes: pa.ChunkedArray) -> pa.Array:
+        """What is at each point; NULL for none."""
+        ask = self._current().reverse
+        points = zip(longitudes.to_pylist(), latitudes.to_pylist(), strict=True)
+        found = (None if x is None or y is None else ask(x, y) for x, y in points)
+        return _strings(_compact(m) if m else None for m in found)
 
     def _current(self) -> Matcher:
         from quality.addresses.match import Matcher

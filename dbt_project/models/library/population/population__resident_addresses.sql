@@ -1,0 +1,63 @@
+-- The addresses that registers state for a person, matched to standard addresses. One row a person and kind of address;
+-- the newest registration counts. What the register says of the community helps to tell doors of one name apart.
+{{ address_book() }}
+with stated as (
+    select
+        resident_key,
+        'registered' as address_kind,
+        registered_address as address_text,
+        cast(null as {{ text_type() }}) as given_street_code,
+        community_code as given_community_code,
+        row_number() over (partition by resident_key order by updated_at desc, registered_address asc) as place
+    from {{ ref('staging__public_security__household') }}
+    where resident_key is not null and registered_address is not null
+    union all
+    select
+        people.resident_key,
+        'residence' as address_kind,
+        people.residence_address as address_text,
+        streets.code as given_street_code,
+        communities.code as given_community_code,
+        row_number() over (
+            partition by people.resident_key
+            order by people.registration_date desc, people.residence_address asc
+        ) as place
+    from {{ ref('staging__public_security__floating_population') }} as people
+    left join {{ ref('codes__streets') }} as streets
+        on {{ division_key('people.street_name') }} = {{ division_key('streets.name') }}
+    left join {{ ref('codes__communities') }} as communities
+        on
+            streets.code = communities.parent
+            and {{ division_key('people.community_name') }} = {{ division_key('communities.name') }}
+    where people.resident_key is not null and people.residence_address is not null
+),
+
+matched as (
+    select
+        address_text,
+        given_street_code,
+        given_community_code,
+        {{ address_match('address_text', 'given_street_code', 'given_community_code') }} as found
+    from (
+        select distinct
+            address_text,
+            given_street_code,
+            given_community_code
+        from stated
+        where place = 1
+    ) as texts
+)
+
+select
+    stated.resident_key,
+    stated.address_kind,
+    stated.address_text,
+    stated.given_community_code,
+    {{ address_match_columns('matched.found') }}
+from stated
+inner join matched
+    on
+        stated.address_text = matched.address_text
+        and coalesce(stated.given_street_code, '') = coalesce(matched.given_street_code, '')
+        and coalesce(stated.given_community_code, '') = coalesce(matched.given_community_code, '')
+where stated.place = 1

@@ -1,0 +1,38 @@
+-- The review queue: writings that could not be matched surely, with how often they occur. `lakehouse address confirm`
+-- settles one, and the next build knows it. Addresses outside the district and empty ones are not asked.
+with unsure as (
+    select
+        'population' as source,
+        address_text,
+        unmatched_reason,
+        best_guess,
+        confidence
+    from {{ ref('population__resident_addresses') }}
+    union all
+    select
+        'legal_entity' as source,
+        address_text,
+        unmatched_reason,
+        best_guess,
+        confidence
+    from {{ ref('legal_entity__entity_addresses') }}
+    union all
+    select
+        'hotline' as source,
+        address_text,
+        unmatched_reason,
+        best_guess,
+        confidence
+    from {{ ref('hotline__order_addresses') }}
+)
+
+select
+    source,
+    address_text,
+    max(unmatched_reason) as unmatched_reason,
+    max(best_guess) as best_guess,
+    max(confidence) as confidence,
+    cast(count(*) as integer) as records_count
+from unsure
+where unmatched_reason in ('ambiguous', 'unsure', 'unknown_name')
+group by source, address_text
