@@ -1,6 +1,6 @@
-{# Addresses: answered by the engine's functions of warehouse/addresses/functions.py (DuckDB) or by the same Python
-   registered under the same names (Spark). A model that matches must name what the book is read from, see
-   address_book(). #}
+{# Addresses: answered by functions that the engine is given under these names. DuckDB gets them from
+   warehouse/addresses/functions.py; for Spark the same Python has to be registered as functions of these names, which
+   nothing here does yet. A model that matches must name what the book is read from, see address_book(). #}
 
 {# JSON of what is found; the two hints may be NULL. #}
 {% macro address_match(text, street_code="null", community_code="null") -%}
