@@ -19,6 +19,7 @@ from lakehouse.commands import audit as audit_commands
 from lakehouse.commands import catalog as catalog_commands
 from lakehouse.commands import data, feed, grade
 from lakehouse.commands import destroy as destroy_commands
+from lakehouse.commands import economy as economy_commands
 from lakehouse.commands import entity as entity_commands
 from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
@@ -43,8 +44,11 @@ app.add_typer(vault_commands.app, name="vault")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(destroy_commands.app, name="destroy")
 app.add_typer(entity_commands.app, name="entity")
+app.add_typer(economy_commands.app, name="economy")
+app.add_typer(economy_commands.sensing_app, name="sensing")
 app.add_typer(data.demo_app, name="demo")
 data.register(app)
+app.command()(economy_commands.plot)
 stream_commands.register(app, data.demo_app)
 
 

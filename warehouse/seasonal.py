@@ -1,9 +1,10 @@
 """Seasonal adjustment of the district's monthly and quarterly series by STL, which SQL cannot compute.
 
 A series is adjusted on logarithms when it is positive throughout, so that the season is a factor, as X-13 does by
-default. Robust weights keep single odd months from bending the season. January of a series that is published from
-February on stands for half of both months, and up to two missing periods in a row are filled on the line between
-their neighbours: both are marked. Source: Cleveland et al. 1990, as statsmodels implements it.
+default. Robust weights keep single odd months from bending the season. A figure for several periods (January and
+February are often one) is shared out as those periods usually stand to one another, evenly where that is not known;
+up to two missing periods in a row are filled on the line between their neighbours: both are marked.
+Source: Cleveland et al. 1990, as statsmodels implements it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SEASONAL_WINDOW = 13
 
 @dataclass(frozen=True)
 class Point:
-    """One period of a series: its start and its value; ``periods`` is 2 where January and February are one figure."""
+    """One period of a series: its start and its value; ``periods`` is 2 where it is of two months."""
 
     period: str
     start: date
@@ -103,13 +104,16 @@ def adjust(points: Sequence[Point], frequency: str) -> list[dict[str, Any]]:
 def _regular(points: Sequence[Point], per_year: int) -> tuple[list[date], list[float], list[bool]]:
     """Starts, values a period and marks of what was filled, without holes, from the last wide gap on."""
     step = 12 // per_year
+    usual = _usual(points, step, per_year)
     known: dict[int, tuple[float, bool]] = {}
     for p in points:
         index = (p.start.year * 12 + p.start.month - 1) // step
-        share = p.value / p.periods
-        known[index] = (share, p.periods > 1)
-        for earlier in range(1, p.periods):
-            known[index - earlier] = (share, True)
+        span = range(index - p.periods + 1, index + 1)
+        weights = [usual.get(i % per_year) for i in span]
+        total = sum(w for w in weights if w is not None)
+        for i, weight in zip(span, weights, strict=True):
+            share = weight / total if weight is not None and None not in weights and total > 0 else 1 / p.periods
+            known[i] = (p.value * share, p.periods > 1)
     starts: list[int] = []
     values: list[float] = []
     filled: list[bool] = []
@@ -127,6 +131,15 @@ def _regular(points: Sequence[Point], per_year: int) -> tuple[list[date], list[f
         values.append(known[index][0])
         filled.append(known[index][1])
     return [date(i * step // 12, i * step % 12 + 1, 1) for i in starts], values, filled
+
+
+def _usual(points: Sequence[Point], step: int, per_year: int) -> dict[int, float]:
+    """Place in the year to the mean of the values that stand alone there."""
+    found: dict[int, list[float]] = {}
+    for p in points:
+        if p.periods == 1:
+            found.setdefault((p.start.month - 1) // step % per_year, []).append(p.value)
+    return {place: sum(values) / len(values) for place, values in found.items()}
 
 
 def _name(start: date, frequency: str) -> str:

@@ -1,6 +1,7 @@
 -- What follows from the current values: the discrete value of a cumulative series, growth against the year before
 -- (同比) and the period before (环比), the share of its whole, and the same in constant prices. Values whose unit is
--- not the indicator's take no part. February of a series without January stands for two months.
+-- not the indicator's take no part. A discrete value stands for all periods since the last one there is: February of a
+-- series without January for two months.
 with observed as (
     select
         facts.indicator_code,
@@ -23,32 +24,35 @@ with observed as (
 steps as (
     select
         observed.*,
-        before.value as value_before,
-        extract(year from before.period_start) = extract(year from observed.period_start) as same_year,
-        cast(extract(month from observed.period_start) as integer) as month
+        lag(observed.value) over (
+            partition by
+                observed.indicator_code, observed.area_code, observed.frequency, extract(year from observed.period_start)
+            order by observed.period_start
+        ) as value_before,
+        coalesce(
+            lag(extract(month from observed.period_start)) over (
+                partition by
+                    observed.indicator_code,
+                    observed.area_code,
+                    observed.frequency,
+                    extract(year from observed.period_start)
+                order by observed.period_start
+            ),
+            1 - {{ period_months('observed.frequency') }}
+        ) as month_before
     from observed
-    left join observed as before
-        on
-            observed.indicator_code = before.indicator_code
-            and observed.area_code = before.area_code
-            and observed.frequency = before.frequency
-            and before.period_start
-            = {{ add_months('observed.period_start', '-' ~ period_months('observed.frequency')) }}
 ),
 
 discrete as (
     select
         steps.*,
+        case when steps.is_cumulative then steps.value - coalesce(steps.value_before, 0) else steps.value end
+            as discrete_value,
         case
-            when not steps.is_cumulative then steps.value
-            when steps.month = 1 then steps.value
-            when steps.same_year and steps.value_before is not null then steps.value - steps.value_before
-            when steps.frequency = 'month' and steps.month = 2 then steps.value
-        end as discrete_value,
-        case
-            when
-                steps.is_cumulative and steps.frequency = 'month' and steps.month = 2 and steps.value_before is null
-                then 2
+            when steps.is_cumulative
+                then
+                    (extract(month from steps.period_start) - steps.month_before)
+                    / {{ period_months('steps.frequency') }}
             else 1
         end as discrete_periods
     from steps
