@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from catalog.model import Feed
 from catalog.registry import Catalog
@@ -37,7 +38,12 @@ def shown(raw: str | None, clear: set[str]) -> dict[str, str]:
         return {"整行": f"共 {len(data['_line'])} 个字符"}
     if "_fields" in data:
         return {"整行": f"共 {len(data['_fields'])} 列"}
-    return {k: _short(without_numbers(v)) if normalise(k) in clear else _mask(v) for k, v in data.items() if v}
+    return shown_values(data, clear)
+
+
+def shown_values(values: Mapping[str, str], clear: set[str]) -> dict[str, str]:
+    """Values by source column, masked but for the columns in ``clear``; see `shown`."""
+    return {k: _short(without_numbers(v)) if normalise(k) in clear else _mask(v) for k, v in values.items() if v}
 
 
 def _short(text: str) -> str:

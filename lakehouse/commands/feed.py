@@ -252,6 +252,45 @@ def fix(
 
 
 @app.command()
+def trace(
+    feed_id: FeedId,
+    row: Annotated[
+        str, typer.Option(metavar="[RECEIPT:]N", help="The N-th record of a delivery; default the newest delivery.")
+    ] = "",
+    key: Annotated[
+        list[str] | None, typer.Option("--key", metavar="COLUMN=VALUE", help="Or: the row of the feed table.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The whole story of one row: delivery, rules, quarantine, corrections, table versions, releases."""
+    from ingestion.trace import find
+    from ingestion.trace import trace as tell
+    from lakehouse.present import note, print_json, print_table
+
+    settings, catalog = both()
+    if bool(row) == bool(key):
+        raise typer.BadParameter("give either --row or --key")
+    receipt, _, number = row.rpartition(":")
+    if row and not number.isdigit():
+        raise typer.BadParameter("--row is [RECEIPT:]N")
+    where = dict(pair.partition("=")[::2] for pair in key or ())
+    places = find(settings, catalog, feed_id, where) if key else [(receipt, int(number))]
+    stories = [tell(settings, catalog, feed_id, *place) for place in places]
+    if as_json:
+        print_json(stories)
+        return
+    if not stories:
+        note("no such row in the feed table; one that was rejected is named by --row")
+    for story in stories:
+        print_table(
+            f"{feed_id} · {story.receipt}:{story.row_number} · {story.state}",
+            ("at (UTC)", "step", "说明"),
+            [(s.at, s.step, s.message) for s in story.steps],
+            caption=f"{story.values}  表：{'、'.join(story.tables) or '—'}",
+        )
+
+
+@app.command()
 def replay(feed_id: FeedId, as_json: Json = False) -> None:
     """Send quarantined rows through the contract again; rows that now pass are loaded."""
     from ingestion.quarantine import replay as again
