@@ -68,6 +68,8 @@ _VALUE = re.compile(
 _NOT_NAME = re.compile(r"[。；！？]|^\s*(?:规则|说明|注|填报|单位名称|填表|数据来源|制表|截至|统计)[^,]{0,8}[:：]")
 
 
+_DEEPEST_ALONE = 3
+"""A single column is headed within its first rows: further down, any short line looks like a heading."""
 BLANKS = frozenset({"", "/", "\\", "-", "--", "—", "——"})
 """Cells that fill a place without saying anything; departments pad unused columns with them."""
 _SNAKE = re.compile(r"^[a-z]+[0-9]*(?:_[a-z0-9]+)+$")
@@ -133,7 +135,21 @@ def detect_delimiter(text: str) -> str:
         score = hits / len(widths) * min(width - 1, 20) if width > 1 else 0.0
         if score > best_score * 1.05:
             best, best_score = mark, score
-    return best
+    return " " if not best_score and _spaced(text) else best
+
+
+_MOMENT = re.compile(r"\d{1,2}:\d{2}(:\d{2})?$")
+
+
+def _spaced(text: str) -> bool:
+    """Whether every line is the same number of words with one space between, and not a day with its time."""
+    lines = [line.rstrip("\r") for line in text.split("\n")[:-1] if line.strip()][:500]
+    words = Counter(len(line.split(" ")) for line in lines)
+    if len(lines) < 20 or not words:
+        return False
+    count, hits = words.most_common(1)[0]
+    moments = sum(bool(_MOMENT.match(line.split(" ")[-1])) for line in lines)
+    return count > 1 and hits >= 0.98 * len(lines) and moments < 0.5 * len(lines)
 
 
 def _records(text: str, delimiter: str, limit: int) -> list[list[str]]:
@@ -163,11 +179,19 @@ def find_header(rows: Iterable[Sequence[object]], *, look: int = 30) -> Header:
     """
     top = [[clean_header(c) for c in row] for _, row in zip(range(look), rows, strict=False)]
     body = _body_width(top)
-    scored = [(_header_score(top, i, body), -i) for i in range(len(top))]
+    deepest = _DEEPEST_ALONE if body <= 1 else len(top)
+    whole = [body > 1 and _is_whole(row, body) for row in top]
+    likely = [i for i in range(min(len(top), deepest)) if sum(whole[:i]) < 2]
+    scored = [(_header_score(top, i, body), -i) for i in likely]
     if not scored or max(scored)[0] < 1.0:
         return Header(0, ())
     row = -max(scored)[1]
     return Header(row + 1, column_names(top[row]))
+
+
+def _is_whole(row: Sequence[str], body: int) -> bool:
+    """Whether a row fills its columns as a record does; above a header there are titles, which do not."""
+    return len({c for c in row if c not in BLANKS and not UNNAMED.match(c)}) >= max(2, 0.8 * body)
 
 
 def column_names(cells: Sequence[object]) -> tuple[str, ...]:
@@ -208,6 +232,8 @@ def _header_score(top: list[list[str]], at: int, body: int) -> float:
     named = [c for c in cells if not UNNAMED.match(c)]
     if not named or (len(named) == 1 and body > 1):
         return 0.0
+    if body <= 1 and _ends_alike(named[0], top[at + 1 :]):
+        return 0.0
     names = [c for c in named if not _VALUE.match(c) and not _NOT_NAME.search(c) and len(c) <= 60]
     clean = len(names) / len(cells)
     if clean < 0.6 or len(named) < 0.5 * body:
@@ -218,6 +244,13 @@ def _header_score(top: list[list[str]], at: int, body: int) -> float:
     repeated = sum(any(i < len(r) and r[i] == c for r in below) for i, c in enumerate(top[at]) if c not in BLANKS)
     score = clean * 0.4 + words * 1.2 + distinct * 0.3 + _contrast(top[at], below) * 1.5 - 0.05 * at
     return score - 1.5 * repeated / len(cells)
+
+
+def _ends_alike(name: str, below: Sequence[Sequence[str]]) -> bool:
+    """Whether a lone cell ends as most cells below do (公司, 学校 …): it is one of them, not their heading."""
+    found = HEADER_WORD.search(header_key(name))
+    cells = [header_key(c) for row in below for c in row if c not in BLANKS]
+    return found is not None and sum(c.endswith(found.group(1).lower()) for c in cells) * 2 > len(cells)
 
 
 def _contrast(header: list[str], below: list[list[str]]) -> float:

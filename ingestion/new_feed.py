@@ -119,9 +119,14 @@ def propose(
         object=obj,
         contract_yaml=text,
         new_elements_yaml="".join(f"{n}: {flow(element_dict(e))}\n" for n, e in draft.elements.items()),
-        notes=(*sample.notes, *composed.notes, *draft.notes),
+        notes=(*sample.notes, *composed.notes, *draft.notes, *_crs_note(sample)),
         preview=tuple(_preview(c, draft) for c in sample.columns),
     )
+
+
+def _crs_note(sample: Sample) -> tuple[str, ...]:
+    crs = crs_of_name(sample.file) if sample.format == "vector" else ""
+    return (f"文件名表明坐标系为 {crs}，已写入合同，请确认",) if crs else ()
 
 
 def _free_object(name: str, department: str, catalog: Catalog) -> str:
@@ -338,8 +343,9 @@ def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
         out["header_row"] = 0
     if sample.sheet:
         out["sheet"] = sample.sheet
-    if sample.format == "vector" and not sample.crs:
-        out["crs"] = "EPSG:4490"
+    named = crs_of_name(sample.file) if sample.format == "vector" else ""
+    if named or (sample.format == "vector" and not sample.crs):
+        out["crs"] = named or "EPSG:4490"
     if sample.records:
         out["records"] = sample.records
     if sample.footer:
@@ -353,6 +359,15 @@ def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
     if sample.free_text:
         out["free_text"] = sample.free_text
     return out
+
+
+_CRS_WORDS = {"gcj": "GCJ02", "amap": "GCJ02", "高德": "GCJ02", "火星": "GCJ02", "datav": "GCJ02", "bd09": "BD09",
+              "百度": "BD09"}  # fmt: skip
+
+
+def crs_of_name(file: str) -> str:
+    """The coordinate system that a map's file name tells, where its content cannot: GeoJSON has no word for GCJ-02."""
+    return next((crs for word, crs in _CRS_WORDS.items() if word in file.lower()), "")
 
 
 def _max_pct(sample: Sample, draft: Draft) -> int:

@@ -56,7 +56,7 @@ def sniff(path: Path, *, catalog: Catalog | None = None, max_rows: int = MAX_ROW
         file=path.name,
         kind=kind,
         packed=packed,
-        format=FORMAT_OF[kind],
+        format=raw.format or FORMAT_OF[kind],
         options=dict(raw.options),
         size=path.stat().st_size,
         encoding=raw.encoding,
@@ -213,7 +213,7 @@ def _notes(raw: Raw, kind: str, path: Path, columns: Sequence[Column]) -> tuple[
         out.append(f"文件名为 .{suffix}，内容是网页中的表格")
     if raw.header_row > 1:
         out.append(f"表头在第 {raw.header_row} 行，其上 {raw.header_row - 1} 行是标题、落款或空行")
-    if not raw.header_row and kind in ("csv", "xlsx", "xls"):
+    if not raw.header_row and kind in ("csv", "xlsx", "xls") and not raw.format:
         out.append("没有找到表头，列名为 列1、列2……，请补上含义")
     if raw.junk_columns:
         out.append(f"右侧 {raw.junk_columns} 个无名空列已忽略")

@@ -22,7 +22,8 @@ from ingestion.formats.json import flatten
 from ingestion.formats.kinds import ARCHIVES
 from ingestion.formats.text import Utf8Reader
 from ingestion.formats.xml import declared_utf8, local, refuse_doctype, xml_encoding
-from ingestion.sniffing.rows import Raw, read_csv, read_sheets, read_workbook
+from ingestion.sniffing.fixed import read_fixed
+from ingestion.sniffing.rows import NO_DELIMITER, Raw, read_csv, read_sheets, read_workbook
 
 ANYTHING = Wanted({}, {}, frozenset(), None, frozenset(), frozenset(), {})
 """A reader is told of no contract: every column is as good as another."""
@@ -45,7 +46,9 @@ def read_raw(path: Path, kind: str, max_rows: int) -> Raw:
     if kind in ARCHIVES:
         return _packed(path, max_rows)
     if kind == "csv":
-        return read_csv(path, max_rows)
+        raw = read_csv(path, max_rows)
+        alone = len(raw.names) == 1 or raw.delimiter == NO_DELIMITER
+        return (read_fixed(path, max_rows) if alone else None) or raw
     if kind in ("xlsx", "xls", "html"):
         return read_workbook(path, max_rows)
     if kind in ("json", "ndjson"):

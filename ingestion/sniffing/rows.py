@@ -29,6 +29,8 @@ FOOTER = re.compile(
 )
 _TOTALS = ("合计", "总计", "小计", "共计")
 _FOOTER_LOOK = 12
+NO_DELIMITER = "\x1f"
+"""Stands in no text: a line that holds it nowhere is one cell."""
 
 
 class Raw(NamedTuple):
@@ -39,6 +41,7 @@ class Raw(NamedTuple):
         records: data records cut or filled to the width of ``names``; ragged ones are left out.
         ragged: the records with more cells than columns, as found.
         kind: what the members of an archive are.
+        format: the contract's format type, where it is not that of the kind.
         options: what the contract's format needs besides.
         notes: what a person should know, in Chinese.
     """
@@ -61,6 +64,7 @@ class Raw(NamedTuple):
     crs: str = ""
     geometry: bool = False
     kind: str = ""
+    format: str = ""
     options: Mapping[str, Any] = {}
     notes: tuple[str, ...] = ()
 
@@ -72,7 +76,17 @@ def read_csv(path: Path, max_rows: int) -> Raw:
         delimiter = detect_delimiter(f.read(1 << 18))
     with path.open(encoding=encoding, errors="replace", newline="") as f:
         rows, complete = _take(csv.reader(f, delimiter=delimiter), max_rows + 40)
-    return table_of(rows, complete, max_rows)._replace(encoding=encoding, delimiter=delimiter)
+    raw = table_of(rows, complete, max_rows)._replace(encoding=encoding, delimiter=delimiter)
+    if raw.header_row or (len(raw.ragged) + raw.short) * 2 <= raw.rows:
+        return raw
+    # running text that happens to hold the delimiter: every line is one cell
+    with path.open(encoding=encoding, errors="replace", newline="") as f:
+        lines = [[line] for line in f.read().splitlines()[: max_rows + 40]]
+    filled = [line for line in lines if line[0].strip()]
+    return Raw(
+        ("列1",), filled[:max_rows], len(filled), complete, blank_rows=len(lines) - len(filled), encoding=encoding,
+        delimiter=NO_DELIMITER, notes=("这是文字，不是表格：每行作为一个值",),
+    )  # fmt: skip
 
 
 def _take(rows: Iterator[list[str]], limit: int) -> tuple[list[list[str]], bool]:

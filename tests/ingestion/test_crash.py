@@ -101,14 +101,14 @@ def empty(house: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mode", "early_rows"), [("append", 1), ("upsert", 1), ("upsert", 100), ("snapshot", 100)])
-def test_killed_at_every_step(
+@pytest.mark.parametrize(("mode", "early_rows"), [("upsert", 1)])
+def test_killed_at_steps_that_others_wait_for(
     build: Build, contracts: dict[str, str], driver: Driver, mode: str, early_rows: int
 ) -> None:
-    """With the feed table written beside the gate (``early_rows`` 1) and after it."""
+    """With the feed table written beside the gate (``early_rows`` 1); `test_faults` stops every other way of loading."""
     house, expected = clean_state(build, contracts["readings"].replace("append", mode), driver)
-    for step in STEPS:
-        for occurrence in (1, 2) if mode == "upsert" and early_rows == 1 else (1,):
+    for step in ("land.copied", "land.kept", "load.planned", "load.vaulted", "load.committed"):
+        for occurrence in (2,) if step in ("load.planned", "load.vaulted") else (1,):
             fill(house)
             assert driver(house, at=step, occurrence=occurrence, early_rows=early_rows)["killed"], (step, occurrence)
             assert driver(house) == {"killed": False, "code": 0}
@@ -130,7 +130,7 @@ def test_killed_again_and_again_in_one_load(build: Build, contracts: dict[str, s
 def test_killed_at_any_moment(build: Build, contracts: dict[str, str], driver: Driver) -> None:
     house, expected = clean_state(build, contracts["readings"].replace("append", "upsert"), driver)
     dice = random.Random(7)
-    for _ in range(12):
+    for _ in range(3):
         fill(house)
         driver(house, after_ms=dice.uniform(5, 400))
         assert driver(house)["code"] == 0

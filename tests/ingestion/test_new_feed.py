@@ -123,8 +123,8 @@ def test_code_lists_by_name_and_by_short_name(tmp_path: Path, catalog: Catalog) 
     _, contract = draft(path, catalog)
     assert "sex_code" in contract["fields"]
     assert contract["elements"]["is_filing_code"]["codes"] == "yes_no"
-    district = next(n for n, e in contract["elements"].items() if e.get("codes") == "districts")
-    assert contract["fields"][district]["codes"]["西城"] == "110102"
+    (district,) = [f for f in contract["fields"].values() if f["from"] == "所在区"]
+    assert district["codes"]["西城"] == "110102"
 
 
 def test_dates_in_several_styles(tmp_path: Path, catalog: Catalog) -> None:
