@@ -16,7 +16,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion import early_write
-from ingestion.early_write import EarlyWrite, Through
+from ingestion.early_write import Commit, EarlyWrite
 from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED
 from ingestion.landing import Receipt, read_receipt
 from ingestion.results import LoadResult, loads_row
@@ -24,7 +24,7 @@ from ingestion.stage import QUARANTINES, Staged
 from ingestion.stage_sql import QUARANTINED, WORD_BITS, Check, words
 from quality.cipher import Sealer
 from quality.sql import literal, quote
-from warehouse.delta import commit_once, ensure_table, exists, scan_sql, transaction_version
+from warehouse.delta import FileStyle, commit_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.schema import feed_columns, feed_schema
 from warehouse.tables import table_lock
 from warehouse.vault import SEALED_GRADE, sealer
@@ -278,31 +278,29 @@ def commit_feed(
     path, known = settings.feed_path(feed.id), slot or slot_of(receipt)
     ensure_table(path, feed_schema(catalog, feed), partition_by=feed.load.partition_by)
 
-    def write(through: Through) -> bool:
+    def prepare() -> Commit | None:
         if not staged.rows_accepted:
-            return False
+            return None
         out = output(settings, catalog, feed, staged)
-        return commit_once(
-            path,
-            through(out.rows),
+        return Commit(
+            out.rows,
             mode="merge" if feed.load.mode == "upsert" and replacing else out.mode,
             app_id=known.app,
             version=known.version,
-            merge_key=catalog.table_key(feed),
-            newest_by=feed.load.newest_by,
-            evolve=out.evolve,
-            distinct=_distinct(catalog, feed),
+            style=FileStyle(distinct=_distinct(catalog, feed)),
             metadata={"receipt": receipt.id, "rows": str(staged.rows_accepted)},
+            evolve=out.evolve,
+            more={"merge_key": catalog.table_key(feed), "newest_by": feed.load.newest_by},
         )
 
-    return EarlyWrite(path, write, early=staged.rows_accepted >= early_write.EARLY_ROWS)
+    return EarlyWrite(path, prepare, early=staged.rows_accepted >= early_write.EARLY_ROWS)
 
 
-def _distinct(catalog: Catalog, feed: Feed) -> list[str]:
+def _distinct(catalog: Catalog, feed: Feed) -> tuple[str, ...]:
     """Columns with another value in nearly every row: a key of one column, and pseudonyms."""
     made = [c.name for c in feed_columns(catalog, feed) if c.origin == "pseudonym"]
     key = catalog.table_key(feed)
-    return list(dict.fromkeys([*made, *(key if len(key) == 1 else ())]))
+    return tuple(dict.fromkeys([*made, *(key if len(key) == 1 else ())]))
 
 
 def output(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged) -> Output:

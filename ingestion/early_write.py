@@ -5,73 +5,86 @@ Delta shows nothing of a write before its commit. A refused write never commits,
 
 from __future__ import annotations
 
-import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 
-from warehouse.delta import remove_orphans
+from warehouse.ahead import Ahead, Refused, can_write_ahead, commit_ahead, write_ahead
+from warehouse.delta import FileStyle, Mode, commit_once
 
 EARLY_ROWS = 100_000
 """Rows from which writing beside the gate saves time; a smaller write waits for the verdict."""
 
 
-WAITING = 2
-"""Writes of a process that may wait for a verdict at once: a feed's and its vault's.
+@dataclass(frozen=True)
+class Commit:
+    """Rows and how they are committed; see `warehouse.delta.commit_once`, whose arguments ``more`` are."""
 
-Each keeps one of deltalake's worker threads, of which `warehouse` asks for at least twice as many; with all of them
-waiting no commit would ever end.
-"""
-_waits = threading.BoundedSemaphore(WAITING)
-
-
-class Refused(Exception):
-    """The gate stopped the batch: end the stream before the commit."""
-
-
-Through = Callable[[pa.RecordBatchReader], pa.RecordBatchReader]
-Write = Callable[[Through], bool]
-"""Commits to Delta; must send the rows through the function it is given."""
+    rows: pa.RecordBatchReader
+    mode: Mode
+    app_id: str
+    version: int
+    style: FileStyle = field(default_factory=FileStyle)
+    metadata: dict[str, str] | None = None
+    evolve: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 class EarlyWrite:
-    """Runs ``write`` on a thread of its own up to its commit; leave the context without ``finish`` to refuse it.
+    """Writes the files of a commit on a thread of its own; leave the context without ``finish`` to remove them.
 
     Args:
-        path: the table, where the files of a refused write are removed.
-        write: the commit.
-        early: False runs it in ``finish`` instead; so do more than ``WAITING`` at once.
+        path: the table, which exists.
+        prepare: the commit, None when there is nothing to write; called once, on the thread that writes.
+        early: False writes in ``finish``. So does a commit that must read the table, such as a merge.
     """
 
-    def __init__(self, path: str, write: Write, *, early: bool) -> None:
-        self._path, self._write = path, write
-        self._decided, self._approved = threading.Event(), False
+    def __init__(self, path: str, prepare: Callable[[], Commit | None], *, early: bool) -> None:
+        self._path, self._prepare = path, prepare
+        self._commit: Commit | None = None
+        self._ahead: Ahead | None = None
         self._failed: BaseException | None = None
-        self._committed = False
-        self._began = time.time()
+        self._refused = threading.Event()
         self._thread: threading.Thread | None = None
-        enough = int(os.environ.get("TOKIO_WORKER_THREADS", 1)) >= 2 * WAITING
-        if early and enough and _waits.acquire(blocking=False):
+        if early and can_write_ahead(path):
             self._thread = threading.Thread(target=self._run, name="early-write", daemon=True)
             self._thread.start()
 
     def finish(self) -> bool:
-        """Let it commit; whether it did.
+        """Commit; whether it did.
 
         Raises:
             Exception: whatever the write met.
         """
-        self._approved = True
-        self._decided.set()
         if self._thread is None:
-            return self._write(lambda rows: rows)
-        self._thread.join()
-        if self._failed is not None:
-            raise self._failed
-        return self._committed
+            self._commit = self._prepare()
+        else:
+            self._thread.join()
+            if self._failed is not None:
+                raise self._failed
+        commit, ahead = self._commit, self._ahead
+        if commit is None:
+            return False
+        if ahead is not None and commit.mode != "merge":
+            self._ahead = None
+            return commit_ahead(
+                ahead, mode=commit.mode, app_id=commit.app_id, version=commit.version, metadata=commit.metadata
+            )
+        return commit_once(
+            self._path,
+            commit.rows,
+            mode=commit.mode,
+            app_id=commit.app_id,
+            version=commit.version,
+            style=commit.style,
+            metadata=commit.metadata,
+            evolve=commit.evolve,
+            **commit.more,
+        )
 
     def __enter__(self) -> EarlyWrite:
         return self
@@ -79,27 +92,18 @@ class EarlyWrite:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread is None or self._approved:
-            return
-        self._decided.set()
-        self._thread.join()
-        remove_orphans(self._path, since=self._began)
+        self._refused.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._ahead is not None:
+            self._ahead.discard()
 
     def _run(self) -> None:
         try:
-            self._committed = self._write(self._held)
+            self._commit = commit = self._prepare()
+            if commit is not None and commit.mode != "merge" and not commit.evolve:
+                self._ahead = write_ahead(self._path, commit.rows, commit.style, refused=self._refused.is_set)
+        except Refused:
+            return
         except BaseException as e:  # noqa: BLE001 - raised again by finish
             self._failed = e
-        finally:
-            _waits.release()
-
-    def _held(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        """The rows, whose end comes only with the verdict."""
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            yield from rows
-            self._decided.wait()
-            if not self._approved:
-                raise Refused
-
-        return pa.RecordBatchReader.from_batches(rows.schema, batches())

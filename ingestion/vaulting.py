@@ -11,7 +11,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion import early_write
-from ingestion.early_write import EarlyWrite, Through
+from ingestion.early_write import Commit, EarlyWrite
 from ingestion.landing import Receipt
 from ingestion.stage import Staged
 from quality.cipher import Sealer
@@ -43,24 +43,23 @@ def commit_vault(
         ensure_table(path, schema)
         seal = vault.sealer(settings, feed.id, now=at)  # here, where no thread makes the resource's first key beside it
 
-    def write(through: Through) -> bool:
+    def prepare() -> Commit | None:
         if seal is None:
-            return False
+            return None
         done = transaction_version(path, app)
         again = done is not None and done >= receipt.sequence  # what `withdraw_vault` took back is committed once more
         mode: Mode = "overwrite" if feed.load.mode == "snapshot" else "append"
-        return commit_once(
-            path,
-            through(_rows(catalog, feed, staged, schema, seal)),
+        return Commit(
+            _rows(catalog, feed, staged, schema, seal),
             mode="merge" if feed.load.mode == "upsert" and (replacing or again) else mode,
             app_id=f"{app}/again" if again else app,
             version=int(at.timestamp() * 1_000_000) if again else receipt.sequence,
-            merge_key=vault.merge_key(catalog, feed),
-            writer=vault.writer_properties(schema),
+            style=vault.file_style(schema),
             metadata={"receipt": receipt.id},
+            more={"merge_key": vault.merge_key(catalog, feed)},
         )
 
-    return EarlyWrite(path, write, early=bool(wanted) and staged.rows_accepted >= early_write.EARLY_ROWS)
+    return EarlyWrite(path, prepare, early=bool(wanted) and staged.rows_accepted >= early_write.EARLY_ROWS)
 
 
 def replay_vault(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged, at: datetime, *, app: str) -> None:
@@ -77,7 +76,7 @@ def replay_vault(settings: Settings, catalog: Catalog, feed: Feed, staged: Stage
         app_id=app,
         version=(transaction_version(path, app) or 0) + 1,
         merge_key=vault.merge_key(catalog, feed),
-        writer=vault.writer_properties(schema),
+        style=vault.file_style(schema),
     )
 
 

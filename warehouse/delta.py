@@ -7,10 +7,10 @@ running the same load again changes nothing. Call it under ``warehouse.tables.ta
 
 from __future__ import annotations
 
-import os
 import shutil
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
@@ -43,6 +43,29 @@ def row_count(path: str) -> int:
     return int(DeltaTable(path).count())
 
 
+@dataclass(frozen=True)
+class FileStyle:
+    """How data files are written.
+
+    Attributes:
+        compressed: with ZSTD 1, which takes half the space of Snappy in the same time.
+        distinct: columns whose values hardly repeat, such as pseudonyms: building dictionaries of them is wasted.
+        opaque: columns of which bounds would say nothing, such as ciphertext.
+    """
+
+    compressed: bool = True
+    distinct: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
+
+    def properties(self) -> WriterProperties:
+        """The style for deltalake's writer."""
+        columns = {n: ColumnProperties(dictionary_enabled=False) for n in self.distinct}
+        columns |= {n: ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE") for n in self.opaque}
+        if not self.compressed:
+            return WriterProperties(compression="UNCOMPRESSED", column_properties=columns or None)
+        return WriterProperties(compression="ZSTD", compression_level=1, column_properties=columns or None)
+
+
 def commit_once(
     path: str,
     data: Data,
@@ -55,8 +78,7 @@ def commit_once(
     newest_by: str | None = None,
     partition_by: Sequence[str] = (),
     evolve: bool = False,
-    distinct: Sequence[str] = (),
-    writer: WriterProperties | None = None,
+    style: FileStyle | None = None,
     metadata: dict[str, str] | None = None,
 ) -> bool:
     """Commit ``data`` to the table at ``path`` unless this or a later version is already there.
@@ -73,8 +95,7 @@ def commit_once(
         newest_by: for ``merge``, a matching row is replaced only when its value here is not older.
         partition_by: columns to partition a new table by.
         evolve: columns of ``data`` that the table lacks are added.
-        distinct: columns whose values hardly repeat, such as pseudonyms; building dictionaries of them is wasted.
-        writer: how files are written, in place of what ``distinct`` says.
+        style: how files are written.
         metadata: written into the commit for people who read the history.
 
     Returns:
@@ -89,7 +110,7 @@ def commit_once(
     if done is not None and done >= version:
         return False
     if mode == "merge":
-        _merge(table, data, merge_key, newest_by, evolve, properties, writer or _WRITER)
+        _merge(table, data, merge_key, newest_by, evolve, properties, (style or FileStyle()).properties())
     else:
         write_mode: Any = mode
         schema_mode: Any = "merge" if evolve else None
@@ -101,7 +122,7 @@ def commit_once(
             mode=write_mode,
             predicate=predicate,
             schema_mode=schema_mode,
-            writer_properties=writer or _writer(distinct),
+            writer_properties=(style or FileStyle()).properties(),
             commit_properties=properties,
         )
     return True
@@ -144,12 +165,12 @@ def ensure_table(path: str, schema: pa.Schema, *, partition_by: Sequence[str] = 
     return True
 
 
-def rewrite(path: str, rows: pa.RecordBatchReader, *, writer: WriterProperties | None = None) -> None:
+def rewrite(path: str, rows: pa.RecordBatchReader, *, style: FileStyle | None = None) -> None:
     """Replace all rows of a table, of the same columns, and remove the files of before at once: no time travel.
 
     Call it as the table's only writer, when nobody reads.
     """
-    write_deltalake(path, rows, mode="overwrite", writer_properties=writer or _WRITER)
+    write_deltalake(path, rows, mode="overwrite", writer_properties=(style or FileStyle()).properties())
     DeltaTable(path).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
 
 
@@ -157,7 +178,7 @@ def replace_table(
     path: str,
     rows: pa.RecordBatchReader,
     *,
-    writer: WriterProperties | None = None,
+    style: FileStyle | None = None,
     partition_by: Sequence[str] = (),
     applied: Mapping[str, int] | None = None,
 ) -> None:
@@ -176,7 +197,7 @@ def replace_table(
         rows,
         mode="error",
         partition_by=list(partition_by) or None,
-        writer_properties=writer or _WRITER,
+        writer_properties=(style or FileStyle()).properties(),
         commit_properties=CommitProperties(app_transactions=done),
     )
     Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -199,22 +220,6 @@ def _aside(path: str, what: str) -> Path:
     """A folder of the same lake that is no table of it."""
     *_, layer, _schema, name = Path(path).parts
     return Path(path).parents[2] / ".replacing" / f"{layer}.{name}.{what}"
-
-
-def remove_orphans(path: str, *, since: float) -> int:
-    """Remove data files of a local table that were made after ``since`` (seconds of 1970) and never committed.
-
-    Call it as the table's only writer. Orphans in an object store wait for vacuum.
-    """
-    if "://" in path or not exists(path):
-        return 0
-    kept = {os.path.realpath(unquote(u.removeprefix("file://"))) for u in DeltaTable(path).file_uris()}
-    removed = 0
-    for file in Path(path).rglob("*.parquet"):
-        if "_delta_log" not in file.parts and file.stat().st_mtime >= since and os.path.realpath(file) not in kept:
-            file.unlink()
-            removed += 1
-    return removed
 
 
 def scan_sql(
@@ -260,15 +265,7 @@ def _has_deletion_vectors(table: DeltaTable) -> bool:
     return "deletionVectors" in (table.protocol().reader_features or [])
 
 
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
-_PLAIN = ColumnProperties(dictionary_enabled=False)
-
-
-def _writer(distinct: Sequence[str]) -> WriterProperties:
-    """ZSTD 1 takes half the space of Snappy in the same time."""
-    if not distinct:
-        return _WRITER
-    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=dict.fromkeys(distinct, _PLAIN))
+_WRITER = FileStyle().properties()
 
 
 def _create(path: str, data: Data, partition_by: Sequence[str], properties: CommitProperties) -> None:

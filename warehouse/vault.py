@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from warehouse.delta import FileStyle
+
 FOLDER = "vault"
 """Data keys stand in ``<home>/keys/vault/<feed>.json``."""
 PLAIN = "plain"
@@ -134,14 +136,12 @@ def sealed_rows(rows: pa.RecordBatchReader, schema: pa.Schema, seal: Sealer) -> 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def writer_properties(schema: pa.Schema) -> Any:
+def file_style(schema: pa.Schema) -> FileStyle:
     """How vault files are written: ciphertext and pseudonyms neither compress nor repeat."""
-    from deltalake import ColumnProperties, WriterProperties
+    from warehouse.delta import FileStyle
 
-    plain = ColumnProperties(dictionary_enabled=False)
-    texts = {n: plain for n in schema.names if not n.startswith("_")}
-    texts[SEALED] = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
-    return WriterProperties(compression="UNCOMPRESSED", column_properties=texts)
+    distinct = tuple(n for n in schema.names if not n.startswith("_") and n != SEALED)
+    return FileStyle(compressed=False, distinct=distinct, opaque=(SEALED,))
 
 
 def merge_key(catalog: Catalog, feed: Feed) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ def _reencrypt(settings: Settings, feed_id: str, keys: DataKeys, now: datetime) 
         with connect() as con:
             change = lambda c: pa.array(seal.seal(unseal.open(c.to_pylist())), pa.binary())  # noqa: E731
             sealed = _changed(con, path, SEALED, change)
-            rewrite(path, sealed, writer=vault.writer_properties(sealed.schema))
+            rewrite(path, sealed, style=vault.file_style(sealed.schema))
     _reseal_quarantine(settings, feed_id, now)
     newest = keys.current(feed_id, algorithm=settings.vault_cipher, now=now, create=False)
     keys.retire(feed_id, now=now)
@@ -257,7 +257,7 @@ def _move(settings: Settings, catalog: Catalog, feed: Feed, found: list[str], no
         source = f"(SELECT *{''.join(f', NULL AS {quote(n)}' for n in absent)} FROM {scan_sql(con, path)})"
         rows = con.execute(vault.vault_select(catalog, feed, source)).to_arrow_reader(vault.BATCH_ROWS)
         sealed = vault.sealed_rows(rows, schema, seal)
-        replace_table(sealed_path, sealed, writer=vault.writer_properties(schema), applied=applied)
+        replace_table(sealed_path, sealed, style=vault.file_style(schema), applied=applied)
         table = DeltaTable(path)
         names = ", ".join(quote(f.name) for f in table.schema().fields if f.name not in found)
         rows = con.execute(f"SELECT {names} FROM {scan_sql(con, path)}").to_arrow_reader(vault.BATCH_ROWS)

@@ -15,6 +15,7 @@ from catalog.errors import UnknownName
 from ingestion import landing
 from ingestion.destroy import erase_person, person_of
 from ingestion.quarantine import replay
+from tests.delta_rows import rows_of
 from tests.ingestion.conftest import NOW, PEOPLE, House, resident_id
 from warehouse.audit_verify import verify
 from warehouse.erase_person import Person, holds
@@ -183,6 +184,6 @@ def test_by_pseudonym_the_number_is_found_in_what_was_delivered(lake: House) -> 
 def test_no_old_version_of_a_table_can_be_read(lake: House) -> None:
     erase(lake)
     table = DeltaTable(lake.settings.table_path("library", "population", "residents"))
-    assert table.to_pyarrow_table().num_rows == 199
+    assert rows_of(table).num_rows == 199
     with pytest.raises(Exception, match=r"(?i)version|not found|log"):
-        DeltaTable(table.table_uri, version=0).to_pyarrow_table()
+        rows_of(DeltaTable(table.table_uri, version=0))

@@ -75,15 +75,15 @@ def test_a_gate_that_breaks_leaves_no_row_and_no_file(readings: Any, monkeypatch
 
 
 def test_an_error_of_the_write_comes_out(readings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ingestion import commit
+    from warehouse import ahead
 
     def full(*_: Any, **__: Any) -> bool:
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(commit, "commit_once", full)
-        patch.setattr(commit, "commit_quarantine", lambda *_: None)
+        patch.setattr(ahead.pq.ParquetWriter, "write_table", full)
         with pytest.raises(OSError, match="no space"):
             readings.send(GOOD)
+    assert files(readings) == []
     readings.ingest_all()
     assert len(readings.rows()) == 2

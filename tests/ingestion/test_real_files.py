@@ -12,6 +12,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion.load import ingest
 from ingestion.results import LoadResult
+from tests.delta_rows import rows_of
 
 FILES = {
     "ecology__air_hourly": "air/PRSA_Data_Guanyuan_20130301-20170228.csv",
@@ -49,12 +50,11 @@ def test_every_record_is_accounted_for(settings: Settings, catalog: Catalog, sha
 @pytest.mark.slow
 def test_street_polygons_from_geojson_then_shapefile(settings: Settings, catalog: Catalog, shared_data: Path) -> None:
     import shapely
-    from deltalake import DeltaTable
 
     for name in ("xicheng_15_streets_osm_wgs84.geojson", "xicheng_streets_gbkdbf_cgcs2000_shp.zip"):
         result = load(settings, catalog, "planning__divisions", shared_data / "geo" / name)
         assert (result.rows_found, result.rows_loaded) == (15, 15)
-    table = DeltaTable(settings.feed_path("planning__divisions")).to_pyarrow_table()
+    table = rows_of(settings.feed_path("planning__divisions"))
     shapes = shapely.from_wkb(table["geom_cgcs2000"].to_pylist())
     assert len(shapes) == 15
     assert shapely.is_valid(shapes).all()
@@ -89,11 +89,11 @@ def test_air_values_are_what_the_file_says(settings: Settings, catalog: Catalog,
 
 @pytest.mark.slow
 def test_capitals_in_all_their_forms(settings: Settings, catalog: Catalog, shared_data: Path) -> None:
-    from deltalake import DeltaTable
 
     load(settings, catalog, "market_supervision__enterprises", shared_data / FILES["market_supervision__enterprises"])
-    table = DeltaTable(settings.feed_path("market_supervision__enterprises")).to_pyarrow_table(
-        columns=["registered_capital_text", "registered_capital_10k", "registered_capital_currency"]
+    table = rows_of(
+        settings.feed_path("market_supervision__enterprises"),
+        ["registered_capital_text", "registered_capital_10k", "registered_capital_currency"],
     )
     texts, amounts, currencies = (table[i].to_pylist() for i in range(3))
     assert sum(t is None for t in texts) == sum(a is None for a in amounts) == sum(c is None for c in currencies)
@@ -113,7 +113,7 @@ def test_the_gate_runs_and_its_results_are_kept(
 
     result = load(settings, catalog, "tax__arrears", shared_data / FILES["tax__arrears"])
     assert result.verdict in ("passed", "warned")
-    table: pa.Table = DeltaTable(settings.platform_path("validations")).to_pyarrow_table()
+    table: pa.Table = rows_of(settings.platform_path("validations"))
     assert set(table["receipt"].to_pylist()) == {result.receipt}
     assert "row_count_change" in table["code"].to_pylist()
     half = (shared_data / FILES["tax__arrears"]).read_bytes().splitlines(keepends=True)[:100]

@@ -15,6 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 from catalog.errors import ContractError, UnknownName
 from quality.data_keys import KeyErased
 from quality.keys import KeyFault
+from tests.delta_rows import rows_of
 from warehouse import vault, vault_care, vault_reveal
 from warehouse.access import AccessDenied, Principal
 from warehouse.approvals import ApprovalRefused, public_key
@@ -120,7 +121,7 @@ def test_nobody_opens_the_vault_without_a_grant_a_purpose_or_a_column_it_holds(h
 
 def test_a_changed_value_is_told_apart_and_not_shown(house: Any) -> None:
     path = house.settings.vault_path("t__f")
-    table = DeltaTable(path).to_pyarrow_table()
+    table = rows_of(path)
     changed = [v[:-1] + bytes([v[-1] ^ 1]) for v in table["sealed"].to_pylist()]
     write_deltalake(path, table.set_column(1, "sealed", pa.array(changed, pa.binary())), mode="overwrite")
     with pytest.raises(KeyFault, match="changed, or moved") as caught:
@@ -309,7 +310,7 @@ def clear_lake(house: Any) -> None:
     """Make the feed table what it was before there was a vault."""
     path = house.settings.feed_path("t__f")
     names = {r["resident_key"]: r for r in open_all(house).to_pylist()}
-    table = DeltaTable(path).to_pyarrow_table()
+    table = rows_of(path)
     for name in ("resident_id", "person_name"):
         values = [names[k][name] for k in table["resident_key"].to_pylist()]
         table = table.append_column(name, pa.array(values, pa.string()))

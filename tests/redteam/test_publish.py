@@ -14,6 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from catalog.errors import LakehouseError
 from catalog.model import Product
+from tests.delta_rows import rows_of
 from tests.redteam.canaries import PERSONS
 from tests.redteam.conftest import NOW, WORDS, Branch, Lake
 from warehouse import approvals
@@ -104,7 +105,7 @@ def test_count_a_group_of_one(branch: Branch) -> None:
 def test_count_so_that_one_person_stands_in_many_cells(branch: Branch) -> None:
     """Whoever is in several rows would weigh more than the noise hides."""
     path = branch.settings.table_path("library", "population", "residents")
-    rows = DeltaTable(path).to_pyarrow_table()
+    rows = rows_of(path)
     other = rows.slice(0, 1).set_column(rows.schema.get_field_index("sex_code"), "sex_code", pa.array(["9"]))
     write_deltalake(path, pa.concat_tables([rows, other.cast(rows.schema)]), mode="overwrite")
     catalog = branch.product(**COUNTS)
@@ -130,7 +131,7 @@ def test_ask_for_private_counts_until_the_noise_is_gone(branch: Branch) -> None:
 
 
 def _drop_one(path: str) -> None:
-    rows = DeltaTable(path).to_pyarrow_table()
+    rows = rows_of(path)
     write_deltalake(path, rows.slice(1), mode="overwrite")
 
 
@@ -262,7 +263,7 @@ def test_approve_with_a_guessed_passphrase(branch: Branch, three: Any) -> None:
 
 
 def _row(branch: Branch, **where: str) -> dict[str, Any]:
-    rows = DeltaTable(branch.settings.platform_path("approvals")).to_pyarrow_table().to_pylist()
+    rows = rows_of(branch.settings.platform_path("approvals")).to_pylist()
     return next(r for r in rows if all(r[k] == v for k, v in where.items()))
 
 

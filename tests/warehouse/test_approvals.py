@@ -17,6 +17,7 @@ from catalog.model import Product
 from catalog.people import load_people
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from tests.delta_rows import rows_of
 from warehouse import approvals
 from warehouse.approvals import ApprovalRefused, Request, approval_grade, approve, public_key, reject, request, require
 from warehouse.model_grades import table_grade
@@ -249,7 +250,7 @@ def test_a_forged_row_approves_nothing(home: Settings, graded: Catalog, forged: 
     refuse(home, graded, other, "second")
     asked = ask(home, graded)
     path = home.platform_path("approvals")
-    rows = DeltaTable(path).to_pyarrow_table().to_pylist()
+    rows = rows_of(path).to_pylist()
     genuine = next(r for r in rows if r["action"] == "approve")
     row = {**next(r for r in rows if r["request"] == asked.id), "action": "approve", "person": "first"}
     if forged == "unsigned":

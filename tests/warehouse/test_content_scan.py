@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from tests.delta_rows import rows_of
 from tests.ingestion.conftest import resident_id
 from warehouse.content_scan import scan_all
 
@@ -26,7 +27,7 @@ def test_a_library_column_that_holds_ids_is_reported_and_a_clean_one_passes(
     assert (fault.code, fault.unexpected, fault.party) == ("entity_name.content_grade", 3, "platform")
     assert "110102" not in fault.message
     assert done["hotline.topics"].too_high == ()
-    rows = DeltaTable(settings.platform_path("validations")).to_pyarrow_table().to_pylist()
+    rows = rows_of(settings.platform_path("validations")).to_pylist()
     assert {(r["suite"], r["success"]) for r in rows} == {
         ("scan:legal_entity.entities", False),
         ("scan:hotline.topics", True),

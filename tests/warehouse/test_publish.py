@@ -22,6 +22,7 @@ from catalog.errors import ContractError, UnknownName
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from tests.delta_rows import rows_of
 from warehouse import approvals, release_formats
 from warehouse import publish as publishing
 from warehouse.access import AccessDenied, Principal
@@ -168,14 +169,14 @@ def test_xlsx_has_chinese_heads_dictionary_and_no_formula(settings: Settings, ma
 def test_extract_table_and_log_are_written_once(settings: Settings, make: Make) -> None:
     one(settings, make())
     table = DeltaTable(settings.table_path("extract", "extract", "sample"))
-    assert table.to_pyarrow_table().num_rows == 12
-    log = DeltaTable(settings.platform_path("releases")).to_pyarrow_table().to_pylist()
+    assert rows_of(table).num_rows == 12
+    log = rows_of(settings.platform_path("releases")).to_pylist()
     assert [(r["product"], r["version"], r["rows"], r["grade"]) for r in log] == [("sample", "2026-11-22.1", 12, 1)]
     again = one(settings, make(), at=NOW + timedelta(days=1))
     assert again.status == "unchanged"
     assert again.version == "2026-11-22.1"
     assert DeltaTable(settings.table_path("extract", "extract", "sample")).version() == table.version()
-    assert DeltaTable(settings.platform_path("releases")).to_pyarrow_table().num_rows == 1
+    assert rows_of(settings.platform_path("releases")).num_rows == 1
     events = [json.loads(line)["event"] for line in (settings.home / "audit" / "log.jsonl").read_text().splitlines()]
     assert events == ["access.decided", "release.published", "access.decided"]
 
@@ -406,8 +407,8 @@ def test_killed_between_steps_leaves_whole_releases_only(
     release = one(settings, make())
     assert release.status == ("unchanged" if step == "_finish" else "released")
     assert release.version == "2026-11-22.1"
-    assert DeltaTable(settings.table_path("extract", "extract", "sample")).to_pyarrow_table().num_rows == 12
-    assert DeltaTable(settings.platform_path("releases")).to_pyarrow_table().num_rows == 1
+    assert rows_of(settings.table_path("extract", "extract", "sample")).num_rows == 12
+    assert rows_of(settings.platform_path("releases")).num_rows == 1
     assert {p.name for p in (settings.releases / "sample").iterdir()} == {"2026-11-22.1"}
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 from catalog.errors import UnknownName
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.keys import KeyFault
+from tests.delta_rows import rows_of
 from warehouse import approvals, release_private
 from warehouse.approvals import ApprovalRefused
 from warehouse.publish import Release, publish
@@ -107,7 +108,7 @@ def test_every_recipient_has_a_copy_of_its_own(settings: Settings, make: Make) -
     assert read[0] != read[1]
     original = rows(120)["arrears_cny"].to_pylist()
     assert max(abs(a - b) for a, b in zip(read[0], original, strict=True)) <= 0.015 + 1e-9
-    extract = DeltaTable(settings.table_path("extract", "extract", "sample")).to_pyarrow_table()
+    extract = rows_of(settings.table_path("extract", "extract", "sample"))
     assert sorted(extract["arrears_cny"].to_pylist()) == sorted(original)
     assert (settings.keys / "watermark.key").stat().st_mode & 0o777 == 0o600
 
@@ -307,11 +308,11 @@ def test_grade_four_leaves_as_noisy_counts(settings: Settings, private: Callable
     assert found["rows"] == len(got)
     # A repeated run draws no second noise, spends nothing, and its extract is the released one.
     assert one(settings, catalog, at=NOW + timedelta(days=1)).status == "unchanged"
-    extract = DeltaTable(settings.table_path("extract", "extract", "sample")).to_pyarrow_table()
+    extract = rows_of(settings.table_path("extract", "extract", "sample"))
     assert extract.sort_by([("street", "ascending"), ("age_band", "ascending")])["persons_count"].to_pylist() == [
         got[cell] for cell in sorted(got)
     ]
-    assert DeltaTable(settings.platform_path("privacy_budget")).to_pyarrow_table().num_rows == 1
+    assert rows_of(settings.platform_path("privacy_budget")).num_rows == 1
 
 
 def test_the_exact_counts_never_reach_the_extract_after_a_crash(
@@ -328,7 +329,7 @@ def test_the_exact_counts_never_reach_the_extract_after_a_crash(
             one(settings, private())
     release = one(settings, private())
     assert release.folder is not None
-    extract = DeltaTable(settings.table_path("extract", "extract", "sample")).to_pyarrow_table()
+    extract = rows_of(settings.table_path("extract", "extract", "sample"))
     released = pq.read_table(release.folder / "sample.parquet")
     assert sorted(extract["persons_count"].to_pylist()) == sorted(released["persons_count"].to_pylist())
     assert not list((settings.releases / "sample").glob(".rows*"))
