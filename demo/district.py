@@ -75,6 +75,7 @@ def generate(
     seed: int = 1,
     as_of: date = date(2026, 6, 30),
     faults: float = 0.02,
+    days: int = 1,
     on_progress: Progress | None = None,
 ) -> DemoSummary:
     """Write the files of every feed below ``out`` and the truth about them into ``truth``.
@@ -85,18 +86,21 @@ def generate(
         residents: people in the district, floating population included; other registers scale along.
         seed: same seed (and other arguments), byte-identical files.
         as_of: last day of the data; nothing is dated later, except faults.
-        faults: share of the records that carry an injected fault, 0 to 0.5.
+        faults: share of the records that carry an injected fault, 0 to 0.5; as many say something untrue of a person.
+        days: daily deliveries of the registers of persons up to ``as_of``, 0 to 366; the base files are of before.
         on_progress: called with a line of text as the work goes on.
 
     Raises:
         ValueError: when an argument is out of its range.
     """
+    if not 0 <= days <= 366:
+        raise ValueError("days lies between 0 and 366")
     world = make_world(seed=seed, as_of=as_of, residents=residents, faults=faults)
     note: Progress = on_progress or (lambda _: None)
     drop = Drop(out)
     ledger = Truth(rate=faults)
     with TruthFolder(truth or Path(out).parent / "truth") as folder:
-        contacts = _residents(world, drop, ledger, folder, note)
+        contacts = _residents(world, drop, ledger, folder, days, note)
         office = Office(world, drop, ledger, folder, contacts)
         for part in PARTS:
             note(part.label)
@@ -117,10 +121,12 @@ def generate(
     return summary
 
 
-def _residents(world: World, drop: Drop, ledger: Truth, folder: TruthFolder, note: Progress) -> list[Contact]:
+def _residents(
+    world: World, drop: Drop, ledger: Truth, folder: TruthFolder, days: int, note: Progress
+) -> list[Contact]:
     """Streams the district community by community through the population and address registers."""
     places = Places(world)
-    with PopulationOffice(world, drop, ledger, folder) as office:
+    with PopulationOffice(world, drop, ledger, folder, days) as office:
         street = ""
         for community in world.communities:
             if community.street.name != street:

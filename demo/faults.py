@@ -108,8 +108,8 @@ class FaultEntry:
 class FileTruth:
     """What one delivered file holds and what loading it after the files before it must give.
 
-    ``rows = loaded + quarantined + skipped``. ``warned`` counts the loaded records whose injected
-    fault is one that only warns; the loader's own warnings also count rows it rejects or skips.
+    ``rows = loaded + quarantined + skipped``. ``warned`` counts the injected faults
+    of loaded records that only warn; the loader's own warnings also count rows it rejects or skips.
     ``copy_of`` names the file whose bytes are repeated: it is recognised and skipped whole.
     """
 
@@ -131,6 +131,7 @@ class Truth:
     entries: list[FaultEntry] = field(default_factory=list)
     files: list[FileTruth] = field(default_factory=list)
     _keys: dict[str, set[int]] = field(default_factory=dict)
+    _counted: dict[str, int] = field(default_factory=dict)
     _turn: Counter[str] = field(default_factory=Counter)
 
     def open(self, feed: str, file: str) -> FileTruth:
@@ -145,7 +146,11 @@ class Truth:
 
     def table_rows(self, feed: str) -> int:
         """Rows the feed table must hold in the end (feeds with a key)."""
-        return len(self._keys.get(feed, ()))
+        return self._counted.get(feed, 0) or len(self._keys.get(feed, ()))
+
+    def count(self, feed: str, rows: int) -> None:
+        """Say how many rows the table of a feed must hold, where its records are not injected here."""
+        self._counted[feed] = rows
 
     def footer(self, file: FileTruth, row: int) -> None:
         """A line below the table that is no record; it is found and skipped."""

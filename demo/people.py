@@ -22,6 +22,9 @@ Array = NDArray[Any]
 
 HEAD, SPOUSE, CHILD, PARENT = 0, 1, 2, 3
 FLOATING_SHARE = 0.12
+GONE_SHARE = 0.055
+"""Former residents for each present one: who died or left within the years the registers look back."""
+GONE_DEAD = 0.6
 
 # weight, members, two ranges of the head's age with the share of the first
 HOUSEHOLDS: tuple[tuple[float, tuple[int, ...], float, tuple[int, int], tuple[int, int]], ...] = (
@@ -58,6 +61,8 @@ class People:
 
     ``person`` numbers the people of the district from 1, ``household`` its households.
     ``door`` points into the community's doors. Text columns read as the register writes them.
+    ``gone`` tells those who do not live here any more, ``dead`` or ``left``: they are numbered from the
+    district's residents on. ``spouse`` and ``guardian`` are places in these arrays, -1 for none.
     """
 
     community: Community
@@ -78,9 +83,17 @@ class People:
     address: Array
     floating: Array
     origin: Array
+    gone: Array
+    spouse: Array
+    guardian: Array
 
     def __len__(self) -> int:
         return len(self.person)
+
+    @property
+    def here(self) -> Array:
+        """Who lives in the district on its last day."""
+        return self.gone == ""
 
 
 @lru_cache(maxsize=1)
@@ -101,25 +114,28 @@ class Population:
         self._world = world
         self._sequence = SequenceNumbers()
         self.people = 0
+        self.former = 0
         self.households = 0
 
     def community(self, doors: Doors) -> People:
-        """The residents behind ``doors``: exactly ``community.residents`` of them."""
+        """The people behind ``doors``: exactly ``community.residents`` who live there, and who did before them."""
         community = doors.community
         rng = self._world.rng("people", community.index)
         # rounded over all communities so far: a small district has visitors too
         before, after = self.people, self.people + community.residents
         floaters = round(after * FLOATING_SHARE) - round(before * FLOATING_SHARE)
-        settled = _households(rng, HOUSEHOLDS, community.residents - floaters)
+        former = round(after * GONE_SHARE) - round(before * GONE_SHARE)
+        settled = _households(rng, HOUSEHOLDS, community.residents - floaters + former)
         visiting = _households(rng, FLOATING_HOUSEHOLDS, floaters)
         household = np.concatenate([settled[0], visiting[0] + (settled[0].max(initial=-1) + 1)])
         role, head_age = (np.concatenate([a, b]) for a, b in zip(settled[1:], visiting[1:], strict=True))
         floating = np.arange(len(role)) >= len(settled[0])
-        return self._fill(rng, doors, household, role, head_age, floating)
+        return self._fill(rng, doors, household, role, head_age, floating, former)
 
     def _fill(
-        self, rng: np.random.Generator, doors: Doors, household: Array, role: Array, head_age: Array, floating: Array
-    ) -> People:
+        self, rng: np.random.Generator, doors: Doors, household: Array, role: Array, head_age: Array, floating: Array,
+        former: int,
+    ) -> People:  # fmt: skip
         world, n = self._world, len(role)
         homes = int(household.max(initial=-1)) + 1
         second = np.concatenate([[False], (role[1:] == role[:-1]) & (household[1:] == household[:-1])])
@@ -134,10 +150,15 @@ class Population:
         room = rooms(rng, doors.flats[door])
         base = np.array([doors.short(i) for i in range(len(doors.lane))])
         address = np.strings.add(base[door], room)[household]
-        size = np.bincount(household, minlength=homes)
+        gone = _gone(rng, age, floating, former)
+        here = gone == ""
+        person = np.where(here, self.people + np.cumsum(here), world.residents + self.former + np.cumsum(~here))
+        spouse = _spouses(household, role, second, homes)
+        widowed = (spouse >= 0) & (gone[spouse] == "dead")
+        marital = _marital(rng, role, age, np.bincount(household, minlength=homes)[household], second, household)
         made = People(
             community=doors.community,
-            person=self.people + 1 + np.arange(n),
+            person=person,
             household=self.households + 1 + household,
             role=role,
             male=male,
@@ -148,14 +169,18 @@ class Population:
             ethnic=_ethnic(rng, doors.community, household, homes),
             relation=_relations(rng, role, male),
             education=_education(rng, age),
-            marital=_marital(rng, role, age, size[household], second, household),
+            marital=np.where(widowed, "丧偶", marital),
             phone=_phones(rng, age),
             door=door[household],
             address=address,
             floating=floating,
             origin=place,
+            gone=gone,
+            spouse=spouse,
+            guardian=_guardians(rng, household, role, homes),
         )
-        self.people += n
+        self.people += n - former
+        self.former += former
         self.households += homes
         return made
 
@@ -215,6 +240,44 @@ def _family_names(rng: np.random.Generator, household: Array, role: Array, male:
     heads_own[household[woman_head]] = own[woman_head]
     name = np.where((role == CHILD) | (male & (role != PARENT)), family[household], own)
     return np.where(male & (role == PARENT), heads_own[household], name)
+
+
+def _gone(rng: np.random.Generator, age: Array, floating: Array, former: int) -> Array:
+    """``dead`` for some, the older the likelier; ``left`` for others below 70; "" for all the rest."""
+    gone = np.full(len(age), "", dtype="U4")
+    weight = np.where(floating, 0.0, np.exp((age - 60) * 0.085))
+    dead = min(round(former * GONE_DEAD), int((weight > 0).sum()))
+    if dead:
+        gone[rng.choice(len(age), dead, replace=False, p=weight / weight.sum())] = "dead"
+    rest = np.flatnonzero((gone == "") & ~floating)
+    young = rest[age[rest] < 70]
+    rest = young if len(young) >= former - dead else rest
+    gone[rng.choice(rest, former - dead, replace=False)] = "left"
+    return gone
+
+
+def _spouses(household: Array, role: Array, second: Array, homes: int) -> Array:
+    """Place of each person's husband or wife in the same household, -1 for none."""
+    places = np.arange(len(role))
+    out = np.full(len(role), -1)
+    for one, other in (((role == HEAD), (role == SPOUSE)), ((role == PARENT) & ~second, (role == PARENT) & second)):
+        at = np.full(homes, -1)
+        at[household[other]] = places[other]
+        mine = places[one]
+        partner = at[household[mine]]
+        mine, partner = mine[partner >= 0], partner[partner >= 0]
+        out[mine], out[partner] = partner, mine
+    return out
+
+
+def _guardians(rng: np.random.Generator, household: Array, role: Array, homes: int) -> Array:
+    """Place of a child's mother or father, -1 for who is no child of the house."""
+    places = np.arange(len(role))
+    head, spouse = np.full(homes, -1), np.full(homes, -1)
+    head[household[role == HEAD]] = places[role == HEAD]
+    spouse[household[role == SPOUSE]] = places[role == SPOUSE]
+    parent = np.where((spouse[household] >= 0) & (rng.random(len(role)) < 0.5), spouse[household], head[household])
+    return np.where(role == CHILD, parent, -1)
 
 
 def _areas(

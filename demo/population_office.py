@@ -1,7 +1,7 @@
-"""Takes the residents of one community after another into the registers that list everybody.
+"""Takes the people of one community after another into the registers of persons, and their doors into the addresses'.
 
-The household register and the truth stream to disk; address points likewise. Only what later
-offices need (some contacts, the floating population's workbook, the last day's changes) stays.
+All files and the truth stream to disk. Only what later offices need (some contacts) and what the last days' files
+hold stays a while.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ from types import TracebackType
 
 import numpy as np
 
-from demo import registers
 from demo.entities import Contact
 from demo.faults import DUPLICATE, Fault, Row, Truth, put, swap
+from demo.lives import Biographer, Lives, together
 from demo.people import People, Population
 from demo.places import ADDRESS_HEADER, Doors, address_rows
+from demo.registers import PUBLIC_SECURITY, Moment, Register
+from demo.registers_social import SOCIAL
+from demo.sheaf import Sheaf
 from demo.truth import TruthFolder
 from demo.world import World
-from demo.writers import CsvWriter, Drop, register_workbook
+from demo.writers import CsvWriter, Drop
 
+REGISTERS = (*PUBLIC_SECURITY, *SOCIAL)
 HOUSEHOLD = "public_security__household"
-FLOATING = "public_security__floating_population"
 ADDRESS = "planning__address_points"
-HOUSEHOLD_KEY, FLOATING_KEY, ADDRESS_KEY = ("身份证号",), ("证件号码",), ("地址编码",)
-NEWCOMERS = 0.003
+ADDRESS_KEY = ("地址编码",)
+BATCH = 4000
+"""People taken into the registers at once: small communities together."""
 
 ADDRESS_FAULTS: tuple[Fault, ...] = (
     swap("swapped_coordinates", "经度", "纬度"),
@@ -41,14 +45,18 @@ class PopulationOffice:
     """Context manager: ``take`` each community's doors in code order, then leave to finish the files.
 
     ``contacts`` are adults other registers refer to.
+
+    Args:
+        days: daily deliveries up to the last day of the district; what was before them is in the base files.
     """
 
-    def __init__(self, world: World, drop: Drop, truth: Truth, folder: TruthFolder) -> None:
+    def __init__(self, world: World, drop: Drop, truth: Truth, folder: TruthFolder, days: int = 1) -> None:
         self.contacts: list[Contact] = []
-        self._world, self._drop, self._truth, self._folder = world, drop, truth, folder
-        self._population = Population(world)
-        self._floating: list[Row] = []
-        self._changes: list[Row] = []
+        self._world, self._drop, self._truth, self._folder, self._days = world, drop, truth, folder, days
+        self._population, self._biographer = Population(world), Biographer(world, days)
+        self._serial = dict.fromkeys((r.feed for r in REGISTERS), 0)
+        self._sheaves: dict[str, Sheaf] = {}
+        self._waiting: list[Lives] = []
         self._moved_doors: list[Row] = []
         self._doors = 0
         self._day = f"{world.as_of:%Y%m%d}"
@@ -58,21 +66,41 @@ class PopulationOffice:
         self._contact_share = min(1.0, wanted / world.residents)
 
     def __enter__(self) -> PopulationOffice:
-        path = f"public_security/household/household_{self._before}.csv"
-        out = self._files.enter_context(self._drop.open(path))
-        self._household = CsvWriter(out, list(registers.HOUSEHOLD_HEADER), encoding="gb18030")
-        self._household_truth = self._truth.open(HOUSEHOLD, path)
+        for register in REGISTERS:
+            self._sheaves[register.feed] = self._sheaf(register)
         path = f"planning/address_points/address_points_{self._before}.csv"
         out = self._files.enter_context(self._drop.open(path))
         self._address = CsvWriter(out, list(ADDRESS_HEADER), encoding="utf-8-sig")
         self._address_truth = self._truth.open(ADDRESS, path)
         return self
 
+    def _sheaf(self, register: Register) -> Sheaf:
+        last = self._world.as_of
+        days = range(self._days + 1) if register.day else range(1)
+        names = [register.base if n == 0 else register.day for n in days]
+        dates = [last - timedelta(days=self._days - n) for n in days]
+        paths = [
+            f"{register.folder}/{name.format(day=f'{d:%Y%m%d}', month=f'{last:%Y%m}')}"
+            for name, d in zip(names, dates, strict=True)
+        ]
+        rng = self._world.rng(f"faults/{register.feed}")
+        return Sheaf(
+            self._drop, self._truth, self._folder.records, register.feed, register.layout(self._world), paths,
+            register.faults, rng,
+        )  # fmt: skip
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._files.__exit__(kind, error, at)
-        if error is None:
-            self._increments()
-            self._workbook()
+        if error is not None:
+            for sheaf in self._sheaves.values():
+                sheaf.abandon()
+            return
+        self._registers()
+        for register in REGISTERS:
+            self._sheaves[register.feed].close(register.footer)
+        if self._days:
+            self._sent_again()
+        self._addresses_again()
 
     def take(self, doors: Doors) -> None:
         """One community: its doors and the people behind them."""
@@ -94,26 +122,35 @@ class PopulationOffice:
         people = self._population.community(doors)
         self._folder.residents(people)
         self._keep_contacts(people)
-        self._register(people)
-        self._floating.extend(registers.floating_rows(self._world, people))
+        self._waiting.append(self._biographer.tell(people))
+        if sum(len(lives.people) for lives in self._waiting) >= BATCH:
+            self._registers()
 
-    def _register(self, people: People) -> None:
-        world, index = self._world, people.community.index
-        rows = registers.household_rows(world, people)
-        new = world.rng("newcomers", index).random(len(rows)) < NEWCOMERS
-        base = [r for r, late in zip(rows, new, strict=True) if not late]
-        sent, touched = self._truth.inject(
-            self._household_truth,
-            registers.HOUSEHOLD_HEADER,
-            base,
-            registers.HOUSEHOLD_FAULTS,
-            world.rng("household_faults", index),
-            key=HOUSEHOLD_KEY,
-        )
-        self._household.write(sent)
-        self._changes.extend(registers.household_changes(world, index, base, touched))
-        stamp = f"{world.as_of.isoformat()} 09:30:00"
-        self._changes.extend([*r[:12], stamp] for r, late in zip(rows, new, strict=True) if late)
+    def _registers(self) -> None:
+        """The people who wait go into the truth and every register."""
+        if not self._waiting:
+            return
+        lives = together(self._waiting)
+        self._waiting = []
+        self._folder.lives(self._world, lives)
+        for register in REGISTERS:
+            self._register(register, lives)
+
+    def _register(self, register: Register, lives: Lives) -> None:
+        """Their records, in the base file or in those of the days."""
+        world = self._world
+        rng = world.rng(f"register/{register.feed}", lives.people.community.index)
+        taken = register.records(world, lives, register.habits(world, lives, rng), rng, self._days)
+        serial = self._serial[register.feed] + np.arange(len(taken.who))
+        self._serial[register.feed] += len(taken.who)
+        sheaf = self._sheaves[register.feed]
+        days = [0, *np.unique(taken.day[taken.day > 0]).tolist()] if register.day else [0]
+        for day in days:
+            pick = np.flatnonzero(~np.isnat(taken.first) if day == 0 else taken.day == day)
+            if not len(pick):
+                continue
+            at = (taken.first if day == 0 else taken.again)[pick]
+            sheaf.put(day, register.table(Moment(world, lives, taken, pick, at, serial[pick], rng)))
 
     def _resurvey(self, index: int, points: list[Row], touched: set[int]) -> None:
         """About one door in a hundred was measured again last week: a few metres off."""
@@ -127,7 +164,7 @@ class PopulationOffice:
 
     def _keep_contacts(self, people: People) -> None:
         rng = self._world.rng("contacts", people.community.index)
-        chosen = (rng.random(len(people)) < self._contact_share) & (people.age >= 20) & (people.age < 85)
+        chosen = (rng.random(len(people)) < self._contact_share) & (people.age >= 20) & (people.age < 85) & people.here
         community = people.community
         self.contacts.extend(
             Contact(
@@ -142,22 +179,16 @@ class PopulationOffice:
             for i in np.flatnonzero(chosen).tolist()
         )
 
-    def _increments(self) -> None:
-        path = f"public_security/household/household_{self._day}.csv"
-        file = self._truth.open(HOUSEHOLD, path)
-        rows, _ = self._truth.inject(
-            file,
-            registers.HOUSEHOLD_HEADER,
-            self._changes,
-            registers.HOUSEHOLD_FAULTS,
-            self._world.rng("household_change_faults"),
-            key=HOUSEHOLD_KEY,
-        )
-        with self._drop.open(path) as out:
-            CsvWriter(out, list(registers.HOUSEHOLD_HEADER), encoding="gb18030").write(rows)
-        again = path.replace(".csv", "_补发.csv")
-        self._drop.copy(path, again)
-        self._truth.repeat(file, again)
+    def _sent_again(self) -> None:
+        """The police send the last day's households twice."""
+        sheaf = self._sheaves[HOUSEHOLD]
+        if not sheaf.files[-1].rows:
+            return
+        again = sheaf.paths[-1].replace(".csv", "_补发.csv")
+        self._drop.copy(sheaf.paths[-1], again)
+        self._truth.repeat(sheaf.files[-1], again)
+
+    def _addresses_again(self) -> None:
         path = f"planning/address_points/address_points_{self._day}.csv"
         file = self._truth.open(ADDRESS, path)
         rows, _ = self._truth.inject(
@@ -170,28 +201,3 @@ class PopulationOffice:
         )
         with self._drop.open(path) as out:
             CsvWriter(out, list(ADDRESS_HEADER), encoding="utf-8-sig").write(rows)
-
-    def _workbook(self) -> None:
-        path = f"public_security/floating_population/floating_{self._day[:6]}.xlsx"
-        file = self._truth.open(FLOATING, path)
-        rows, _ = self._truth.inject(
-            file,
-            registers.FLOATING_HEADER,
-            self._floating,
-            registers.FLOATING_FAULTS,
-            self._world.rng("floating_faults"),
-            key=FLOATING_KEY,
-            snapshot=True,
-        )
-        self._truth.footer(file, len(rows) + 1)
-        day = self._world.as_of
-        register_workbook(
-            self._drop,
-            path,
-            title="西城区流动人口登记表",
-            seal=("填报单位：北京市公安局西城分局（盖章）", f"日期：{day.year}年{day.month}月{day.day}日"),
-            header=registers.FLOATING_HEADER,
-            rows=rows,
-            footer=f"合计：{len(rows)}人",
-            day=day,
-        )

@@ -114,39 +114,10 @@ class Sheet:
         self.sheet = self.book.add_worksheet(name)
         self.title = self.book.add_format({"bold": True, "font_size": 16, "align": "center", "valign": "vcenter"})
         self.head = self.book.add_format({"bold": True, "border": 1, "align": "center", "bg_color": "#D9E1F2"})
-        self.middle = self.book.add_format({"align": "center", "valign": "vcenter", "border": 1})
 
     def save(self, drop: Drop, path: str) -> None:
         self.book.close()
         drop.write(path, self._bytes.getvalue())
-
-
-def register_workbook(
-    drop: Drop, path: str, *, title: str, seal: tuple[str, str], header: Sequence[str], rows: Sequence[Row],
-    footer: str, day: date,
-) -> None:  # fmt: skip
-    """A register as offices keep it: merged title, seal line, header on row 3, the first column
-    merged downwards over equal values, a footer."""
-    made = Sheet("登记表", day)
-    sheet, last = made.sheet, len(header) - 1
-    sheet.merge_range(0, 0, 0, last, title, made.title)
-    sheet.merge_range(1, 0, 1, last // 2, seal[0])
-    sheet.merge_range(1, last // 2 + 1, 1, last, seal[1])
-    sheet.write_row(2, 0, list(header), made.head)
-    start = 0
-    for i in range(1, len(rows) + 1):
-        if i == len(rows) or rows[i][0] != rows[start][0]:
-            if i - start > 1:
-                sheet.merge_range(3 + start, 0, 2 + i, 0, rows[start][0], made.middle)
-            else:
-                sheet.write_string(3 + start, 0, rows[start][0], made.middle)
-            start = i
-    for i, row in enumerate(rows):
-        for j, value in enumerate(row[1:], start=1):
-            if value:
-                sheet.write_string(3 + i, j, value)
-    sheet.write_string(3 + len(rows), 0, footer)
-    made.save(drop, path)
 
 
 def yearbook_workbook(

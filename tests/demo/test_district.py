@@ -15,6 +15,8 @@ from demo import generate
 from tests.demo.conftest import RESIDENTS, District
 
 pytestmark = pytest.mark.slow
+SOMETIMES = {"civil_affairs__deaths", "civil_affairs__marriages", "disabled_federation__certificates"}
+"""On some days a small district has nothing to tell here."""
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -35,7 +37,8 @@ def test_another_seed_gives_other_people_in_the_same_files(tmp_path: Path) -> No
     for seed in (3, 4):
         generate(tmp_path / str(seed) / "drop", tmp_path / str(seed) / "truth", residents=400, seed=seed)
     a, b = _digests(tmp_path / "3"), _digests(tmp_path / "4")
-    assert a.keys() == b.keys()
+    rare = {f.replace("__", "/") for f in SOMETIMES}
+    assert {f for f in a.keys() ^ b.keys() if not any(r in f for r in rare)} == set()
     assert a["truth/residents.csv"] != b["truth/residents.csv"]
 
 
@@ -48,7 +51,7 @@ def test_every_contract_gets_files_where_it_looks(district: District, catalog: C
 
 def test_upsert_and_append_feeds_come_in_several_files(district: District, catalog: Catalog) -> None:
     for feed_id, totals in district.summary.feeds.items():
-        if catalog.feed(feed_id).load.mode != "snapshot":
+        if catalog.feed(feed_id).load.mode != "snapshot" and feed_id not in SOMETIMES:
             assert totals.files >= 2, feed_id
 
 

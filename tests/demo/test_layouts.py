@@ -228,5 +228,6 @@ def test_a_fault_free_uscc_is_valid(district: District) -> None:
 
 def test_word_lists_are_in_the_package(root: Path) -> None:
     assert sorted(p.name for p in (root / "demo" / "data").iterdir()) == [
-        "areas.csv", "hotline.yaml", "indicators.yaml", "names.yaml", "streets.yaml", "trades.yaml",
+        "areas.csv", "homophones.yaml", "hotline.yaml", "indicators.yaml", "lookalikes.yaml", "names.yaml",
+        "streets.yaml", "trades.yaml",
     ]  # fmt: skip
