@@ -161,12 +161,14 @@ def open_rows(
     principal: Principal,
     purpose: str,
     now: datetime | None = None,
+    keys: pa.Table | None = None,
 ) -> pa.RecordBatchReader:
     """A feed's direct identifiers in clear, streamed: for linking persons inside the house, never for handing out.
 
     Args:
         columns: direct identifiers to open, names of the contract's fields.
         principal: who reads; the access decision and its purpose are kept before the first row is opened.
+        keys: one column, the table's key, with the values of the rows to open; None opens all.
 
     Returns:
         The vault's other columns (key, pseudonyms, ``_receipt``, ``_row_number``, ``_loaded_at``), then ``columns`` in
@@ -193,7 +195,8 @@ def open_rows(
     decision.require()
     path, schema = settings.vault_path(feed_id), vault_schema(catalog, feed)
     ensure_table(path, schema)
-    detail = {"feed": feed_id, "purpose": purpose, "columns": list(columns), "rows": row_count(path)}
+    rows = row_count(path) if keys is None else keys.num_rows
+    detail = {"feed": feed_id, "purpose": purpose, "columns": list(columns), "rows": rows}
     AuditLog(settings, actor=principal.id).append("vault.opened", detail, at=at)
     kept = [n for n in schema.names if n != SEALED]
     made = pa.schema(
@@ -205,6 +208,9 @@ def open_rows(
     con = connect()
     con.execute("SET TimeZone = 'UTC'")
     sql = f"SELECT {', '.join(map(quote, [*kept, SEALED]))} FROM {scan_sql(con, path)}"
+    if keys is not None:
+        con.register("wanted_keys", keys)
+        sql += f" SEMI JOIN wanted_keys USING ({quote(keys.column_names[0])})"
     return pa.RecordBatchReader.from_batches(made, _opened(con, sql, made, fields, opener(settings, feed_id)))
 
 

@@ -1,0 +1,13 @@
+"""Says which records of the registers are one person: computation beside dbt, whose result models read as a source.
+
+Direct identifiers are opened from the vault inside this package alone, live in one DuckDB in memory (what it spills is
+encrypted), and are never written: what leaves are keys of persons (``platform.person_links`` and its fellows).
+
+    records    register rows, opened and brought to one shape
+    identity   who is one person by a valid resident ID, and which IDs are evidence of nobody
+    blocking   which other pairs are worth comparing
+    scoring    how alike a pair is (Splink)
+    clusters   persons out of pairs, with what a person decided
+    keys       stable keys of persons, and redirects for those that were merged or split
+    run        the whole, in full or for what changed
+"""

@@ -1,0 +1,232 @@
+"""Reads the registers: every person of every record, with direct identifiers, in one DuckDB table of one shape."""
+
+# ruff: noqa: S608 - names come from validated contracts and are quoted, values are parameters
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from catalog.linking import Linking, PersonColumns
+from catalog.model import Feed
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from quality.identifiers import (
+    is_phone_sql,
+    is_resident_id_sql,
+    resident_birth_date_sql,
+    resident_sex_code_sql,
+    upgrade_resident_id_sql,
+)
+from quality.person_names import NameFeatures, features, normalise_name
+from quality.sql import literal, quote
+from warehouse.access import Principal
+from warehouse.delta import exists, scan_sql
+from warehouse.duck import connect, load_extension
+
+if TYPE_CHECKING:
+    import duckdb
+
+PURPOSE = "人口库比对：判定各登记中的同一人"
+MEMORY = "5GB"
+RAW = "raw_records"
+RECORDS = "records"
+NAMES = "names"
+_RAW_COLUMNS = (
+    "register SMALLINT, record_key VARCHAR, role VARCHAR, loaded_at TIMESTAMP WITH TIME ZONE, name VARCHAR, id VARCHAR,"
+    " sex VARCHAR, birth DATE, birth_year INTEGER, phone VARCHAR, address VARCHAR, community VARCHAR, updated DATE"
+)
+
+
+@contextmanager
+def work_database(settings: Settings, *, memory: str = MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory for clear identifiers; what it spills is encrypted under a key that dies with it."""
+    spill = settings.build / "linking"
+    shutil.rmtree(spill, ignore_errors=True)
+    spill.mkdir(parents=True, mode=0o700)
+    con = connect(memory=memory, spill=spill)
+    try:
+        load_extension(con, "httpfs")  # for its OpenSSL: DuckDB's own crypto can only decrypt
+        con.execute("SET temp_file_encryption = true")
+        con.execute("SET GLOBAL TimeZone = 'UTC'")
+        con.execute("SET preserve_insertion_order = false")
+        yield con
+    finally:
+        con.close()
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def load_records(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    catalog: Catalog,
+    linking: Linking,
+    *,
+    principal: Principal,
+    now: datetime,
+    only: str | None = None,
+) -> dict[str, int]:
+    """Fill `RAW` with every person of every record of the registers that have a table.
+
+    Args:
+        only: a table of ``con`` with ``register`` and ``record_key``; nothing else is opened.
+
+    Returns:
+        Records of each register (feed id).
+    """
+    con.execute(f"CREATE OR REPLACE TABLE {RAW} ({_RAW_COLUMNS})")
+    counts = {}
+    for number, (feed_id, persons) in enumerate(linking.registers.items()):
+        counts[feed_id] = 0
+        if exists(settings.feed_path(feed_id)):
+            feed = catalog.feed(feed_id)
+            wanted = _open(con, settings, catalog, feed, persons, principal, now, number, only)
+            for columns in persons:
+                _insert(con, settings, catalog, feed, number, columns, wanted)
+            con.execute("DROP TABLE opened")
+            counts[feed_id] = _count(con, f"SELECT count(DISTINCT record_key) FROM {RAW} WHERE register = {number}")
+    return counts
+
+
+def _open(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    catalog: Catalog,
+    feed: Feed,
+    persons: Sequence[PersonColumns],
+    principal: Principal,
+    now: datetime,
+    number: int,
+    only: str | None,
+) -> set[str]:
+    """Open the direct identifiers of a register into the table ``opened``; returns their names."""
+    from warehouse.vault import open_rows
+
+    held = {f.name for f in catalog.vaulted(feed)}
+    direct = sorted({f for p in persons for f in p.fields} & held)
+    key = quote(catalog.table_key(feed)[0])
+    keys = None
+    if only is not None:
+        sql = f"SELECT DISTINCT record_key AS {key} FROM {only} WHERE register = {number}"
+        keys = con.execute(sql).to_arrow_table()
+    rows = open_rows(settings, catalog, feed.id, direct, principal=principal, purpose=PURPOSE, now=now, keys=keys)
+    con.register("opening", rows)
+    names = ", ".join(quote(c) for c in ("_receipt", "_row_number", *direct))
+    con.execute(f"CREATE OR REPLACE TABLE opened AS SELECT {names} FROM opening")
+    con.unregister("opening")
+    return set(direct)
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    catalog: Catalog,
+    feed: Feed,
+    number: int,
+    columns: PersonColumns,
+    direct: set[str],
+) -> None:
+    def text(name: str | None, kind: str = "VARCHAR") -> str:
+        if name is None:
+            return f"CAST(NULL AS {kind})"
+        return f"TRY_CAST({'o' if name in direct else 'f'}.{quote(name)} AS {kind})"
+
+    sex = literal(columns.sex_is) if columns.sex_is else text(columns.sex)
+    key = quote(catalog.table_key(feed)[0])
+    table = scan_sql(con, settings.feed_path(feed.id))
+    birth = text(columns.birth_date, "DATE")
+    year = text(columns.birth_year, "INTEGER") if columns.birth_year else f"CAST(year({birth}) AS INTEGER)"
+    place = text(columns.community) if columns.community else text(columns.community_name)
+    con.execute(
+        f"""
+        INSERT INTO {RAW}
+        SELECT {number}, CAST(f.{key} AS VARCHAR), {literal(columns.role)}, f._loaded_at, {text(columns.name)},
+            {text(columns.resident_id)}, {sex}, {birth}, {year}, {text(columns.phone)}, {text(columns.address)},
+            {place}, {text(columns.updated, "DATE")}
+        FROM {table} AS f INNER JOIN opened AS o USING (_receipt, _row_number)
+        WHERE f.{key} IS NOT NULL AND {text(columns.name)} IS NOT NULL
+        """
+    )
+
+
+def shape_records(con: duckdb.DuckDBPyConnection, *, now: datetime) -> int:
+    """Make `RECORDS` and `NAMES` of `RAW`: what is compared, and nothing that cannot be true; returns records.
+
+    A birth in the future or before 1850, a name of no person, a text that is no phone: none of them is evidence.
+    """
+    names = [n for (n,) in con.execute(f"SELECT DISTINCT name FROM {RAW}").fetchall()]
+    _fill_names(con, names)
+    today = f"DATE {literal(now.date().isoformat())}"
+    number = "upper(replace(translate(trim(id), '０１２３４５６７８９Ｘｘ', '0123456789XX'), ' ', ''))"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE {RECORDS} AS
+        WITH given AS (
+            SELECT row_number() OVER (ORDER BY register, record_key, role) AS record, r.*,
+                nullif({number}, '') AS number,
+                CASE WHEN birth BETWEEN DATE '1850-01-01' AND {today} THEN birth END AS born,
+                CASE WHEN birth_year BETWEEN 1850 AND year({today}) THEN birth_year END AS born_year
+            FROM {RAW} AS r
+        ),
+        valid AS (
+            SELECT *, CASE WHEN {is_resident_id_sql("number")} THEN {upgrade_resident_id_sql("number")} END AS valid_id
+            FROM given
+        )
+        SELECT v.record, v.register, v.record_key, v.role, v.loaded_at, v.updated,
+            n.name, {", ".join(f"n.{c}" for c in NameFeatures._fields[1:])},
+            CASE WHEN v.sex IN ('1', '2') THEN v.sex END AS sex,
+            CAST(v.born AS VARCHAR) AS birth, substr(CAST(v.born AS VARCHAR), 6) AS birth_day, v.born_year,
+            CASE WHEN {is_phone_sql("v.phone")} THEN v.phone END AS phone,
+            {_address_sql("v.address")} AS address, {_door_sql("v.address")} AS door, v.community,
+            CASE WHEN regexp_full_match(v.number, '[0-9]{{5,17}}[0-9X]')
+                THEN {upgrade_resident_id_sql("v.number")} END AS number,
+            v.valid_id, coalesce(length(v.number) = 15, false) AS is_old,
+            CAST({resident_birth_date_sql("v.valid_id")} AS VARCHAR) AS birth_of_id,
+            {resident_sex_code_sql("v.valid_id")} AS sex_of_id
+        FROM valid AS v LEFT JOIN {NAMES} AS n ON v.name = n.given_name
+        """
+    )
+    con.execute(f"DROP TABLE {RAW}")
+    return _count(con, f"SELECT count(*) FROM {RECORDS}")
+
+
+def _fill_names(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    import pyarrow as pa
+
+    plain = [normalise_name(n) for n in names]
+    found = features(sorted({n for n in plain if n}))
+    columns = {f: pa.array([v or None for v in c], pa.string()) for f, c in zip(NameFeatures._fields, zip(*found, strict=True), strict=True)} if found else {f: pa.array([], pa.string()) for f in NameFeatures._fields}
+    con.register("found_names", pa.table(columns))
+    con.register("given_names", pa.table({"given_name": pa.array(list(names), pa.string()), "plain": pa.array(plain, pa.string())}))
+    con.execute(
+        f"CREATE OR REPLACE TABLE {NAMES} AS SELECT g.given_name, f.* FROM given_names AS g"
+        " INNER JOIN found_names AS f ON g.plain = f.name"
+    )
+    con.unregister("found_names")
+    con.unregister("given_names")
+
+
+def _plain_address(expr: str) -> str:
+    half = f"translate({expr}, '０１２３４５６７８９－（）', '0123456789-()')"
+    return f"regexp_replace(regexp_replace({half}, '[\\s]|\\(.*?\\)', '', 'g'), '^(北京市?)?(市辖区)?((西城|宣武)区)?([^区街道]{{2,5}}街道)?', '')"
+
+
+def _address_sql(expr: str) -> str:
+    """Lane and every number of an address: 安德路12号院3号楼201室 and 安德路12院3-201 give the same."""
+    plain = _plain_address(expr)
+    lane = f"regexp_extract({plain}, '^[^0-9]+')"
+    numbers = f"array_to_string(regexp_extract_all({plain}, '[0-9]+'), '-')"
+    return f"CASE WHEN length({lane}) >= 2 AND {numbers} <> '' THEN {lane} || ':' || {numbers} END"
+
+
+def _door_sql(expr: str) -> str:
+    """Lane and first number of an address."""
+    plain = _plain_address(expr)
+    return f"nullif(regexp_extract({plain}, '^[^0-9]{{2,}}[0-9]+'), '')"
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row: Any = con.execute(sql).fetchone()
+    return int(row[0])

@@ -1,0 +1,283 @@
+"""Links the records of all registers to persons: in full, or only what a day has changed and who it may concern."""
+
+# ruff: noqa: S608 - SQL is put together here from constants and quoted paths
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from catalog.errors import GateStopped
+from catalog.linking import LINKING_FILE, Linking, load_linking
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from quality.pseudonym import PseudonymKey, load_key
+from warehouse.access import local_operator
+from warehouse.linking import store
+from warehouse.linking.blocking import make_nodes, make_pairs
+from warehouse.linking.identity import IDENTIFIED, identify
+from warehouse.linking.join import join_records
+from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS, give_keys
+from warehouse.linking.records import load_records, shape_records, work_database
+from warehouse.linking.scope import SCOPE, Changes, find_changes, make_scope
+from warehouse.linking.scoring import Model, default_model, learn, score
+from warehouse.tables import table_lock
+
+if TYPE_CHECKING:
+    import duckdb
+
+FULL_SHARE = 0.3
+"""When more of the records than this were delivered again, linking all of them is cheaper."""
+SMALL_REGISTER = 100
+"""A register of fewer records may lose any number of them."""
+LEARN_FROM = 500
+"""Persons of a sure number below which the model's defaults are better than what few pairs show."""
+Progress = Callable[[str], None]
+
+
+class RegisterShrank(GateStopped):
+    """A register lost more of its records than is believable: persons are not deleted because a file was empty."""
+
+    code = "LH330"
+
+
+class LinkResult(BaseModel):
+    """What a run did.
+
+    Attributes:
+        mode: ``full``, ``changes``, or ``unchanged`` when no register had changed.
+        records: persons of records in all registers; ``compared``: those looked at in this run.
+        persons: how many persons all records are of. ``pairs``: pairs compared. ``reviews``: open ones.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: int
+    mode: Literal["full", "changes", "unchanged"]
+    records: int
+    compared: int
+    persons: int
+    pairs: int
+    merged: int
+    split: int
+    reviews: int
+    seconds: float
+
+
+def link_persons(
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    now: datetime,
+    full: bool = False,
+    accept_drop: tuple[str, ...] = (),
+    progress: Progress | None = None,
+) -> LinkResult:
+    """Say which records are one person, and write it to the platform's linking tables.
+
+    Args:
+        now: time of the run (UTC).
+        full: compare everything anew and learn the model again; keys of persons stay all the same.
+        accept_drop: registers (feed ids) that may have lost their records.
+
+    Raises:
+        RegisterShrank: a register lost more than ``max_drop_pct`` of its records; nothing was changed.
+        Busy: another process links. AccessDenied: the vault may not be opened.
+    """
+    started, note = time.monotonic(), progress or (lambda _: None)
+    linking = load_linking(catalog)
+    with table_lock(settings, "platform.person_links"), work_database(settings) as con:
+        last = store.last_run(settings)
+        digest = _digest(catalog)
+        changes = find_changes(con, settings, catalog, linking, last)
+        _hold_to_size(linking, changes, last, accept_drop)
+        full = full or last is None or last["digest"] != digest or changes.share > FULL_SHARE
+        if not full and last is not None and not changes.changed and not _decided_since(settings, last):
+            return _unchanged(last, started)
+        run = _Run(settings, catalog, linking, con, store.next_run(settings), now, note)
+        model = None if full or last is None else _model_of(last)
+        counts = run.link(changes, full=full, model=model)
+        result = LinkResult(
+            run=run.number, mode="full" if full else "changes", seconds=round(time.monotonic() - started, 2), **counts
+        )
+        _log(settings, result, run.model, changes, digest, now)
+    return result
+
+
+class _Run:
+    """One run over ``con``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        linking: Linking,
+        con: duckdb.DuckDBPyConnection,
+        number: int,
+        now: datetime,
+        note: Progress,
+    ) -> None:
+        self._settings, self._catalog, self._linking = settings, catalog, linking
+        self._con, self.number, self._now, self._note = con, number, now, note
+        self.model: Model = default_model()
+
+    def link(self, changes: Changes, *, full: bool, model: Model | None) -> dict[str, int]:
+        """Read, compare, join, give keys, write."""
+        con, settings = self._con, self._settings
+        for table in (store.LINKS, store.IDENTITIES, store.REDIRECTS):
+            store.view(con, settings, table, f"old_{table}")
+        if not full:
+            make_scope(con, settings, self._catalog, self._linking, changes)
+        self._note("opening registers")
+        load_records(
+            con, settings, self._catalog, self._linking,
+            principal=local_operator(), now=self._now, only=None if full else SCOPE,
+        )  # fmt: skip
+        compared = shape_records(con, now=self._now)
+        identify(con, self._linking)
+        make_nodes(con)
+        persons = self._persons(full)
+        self.model = model or (learn(con) if persons >= LEARN_FROM else default_model())
+        self._note("comparing records")
+        pairs = make_pairs(con, max_block=self._linking.max_block)
+        score(con, self.model, persons=persons, least=self._linking.thresholds.review)
+        self._note("joining records to persons")
+        reviews = join_records(con, settings, self._linking, self._now)
+        within = "" if full else f" SEMI JOIN {SCOPE} AS s ON p.feed = s.feed AND p.record_key = s.record_key"
+        con.execute(f"CREATE OR REPLACE TABLE {PRIOR} AS SELECT p.* FROM old_{store.LINKS} AS p{within}")
+        key = load_key(settings.keys)
+        give_keys(con, key)
+        return {"compared": compared, "pairs": pairs, "reviews": reviews, **self._write(key)}
+
+    def _persons(self, full: bool) -> int:
+        """About how many persons there are: numbers nothing speaks against, the persons of before among them."""
+        sure = _count(self._con, f"SELECT count(DISTINCT own_id) FROM {IDENTIFIED} WHERE is_hard")
+        before = 0 if full else _count(self._con, f"SELECT count(*) FROM old_{store.IDENTITIES} WHERE is_identified")
+        return max(sure, before)
+
+    def _write(self, key: PseudonymKey) -> dict[str, int]:
+        """Write the tables, links last: a run that died before is done again, and comes to the same."""
+        con, settings, run = self._con, self._settings, self.number
+        self._identities(key)
+        at = f"CAST('{self._now.astimezone(UTC).isoformat()}' AS TIMESTAMP WITH TIME ZONE)"
+        con.execute(
+            f"""
+            CREATE OR REPLACE TABLE all_redirects AS
+            WITH living AS (SELECT DISTINCT person_key FROM {KEYED}),
+            both AS (
+                SELECT from_key, to_key, current_key, reason, changed_at FROM old_{store.REDIRECTS}
+                UNION ALL SELECT from_key, to_key, to_key, reason, {at} FROM {REDIRECTS}
+            )
+            SELECT b.from_key, b.to_key, coalesce(n.to_key, b.current_key) AS current_key, b.reason, b.changed_at
+            FROM both AS b LEFT JOIN {REDIRECTS} AS n ON b.current_key = n.from_key AND n.reason = 'merged'
+            WHERE b.reason = 'split' OR b.from_key NOT IN (SELECT person_key FROM living)
+            QUALIFY row_number() OVER (PARTITION BY b.from_key, b.to_key, b.reason ORDER BY b.changed_at) = 1
+            """
+        )
+        store.replace(con, settings, store.REDIRECTS, "SELECT * FROM all_redirects", run)
+        store.replace(con, settings, store.REVIEWS, "SELECT * FROM new_reviews", run)
+        store.replace(con, settings, store.IDENTITIES, "SELECT * FROM all_identities", run)
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP VIEW all_links AS
+            SELECT feed, record_key, role, person_key, method, weight, has_own_id FROM {KEYED}
+            UNION ALL
+            SELECT * FROM old_{store.LINKS} ANTI JOIN {PRIOR} USING (feed, record_key, role)
+            """
+        )
+        counts = {
+            "records": _count(con, "SELECT count(*) FROM all_links"),
+            "persons": _count(con, "SELECT count(*) FROM all_identities"),
+            "merged": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'merged'"),
+            "split": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'split'"),
+        }
+        columns = "feed, record_key, role, person_key, method, weight, has_own_id"
+        store.replace(con, settings, store.LINKS, f"SELECT {columns} FROM all_links ORDER BY person_key", run)
+        return counts
+
+    def _identities(self, key: PseudonymKey) -> None:
+        """``all_identities``: one row a person, with the pseudonym of its number and what that number tells."""
+        con = self._con
+        con.execute(
+            f"""
+            CREATE OR REPLACE TABLE own AS
+            SELECT person_key, own_id, count(*) AS mentions, bool_or(is_hard) AS is_hard,
+                any_value(birth_of_id) AS birth_date, any_value(sex_of_id) AS sex_code
+            FROM {KEYED} WHERE own_id IS NOT NULL GROUP BY person_key, own_id
+            QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY is_hard DESC, mentions DESC, own_id) = 1
+            """
+        )
+        numbers = con.execute("SELECT person_key, own_id FROM own").to_arrow_table()
+        hashed = key.column(numbers.column("own_id").combine_chunks())
+        con.register("hashed", numbers.drop_columns(["own_id"]).append_column("resident_key", hashed))
+        con.execute(
+            f"""
+            CREATE OR REPLACE TABLE all_identities AS
+            SELECT k.person_key, h.resident_key, CAST(o.birth_date AS DATE) AS birth_date, o.sex_code,
+                count(*) AS records, coalesce(o.is_hard, false) AS is_identified
+            FROM {KEYED} AS k LEFT JOIN own AS o USING (person_key) LEFT JOIN hashed AS h USING (person_key)
+            GROUP BY k.person_key, h.resident_key, o.birth_date, o.sex_code, o.is_hard
+            UNION ALL
+            SELECT * FROM old_{store.IDENTITIES} WHERE person_key NOT IN (SELECT person_key FROM {PRIOR})
+                AND person_key NOT IN (SELECT person_key FROM {KEYED})
+            """
+        )
+        con.unregister("hashed")
+
+
+def _hold_to_size(linking: Linking, changes: Changes, last: dict[str, Any] | None, accepted: tuple[str, ...]) -> None:
+    """Raise RegisterShrank when a register has lost too many of its records since the last run."""
+    before = json.loads(last["registers"]) if last else {}
+    for feed_id, rows in changes.rows.items():
+        had = int(before.get(feed_id, 0))
+        if had >= SMALL_REGISTER and rows < had * (1 - linking.max_drop_pct / 100) and feed_id not in accepted:
+            raise RegisterShrank(
+                f"{feed_id} had {had} records and has {rows} now",
+                hint=f"correct the delivery, or run: lakehouse link run --accept-drop {feed_id}",
+                feed=feed_id,
+            )
+
+
+def _decided_since(settings: Settings, last: dict[str, Any]) -> bool:
+    return any(d["decided_at"] > last["started_at"] for d in store.read(settings, store.DECISIONS))
+
+
+def _digest(catalog: Catalog) -> str:
+    """Of everything that says how records are compared: a change of it makes the next run a full one."""
+    here = Path(__file__).parent
+    files = [catalog.root / LINKING_FILE, *(here / f"{n}.py" for n in ("records", "identity", "blocking", "scoring"))]
+    return sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()[:16]
+
+
+def _model_of(last: dict[str, Any]) -> Model:
+    return {c: {n: (float(m), float(u)) for n, (m, u) in x.items()} for c, x in json.loads(last["model"]).items()}
+
+
+def _unchanged(last: dict[str, Any], started: float) -> LinkResult:
+    return LinkResult(
+        run=last["run"], mode="unchanged", records=last["records"], compared=0, persons=last["persons"], pairs=0,
+        merged=0, split=0, reviews=last["reviews"], seconds=round(time.monotonic() - started, 2),
+    )  # fmt: skip
+
+
+def _log(
+    settings: Settings, result: LinkResult, model: Model, changes: Changes, digest: str, now: datetime
+) -> None:
+    row = {
+        "run": result.run, "mode": result.mode, "started_at": now, "seconds": result.seconds,
+        "records": result.records, "records_compared": result.compared, "persons": result.persons,
+        "pairs": result.pairs, "reviews": result.reviews, "registers": json.dumps(changes.rows),
+        "watermarks": json.dumps(changes.watermarks), "digest": digest, "model": json.dumps(model),
+    }  # fmt: skip
+    store.append(settings, store.RUNS, [row])
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0

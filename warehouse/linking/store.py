@@ -1,0 +1,120 @@
+"""What linking leaves in the lake, and how it is read again: ``platform.person_*``; keys and counts, no identifier.
+
+    person_links       one row a person of a record: which person it is, how that was found
+    person_identities  one row a person: the pseudonym of the believed resident ID, and the birth and sex it tells
+    person_redirects   keys that were merged, split or are gone
+    person_reviews     pairs a person has to decide
+    person_decisions   what was decided
+    person_runs        runs, with the model they used
+"""
+
+# ruff: noqa: S608 - paths are quoted by scan_sql, names are constants
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from catalog.settings import Settings
+from warehouse.delta import append_rows, commit_once, exists, scan_sql, transaction_version
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+LINKS, IDENTITIES, REDIRECTS = "person_links", "person_identities", "person_redirects"
+REVIEWS, DECISIONS, RUNS = "person_reviews", "person_decisions", "person_runs"
+APP = "linking.persons"
+
+
+def schemas() -> dict[str, pa.Schema]:
+    """Table name to Arrow schema."""
+    import pyarrow as pa
+
+    text, whole, real, flag = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+    at = pa.timestamp("us", tz="UTC")
+    ref = [("feed_a", text), ("key_a", text), ("role_a", text), ("feed_b", text), ("key_b", text), ("role_b", text)]
+    return {
+        LINKS: pa.schema(
+            [("feed", text), ("record_key", text), ("role", text), ("person_key", text), ("method", text)]
+            + [("weight", real), ("has_own_id", flag)]
+        ),
+        IDENTITIES: pa.schema(
+            [("person_key", text), ("resident_key", text), ("birth_date", pa.date32()), ("sex_code", text)]
+            + [("records", whole), ("is_identified", flag)]
+        ),
+        REDIRECTS: pa.schema(
+            [("from_key", text), ("to_key", text), ("current_key", text), ("reason", text), ("changed_at", at)]
+        ),
+        REVIEWS: pa.schema([("review", text), *ref, ("weight", real), ("agreement", text), ("found_at", at)]),
+        DECISIONS: pa.schema(
+            [("review", text), *ref, ("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
+        ),
+        RUNS: pa.schema(
+            [("run", whole), ("mode", text), ("started_at", at), ("seconds", real), ("records", whole)]
+            + [("records_compared", whole), ("persons", whole), ("pairs", whole), ("reviews", whole)]
+            + [("registers", text), ("watermarks", text), ("digest", text), ("model", text)]
+        ),
+    }
+
+
+def view(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, name: str) -> None:
+    """A view ``name`` on ``con`` of a linking table, empty where there is none yet."""
+    path, schema = settings.platform_path(table), schemas()[table]
+    if exists(path):
+        con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {scan_sql(con, path)}")
+        return
+    con.register(f"{name}_empty", schema.empty_table())
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {name}_empty")
+
+
+def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql: str, run: int) -> None:
+    """Write the rows of ``sql`` in place of those of a linking table, once a run."""
+    import pyarrow as pa
+
+    schema = schemas()[table]
+    rows = con.cursor().execute(sql).to_arrow_reader(100_000)
+    cast = pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in rows))
+    distinct = [n for n in schema.names if n.endswith("_key")]
+    commit_once(settings.platform_path(table), cast, mode="overwrite", app_id=APP, version=run, distinct=distinct)
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    columns = [batch.column(f.name).cast(f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def next_run(settings: Settings) -> int:
+    """The number of the run that starts now."""
+    return (transaction_version(settings.platform_path(LINKS), APP) or 0) + 1
+
+
+def append(settings: Settings, table: str, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a linking table that only grows."""
+    import pyarrow as pa
+
+    if rows:
+        append_rows(settings.platform_path(table), pa.Table.from_pylist(rows, schema=schemas()[table]))
+
+
+def read(settings: Settings, table: str, where: str = "") -> list[dict[str, Any]]:
+    """All rows of a linking table, oldest first where it only grows."""
+    from warehouse.duck import connect
+
+    with connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        view(con, settings, table, "t")
+        return con.execute(f"SELECT * FROM t {where}").to_arrow_table().to_pylist()
+
+
+def last_run(settings: Settings) -> dict[str, Any] | None:
+    """The newest run whose links were written, None before the first."""
+    done = transaction_version(settings.platform_path(LINKS), APP)
+    runs = [r for r in read(settings, RUNS) if done is not None and r["run"] == done]
+    return max(runs, key=_started) if runs else None
+
+
+def _started(run: dict[str, Any]) -> datetime:
+    started: datetime = run["started_at"]
+    return started
