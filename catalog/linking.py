@@ -91,7 +91,9 @@ def load_linking(catalog: Catalog) -> Linking:
     linking = validate(Linking, source, source.data)
     for feed_id, persons in linking.registers.items():
         if feed_id not in catalog.feeds:
-            raise source.error(("registers", feed_id), f"there is no feed {feed_id!r}", "name a contract of catalog/feeds")
+            raise source.error(
+                ("registers", feed_id), f"there is no feed {feed_id!r}", "name a contract of catalog/feeds"
+            )
         feed = catalog.feed(feed_id)
         if len(catalog.table_key(feed)) != 1:
             raise ContractError(
@@ -103,6 +105,8 @@ def load_linking(catalog: Catalog) -> Linking:
         for columns in persons:
             if unknown := [f for f in columns.fields if f not in known]:
                 raise source.error(
-                    ("registers", feed_id), f"{feed_id} has no field {', '.join(unknown)}", "name fields of its contract"
+                    ("registers", feed_id),
+                    f"{feed_id} has no field {', '.join(unknown)}",
+                    "name fields of its contract",
                 )
     return linking

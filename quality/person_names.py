@@ -16,7 +16,7 @@ MAX_NAME = 30
 """Characters a name of a person has at most (GB/T 38962 forms give 50 to 60 bytes); longer texts are no names."""
 _NOT_NAME = re.compile(r"[\s·•・.．,，'’()（）\[\]【】*＊]+")
 _NICK = re.compile(r"^[小阿老大](.)$|^(.)\2$|^[小阿老大](.)\3$")
-_COMPOUND = ("欧阳", "司马", "上官", "诸葛", "东方", "皇甫", "尉迟", "公孙", "慕容", "司徒", "令狐", "夏侯", "长孙", "宇文")
+_COMPOUND = frozenset(re.findall("..", "欧阳司马上官诸葛东方皇甫尉迟公孙慕容司徒令狐夏侯长孙宇文"))
 _SOUNDS = str.maketrans({"ü": "v"})
 _ALIKE = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"))
 _L_FOR_N = re.compile(r"^n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.linking import Linking
 from catalog.settings import Settings
 from warehouse.linking import store
-from warehouse.linking.blocking import COMPARED, NODES
+from warehouse.linking.blocking import COMPARED
 from warehouse.linking.clusters import Clusters, Pair, Verdict, cluster
 from warehouse.linking.identity import IDENTIFIED
 from warehouse.linking.keys import CLUSTERED

@@ -97,7 +97,9 @@ def _new_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
             one = key.pseudonym(f"person {said} {turn}")
         taken.add(one)
         keys.append(one)
-    con.register("keys_given", pa.table({"cluster": table.column("cluster"), "person_key": pa.array(keys, pa.string())}))
+    con.register(
+        "keys_given", pa.table({"cluster": table.column("cluster"), "person_key": pa.array(keys, pa.string())})
+    )
     con.execute("CREATE OR REPLACE TEMP TABLE made_keys AS SELECT * FROM keys_given")
     con.unregister("keys_given")
     con.execute("DROP TABLE nameless")

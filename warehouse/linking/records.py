@@ -38,6 +38,7 @@ _RAW_COLUMNS = (
     "register SMALLINT, record_key VARCHAR, role VARCHAR, loaded_at TIMESTAMP WITH TIME ZONE, name VARCHAR, id VARCHAR,"
     " sex VARCHAR, birth DATE, birth_year INTEGER, phone VARCHAR, address VARCHAR, community VARCHAR, updated DATE"
 )
+_DISTRICT = "^(北京市?)?(市辖区)?((西城|宣武)区)?([^区街道]{2,5}街道)?"
 
 
 @contextmanager
@@ -197,9 +198,11 @@ def _fill_names(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
 
     plain = [normalise_name(n) for n in names]
     found = features(sorted({n for n in plain if n}))
-    columns = {f: pa.array([v or None for v in c], pa.string()) for f, c in zip(NameFeatures._fields, zip(*found, strict=True), strict=True)} if found else {f: pa.array([], pa.string()) for f in NameFeatures._fields}
-    con.register("found_names", pa.table(columns))
-    con.register("given_names", pa.table({"given_name": pa.array(list(names), pa.string()), "plain": pa.array(plain, pa.string())}))
+    columns = zip(*found, strict=True) if found else [[]] * len(NameFeatures._fields)
+    made = [pa.array([v or None for v in column], pa.string()) for column in columns]
+    given = [pa.array(list(names), pa.string()), pa.array(plain, pa.string())]
+    con.register("found_names", pa.table(made, names=list(NameFeatures._fields)))
+    con.register("given_names", pa.table(given, names=["given_name", "plain"]))
     con.execute(
         f"CREATE OR REPLACE TABLE {NAMES} AS SELECT g.given_name, f.* FROM given_names AS g"
         " INNER JOIN found_names AS f ON g.plain = f.name"
@@ -210,7 +213,8 @@ def _fill_names(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
 
 def _plain_address(expr: str) -> str:
     half = f"translate({expr}, '０１２３４５６７８９－（）', '0123456789-()')"
-    return f"regexp_replace(regexp_replace({half}, '[\\s]|\\(.*?\\)', '', 'g'), '^(北京市?)?(市辖区)?((西城|宣武)区)?([^区街道]{{2,5}}街道)?', '')"
+    bare = f"regexp_replace({half}, '[\\s]|\\(.*?\\)', '', 'g')"
+    return f"regexp_replace({bare}, '{_DISTRICT}', '')"
 
 
 def _address_sql(expr: str) -> str:

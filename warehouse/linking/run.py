@@ -170,12 +170,12 @@ class _Run:
             f"""
             CREATE OR REPLACE TABLE all_redirects AS
             WITH living AS (SELECT DISTINCT person_key FROM {KEYED}),
-            both AS (
+            known AS (
                 SELECT from_key, to_key, current_key, reason, changed_at FROM old_{store.REDIRECTS}
                 UNION ALL SELECT from_key, to_key, to_key, reason, {at} FROM {REDIRECTS}
             )
             SELECT b.from_key, b.to_key, coalesce(n.to_key, b.current_key) AS current_key, b.reason, b.changed_at
-            FROM both AS b LEFT JOIN {REDIRECTS} AS n ON b.current_key = n.from_key AND n.reason = 'merged'
+            FROM known AS b LEFT JOIN {REDIRECTS} AS n ON b.current_key = n.from_key AND n.reason = 'merged'
             WHERE b.reason = 'split' OR b.from_key NOT IN (SELECT person_key FROM living)
             QUALIFY row_number() OVER (PARTITION BY b.from_key, b.to_key, b.reason ORDER BY b.changed_at) = 1
             """
@@ -207,10 +207,13 @@ class _Run:
         con.execute(
             f"""
             CREATE OR REPLACE TABLE own AS
-            SELECT person_key, own_id, count(*) AS mentions, bool_or(is_hard) AS is_hard,
-                any_value(birth_of_id) AS birth_date, any_value(sex_of_id) AS sex_code
-            FROM {KEYED} WHERE own_id IS NOT NULL GROUP BY person_key, own_id
-            QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY is_hard DESC, mentions DESC, own_id) = 1
+            WITH told AS (
+                SELECT person_key, own_id, count(*) AS mentions, bool_or(is_hard) AS is_sure,
+                    any_value(birth_of_id) AS birth_date, any_value(sex_of_id) AS sex_code
+                FROM {KEYED} WHERE own_id IS NOT NULL GROUP BY person_key, own_id
+            )
+            SELECT * FROM told
+            QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY is_sure DESC, mentions DESC, own_id) = 1
             """
         )
         numbers = con.execute("SELECT person_key, own_id FROM own").to_arrow_table()
@@ -220,9 +223,9 @@ class _Run:
             f"""
             CREATE OR REPLACE TABLE all_identities AS
             SELECT k.person_key, h.resident_key, CAST(o.birth_date AS DATE) AS birth_date, o.sex_code,
-                count(*) AS records, coalesce(o.is_hard, false) AS is_identified
+                count(*) AS records, coalesce(o.is_sure, false) AS is_identified
             FROM {KEYED} AS k LEFT JOIN own AS o USING (person_key) LEFT JOIN hashed AS h USING (person_key)
-            GROUP BY k.person_key, h.resident_key, o.birth_date, o.sex_code, o.is_hard
+            GROUP BY k.person_key, h.resident_key, o.birth_date, o.sex_code, o.is_sure
             UNION ALL
             SELECT * FROM old_{store.IDENTITIES} WHERE person_key NOT IN (SELECT person_key FROM {PRIOR})
                 AND person_key NOT IN (SELECT person_key FROM {KEYED})
@@ -266,9 +269,7 @@ def _unchanged(last: dict[str, Any], started: float) -> LinkResult:
     )  # fmt: skip
 
 
-def _log(
-    settings: Settings, result: LinkResult, model: Model, changes: Changes, digest: str, now: datetime
-) -> None:
+def _log(settings: Settings, result: LinkResult, model: Model, changes: Changes, digest: str, now: datetime) -> None:
     row = {
         "run": result.run, "mode": result.mode, "started_at": now, "seconds": result.seconds,
         "records": result.records, "records_compared": result.compared, "persons": result.persons,

@@ -141,7 +141,7 @@ def _random_pairs(con: duckdb.DuckDBPyConnection) -> str:
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE drawn AS
-        SELECT *, row_number() OVER (ORDER BY hash(node)) - 1 AS place FROM {NODES} ORDER BY hash(node) LIMIT {RANDOM_PAIRS}
+        SELECT *, row_number() OVER (ORDER BY hash(node)) - 1 AS place FROM {NODES} ORDER BY place LIMIT {RANDOM_PAIRS}
         """
     )
     count = int(_scalar(con, "SELECT count(*) FROM drawn"))
@@ -239,7 +239,9 @@ def score(con: duckdb.DuckDBPyConnection, model: Model, *, persons: int, least: 
         con.execute(f"CREATE OR REPLACE TABLE {SCORED} AS SELECT 0 AS l, 0 AS r, 0.0 AS weight, '' AS levels LIMIT 0")
         return 0
     api = DuckDBAPI(con)
-    linker = Linker(api.register(NODES), splink_settings(model, persons), log_level=logging.ERROR, validate_settings=False)
+    linker = Linker(
+        api.register(NODES), splink_settings(model, persons), log_level=logging.ERROR, validate_settings=False
+    )
     linker.table_management.register_blocked_pairs_for_predict(api.register(PAIRS))
     found = linker.inference.predict(threshold_match_weight=least)
     levels = " || ' ' || ".join(f"CAST(gamma_{c} AS VARCHAR)" for c in COMPARISONS)

@@ -1,11 +1,11 @@
 """What linking leaves in the lake, and how it is read again: ``platform.person_*``; keys and counts, no identifier.
 
-    person_links       one row a person of a record: which person it is, how that was found
-    person_identities  one row a person: the pseudonym of the believed resident ID, and the birth and sex it tells
-    person_redirects   keys that were merged, split or are gone
-    person_reviews     pairs a person has to decide
-    person_decisions   what was decided
-    person_runs        runs, with the model they used
+person_links       one row a person of a record: which person it is, how that was found
+person_identities  one row a person: the pseudonym of the believed resident ID, and the birth and sex it tells
+person_redirects   keys that were merged, split or are gone
+person_reviews     pairs a person has to decide
+person_decisions   what was decided
+person_runs        runs, with the model they used
 """
 
 # ruff: noqa: S608 - paths are quoted by scan_sql, names are constants
@@ -33,28 +33,21 @@ def schemas() -> dict[str, pa.Schema]:
     text, whole, real, flag = pa.string(), pa.int64(), pa.float64(), pa.bool_()
     at = pa.timestamp("us", tz="UTC")
     ref = [("feed_a", text), ("key_a", text), ("role_a", text), ("feed_b", text), ("key_b", text), ("role_b", text)]
-    return {
-        LINKS: pa.schema(
-            [("feed", text), ("record_key", text), ("role", text), ("person_key", text), ("method", text)]
-            + [("weight", real), ("has_own_id", flag)]
-        ),
-        IDENTITIES: pa.schema(
-            [("person_key", text), ("resident_key", text), ("birth_date", pa.date32()), ("sex_code", text)]
-            + [("records", whole), ("is_identified", flag)]
-        ),
-        REDIRECTS: pa.schema(
-            [("from_key", text), ("to_key", text), ("current_key", text), ("reason", text), ("changed_at", at)]
-        ),
-        REVIEWS: pa.schema([("review", text), *ref, ("weight", real), ("agreement", text), ("found_at", at)]),
-        DECISIONS: pa.schema(
-            [("review", text), *ref, ("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
-        ),
-        RUNS: pa.schema(
-            [("run", whole), ("mode", text), ("started_at", at), ("seconds", real), ("records", whole)]
-            + [("records_compared", whole), ("persons", whole), ("pairs", whole), ("reviews", whole)]
-            + [("registers", text), ("watermarks", text), ("digest", text), ("model", text)]
-        ),
+    persons = [("resident_key", text), ("birth_date", pa.date32()), ("sex_code", text), ("records", whole)]
+    decided = [("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
+    counts = [(n, whole) for n in ("records", "records_compared", "persons", "pairs", "reviews")]
+    texts = [(n, text) for n in ("registers", "watermarks", "digest", "model")]
+    link = [("person_key", text), ("method", text), ("weight", real), ("has_own_id", flag)]
+    redirect = [(n, text) for n in ("from_key", "to_key", "current_key", "reason")]
+    columns = {
+        LINKS: [("feed", text), ("record_key", text), ("role", text), *link],
+        IDENTITIES: [("person_key", text), *persons, ("is_identified", flag)],
+        REDIRECTS: [*redirect, ("changed_at", at)],
+        REVIEWS: [("review", text), *ref, ("weight", real), ("agreement", text), ("found_at", at)],
+        DECISIONS: [("review", text), *ref, *decided],
+        RUNS: [("run", whole), ("mode", text), ("started_at", at), ("seconds", real), *counts, *texts],
     }
+    return {name: pa.schema(fields) for name, fields in columns.items()}
 
 
 def view(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, name: str) -> None:
@@ -72,7 +65,7 @@ def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql:
     import pyarrow as pa
 
     schema = schemas()[table]
-    rows = con.cursor().execute(sql).to_arrow_reader(100_000)
+    rows = con.execute(sql).to_arrow_reader(100_000)
     cast = pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in rows))
     distinct = [n for n in schema.names if n.endswith("_key")]
     commit_once(settings.platform_path(table), cast, mode="overwrite", app_id=APP, version=run, distinct=distinct)
