@@ -71,6 +71,8 @@ class Element(Model):
         pseudonym: name of the keyed pseudonym column that stands for a direct identifier.
         mask: mask applied whenever the value leaves in an extract, unless a product says stronger.
         source: standard and clause.
+        authority: feeds whose word counts when registers disagree (一数一源), the first most; feeds of one inner list
+            are equals, of which the newest statement counts.
     """
 
     label: str
@@ -92,6 +94,7 @@ class Element(Model):
     mask: str | None = None
     description: str = ""
     source: str = ""
+    authority: tuple[str | tuple[str, ...], ...] = ()
 
     @field_validator("pattern")
     @classmethod

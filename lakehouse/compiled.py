@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from catalog.errors import ContractError
 from catalog.model import CodeList
 from catalog.registry import Catalog
 
@@ -40,6 +41,7 @@ def compiled_files(catalog: Catalog) -> dict[Path, str]:
     }
     for name in SEEDS:
         out[Path(f"dbt_project/seeds/codes__{name}.csv")] = _seed(catalog.code_list(name))
+    out[Path("dbt_project/seeds/authority.csv")] = authority_seed(catalog)
     out.update(scoring_seeds(catalog))
     return out
 
@@ -76,6 +78,31 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
+
+
+AUTHORITY_SOURCE = ("2022-04-01", "9999-12-31", "一数一源清单（工作口径），catalog/dictionary/elements.yaml")
+COLUMN_OF = {"household_number": "household_key"}
+"""Elements that libraries call by another name."""
+
+
+def authority_seed(catalog: Catalog) -> str:
+    """Which feed has authority over which element, 0 the most, from the dictionary.
+
+    Raises:
+        ContractError: the dictionary names a feed that is not there.
+    """
+    rows = []
+    for name, element in catalog.elements.items():
+        for place, group in enumerate(element.authority):
+            for feed_id in (group,) if isinstance(group, str) else group:
+                if feed_id not in catalog.feeds:
+                    raise ContractError(
+                        f"authority over {name} is given to {feed_id!r}, which is no feed",
+                        hint="name contracts of catalog/feeds",
+                        file="dictionary/elements.yaml",
+                    )
+                rows.append([COLUMN_OF.get(name, name), feed_id, place, *AUTHORITY_SOURCE])
+    return _csv(["element", "feed_id", "place", "valid_from", "valid_to", "source"], rows)
 
 
 def scoring_seeds(catalog: Catalog, root: Path = ROOT) -> dict[Path, str]:

@@ -16,7 +16,9 @@ def test_the_declared_columns_are_those_of_the_writers() -> None:
     from warehouse import objections, seasonal, truths
     from warehouse.addresses import confirm
     from warehouse.dbt_plugin import platform_sources
+    from warehouse.linking import store
 
+    linked = (store.LINKS, store.IDENTITIES, store.REDIRECTS)
     written = {
         "loads": LOADS_SCHEMA,
         "validations": validations_schema(),
@@ -24,6 +26,7 @@ def test_the_declared_columns_are_those_of_the_writers() -> None:
         "truths": truths.schema(),
         "address_confirmations": confirm.schema(),
         "seasonal": seasonal.schema(),
+        **{name: store.schemas()[name] for name in linked},
     }
     declared = platform_sources()
     assert set(declared) == set(written)

@@ -1,4 +1,4 @@
--- Persons by community, age band and sex, safe to hand on: a cell with fewer than small_cell_k persons (but not
+-- Persons living here (registered or floating) by community, age band and sex, safe to hand on: a cell with fewer than small_cell_k persons (but not
 -- none) is empty and flagged. Ages are as of the newest update of the sources, unless the var as_of_date is set.
 with as_of as (
     select
@@ -16,7 +16,7 @@ people as (
     inner join {{ ref('age_bands') }} as bands
         on
             {{ age_years('residents.birth_date', 'as_of.as_of_date') }} between bands.age_lo and bands.age_hi
-    where residents.community_code is not null
+    where residents.community_code is not null and residents.status in ('resident', 'floating')
 ),
 
 counted as (

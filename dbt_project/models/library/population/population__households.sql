@@ -1,9 +1,9 @@
--- One row a registered household. Its head is the member recorded as such; with none, or several, the one
--- updated last stands in and has_recorded_head says so.
+-- One row a registered household of living members. Its head is the member recorded as such; with none, or several, the
+-- one updated last stands in and has_recorded_head says so.
 with members as (
     select
         household_key,
-        resident_key,
+        person_key,
         registered_community_code as community_code,
         source_updated_date,
         coalesce(family_relation_code = '0', false) as is_head,
@@ -12,15 +12,15 @@ with members as (
             order by
                 case when family_relation_code = '0' then 0 else 1 end asc,
                 source_updated_date desc,
-                resident_key asc
+                person_key asc
         ) as place
     from {{ ref('population__residents') }}
-    where household_key is not null
+    where household_key is not null and status = 'resident'
 )
 
 select
     members.household_key,
-    max(case when members.place = 1 then members.resident_key end) as head_key,
+    max(case when members.place = 1 then members.person_key end) as head_key,
     max(case when members.place = 1 then members.community_code end) as community_code,
     max(case when members.place = 1 then communities.parent end) as street_code,
     cast(count(*) as integer) as members_count,

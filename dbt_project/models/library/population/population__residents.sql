@@ -1,106 +1,98 @@
--- One row a person known to the district: registered here (resident) or living here registered elsewhere (floating).
--- Identity, family and schooling come from the household register; residence from whichever source is newer.
--- Persons are told apart by the keyed pseudonym of their resident ID; names, numbers and phones are not here.
-with household_rows as (
+-- One row a person known to the district: registered here (resident), living here registered elsewhere (floating), or
+-- known to other registers only (other). Each value is from the register with authority over it, the newest among
+-- equals; birth and sex are those of the resident ID where linking believes it. Names, numbers, phones are not here.
+{%- set elements = ['sex_code', 'birth_date', 'ethnic_code', 'education_code', 'marital_code', 'community_code',
+    'death_date', 'household_key'] %}
+with authority as (
     select
-        resident_key,
-        sex_code,
-        ethnic_code,
-        birth_date,
-        household_number,
-        family_relation_code,
-        education_code,
-        marital_code,
-        community_code,
-        updated_at as source_updated_at,
-        row_number() over (partition by resident_key order by updated_at desc, household_number asc) as place
-    from {{ ref('staging__public_security__household') }}
-    where resident_key is not null
+        feed_id,
+        {%- for element in elements %}
+        {{ authority_place(element) }} as {{ element }}_place{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('authority') }}
+    group by feed_id
 ),
 
-household as (
-    select *
-    from household_rows
-    where place = 1
-),
-
-floating_rows as (
+ranked as (
     select
-        people.resident_key,
-        people.sex_code,
-        people.birth_date,
-        people.arrival_date,
-        people.registration_date,
-        communities.code as community_code,
-        row_number() over (
-            partition by people.resident_key
-            order by people.registration_date desc, communities.code asc
-        ) as place
-    from {{ ref('staging__public_security__floating_population') }} as people
-    left join {{ ref('codes__streets') }} as streets
-        on {{ division_key('people.street_name') }} = {{ division_key('streets.name') }}
-    left join {{ ref('codes__communities') }} as communities
-        on
-            streets.code = communities.parent
-            and {{ division_key('people.community_name') }} = {{ division_key('communities.name') }}
-    where people.resident_key is not null
+        sources.*,
+        {%- for element in elements %}
+        {{ statement_rank('sources.' ~ element, 'authority.' ~ element ~ '_place', 'sources.stated_date') }}
+            as {{ element }}_rank{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('population__sources') }} as sources
+    left join authority
+        on sources.feed_id = authority.feed_id
 ),
 
-floating as (
-    select *
-    from floating_rows
-    where place = 1
-),
-
-merged as (
+chosen as (
     select
-        coalesce(household.resident_key, floating.resident_key) as resident_key,
-        case when household.resident_key is not null then 'resident' else 'floating' end as kind,
-        coalesce(household.sex_code, floating.sex_code) as sex_code,
-        household.ethnic_code,
-        coalesce(household.birth_date, floating.birth_date) as birth_date,
-        household.household_number as household_key,
-        household.family_relation_code,
-        household.education_code,
-        household.marital_code,
-        household.community_code as registered_community_code,
-        case
-            when floating.community_code is null then household.community_code
-            when household.resident_key is null then floating.community_code
-            when floating.registration_date > {{ local_date('household.source_updated_at') }}
-                then floating.community_code
-            else household.community_code
-        end as community_code,
-        floating.arrival_date,
-        household.resident_key is not null as is_in_household_register,
-        floating.resident_key is not null as is_in_floating_register,
-        case
-            when floating.registration_date is null then {{ local_date('household.source_updated_at') }}
-            when household.source_updated_at is null then floating.registration_date
-            else greatest({{ local_date('household.source_updated_at') }}, floating.registration_date)
-        end as source_updated_date
-    from household
-    full outer join floating
-        on household.resident_key = floating.resident_key
+        person_key,
+        {%- for element in elements %}
+        max_by({{ element }}, {{ element }}_rank) as {{ element }},
+        {%- endfor %}
+        max_by(family_relation_code, household_key_rank) as family_relation_code,
+        max(case when feed_id = 'public_security__household' then stated_date end) as household_date,
+        max(case when feed_id = 'public_security__household' then community_code end) as household_community_code,
+        max(case when feed_id = 'public_security__floating_population' then event_date end) as arrival_date,
+        max(case when feed_id = 'public_security__floating_population' then stated_date end) as floating_date,
+        max(case when change_code = '4' then event_date end) as left_date,
+        max(case when change_code in ('1', '2', '3') then event_date end) as came_date,
+        max(stated_date) as source_updated_date,
+        cast(count(*) as integer) as records_count,
+        cast(count(distinct feed_id) as integer) as registers_count
+    from ranked
+    group by person_key
+),
+
+placed as (
+    select
+        chosen.*,
+        identities.resident_key,
+        coalesce(identities.is_identified, false) as is_identified,
+        case when identities.is_identified then identities.sex_code end as sex_code_of_id,
+        case when identities.is_identified then identities.birth_date end as birth_date_of_id,
+        chosen.left_date is not null
+        and chosen.left_date >= coalesce(chosen.came_date, chosen.left_date)
+        and chosen.left_date >= coalesce(chosen.floating_date, chosen.left_date) as has_left
+    from chosen
+    left join {{ ref('staging__platform__person_identities') }} as identities
+        on chosen.person_key = identities.person_key
 )
 
 select
-    merged.resident_key,
-    merged.kind,
-    merged.sex_code,
-    merged.ethnic_code,
-    merged.birth_date,
-    merged.education_code,
-    merged.marital_code,
-    merged.household_key,
-    merged.family_relation_code,
-    merged.community_code,
+    placed.person_key,
+    placed.resident_key,
+    case
+        when placed.household_date is not null then 'resident'
+        when placed.floating_date is not null then 'floating'
+        else 'other'
+    end as kind,
+    case
+        when placed.death_date is not null then 'dead'
+        when placed.has_left then 'left'
+        when placed.household_date is not null then 'resident'
+        when placed.floating_date is not null then 'floating'
+        else 'other'
+    end as status,
+    coalesce(placed.sex_code_of_id, placed.sex_code) as sex_code,
+    placed.ethnic_code,
+    coalesce(placed.birth_date_of_id, placed.birth_date) as birth_date,
+    placed.education_code,
+    placed.marital_code,
+    placed.household_key,
+    placed.family_relation_code,
+    placed.community_code,
     communities.parent as street_code,
-    merged.registered_community_code,
-    merged.arrival_date,
-    merged.is_in_household_register,
-    merged.is_in_floating_register,
-    merged.source_updated_date
-from merged
+    placed.household_community_code as registered_community_code,
+    placed.arrival_date,
+    placed.death_date,
+    placed.household_date is not null as is_in_household_register,
+    placed.floating_date is not null as is_in_floating_register,
+    placed.is_identified,
+    placed.records_count,
+    placed.registers_count,
+    placed.source_updated_date
+from placed
 left join {{ ref('codes__communities') }} as communities
-    on merged.community_code = communities.code
+    on placed.community_code = communities.code

@@ -1,0 +1,24 @@
+-- Who is, or was, in which household: one row a person and household, by the household register and its changes.
+with stated as (
+    select
+        person_key,
+        household_key,
+        max_by(family_relation_code, {{ statement_rank('family_relation_code', '0', 'stated_date') }})
+            as family_relation_code,
+        min(coalesce(event_date, stated_date)) as first_stated_date,
+        max(stated_date) as last_stated_date
+    from {{ ref('population__sources') }}
+    where household_key is not null
+    group by person_key, household_key
+)
+
+select
+    stated.person_key,
+    stated.household_key,
+    stated.family_relation_code,
+    stated.first_stated_date,
+    stated.last_stated_date,
+    coalesce(residents.household_key = stated.household_key and residents.status = 'resident', false) as is_current
+from stated
+inner join {{ ref('population__residents') }} as residents
+    on stated.person_key = residents.person_key

@@ -1,0 +1,87 @@
+-- How a person stood at any day: one row a person and day on which something changed, valid from that day to the day
+-- before the next. Made of dated events (arrivals, moves, departures, marriages, deaths) and of the registers' entries.
+with deaths as (
+    select
+        person_key,
+        death_date
+    from {{ ref('population__residents') }}
+    where death_date is not null
+),
+
+events as (
+    select
+        person_key,
+        coalesce(event_date, stated_date) as event_date,
+        case
+            when death_date is not null then '5dead'
+            when change_code = '4' then '4left'
+            when change_code in ('1', '2', '3') or feed_id = 'public_security__household' then '3resident'
+            when feed_id = 'public_security__floating_population' then '2floating'
+        end as state,
+        case
+            when feed_id in (
+                'public_security__household', 'public_security__household_changes',
+                'public_security__floating_population'
+            ) then community_code
+        end as community_code,
+        marital_code
+    from {{ ref('population__sources') }}
+    where
+        coalesce(event_date, stated_date) is not null
+        and feed_id in (
+            'public_security__household', 'public_security__household_changes',
+            'public_security__floating_population', 'civil_affairs__marriages', 'civil_affairs__deaths'
+        )
+),
+
+days as (
+    select
+        events.person_key,
+        events.event_date,
+        max(events.state) as state,
+        max(events.community_code) as community_code,
+        max(events.marital_code) as marital_code
+    from events
+    left join deaths
+        on events.person_key = deaths.person_key
+    where deaths.death_date is null or events.event_date <= deaths.death_date
+    group by events.person_key, events.event_date
+),
+
+filled as (
+    select
+        person_key,
+        event_date,
+        {%- for name in ['state', 'community_code', 'marital_code'] %}
+        substring(max(
+            case when {{ name }} is not null then {{ concat_text(['event_date', name]) }} end
+        ) over (
+            partition by person_key order by event_date rows between unbounded preceding and current row
+        ), 11) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from days
+),
+
+compared as (
+    select
+        person_key,
+        event_date,
+        substring(state, 2) as status,
+        community_code,
+        marital_code,
+        {{ concat_text(['state', "'/'", 'community_code', "'/'", 'marital_code']) }} as said,
+        lag({{ concat_text(['state', "'/'", 'community_code', "'/'", 'marital_code']) }}) over (
+            partition by person_key order by event_date
+        ) as said_before
+    from filled
+)
+
+select
+    person_key,
+    event_date as valid_from_date,
+    lead(event_date) over (partition by person_key order by event_date) as valid_to_date,
+    status,
+    community_code,
+    marital_code
+from compared
+where said_before is null or said <> said_before

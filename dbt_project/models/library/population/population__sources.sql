@@ -1,0 +1,123 @@
+-- Which register said what of whom: one row a person of a record, as the register states it, brought to one shape.
+-- Nothing is chosen here: population.residents chooses, population.conflicts shows where registers disagree.
+{%- set text, day, whole, yes = 'cast(null as ' ~ text_type() ~ ')', 'cast(null as date)', 'cast(null as integer)',
+    'cast(true as boolean)' %}
+{%- set nothing = {
+    'sex_code': text, 'birth_date': day, 'birth_year': whole, 'ethnic_code': text, 'education_code': text,
+    'marital_code': text, 'household_key': text, 'family_relation_code': text, 'community_code': text,
+    'community_name': text, 'change_code': text, 'event_date': day, 'death_date': day, 'says_living': yes} %}
+{%- set married = "case marriage_event_code when '1' then '20' when '2' then '40' end" %}
+{%- set registers = [
+    ('public_security__household', 'self', 'resident_key', local_date('updated_at'), {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'ethnic_code': 'ethnic_code',
+        'education_code': 'education_code', 'marital_code': 'marital_code', 'household_key': 'household_number',
+        'family_relation_code': 'family_relation_code', 'community_code': 'community_code'}),
+    ('public_security__floating_population', 'self', 'resident_key', 'registration_date', {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'event_date': 'arrival_date',
+        'community_name': "street_name || '/' || community_name"}),
+    ('public_security__household_changes', 'self', 'household_change_id', local_date('updated_at'), {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'household_key': 'household_number',
+        'community_code': "case when household_change_code in ('1', '2', '3') then community_code end",
+        'change_code': 'household_change_code', 'event_date': 'change_date',
+        'death_date': "case when household_change_code = '5' then change_date end",
+        'says_living': "household_change_code <> '5'"}),
+    ('civil_affairs__deaths', 'self', 'death_certificate_number', local_date('updated_at'), {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'event_date': 'death_date', 'death_date': 'death_date',
+        'says_living': 'cast(false as boolean)'}),
+    ('civil_affairs__marriages', 'husband', 'marriage_number', local_date('updated_at'), {
+        'sex_code': "'1'", 'birth_date': 'husband_birth_date', 'marital_code': married,
+        'event_date': 'registration_date', 'says_living': 'cast(null as boolean)'}),
+    ('civil_affairs__marriages', 'wife', 'marriage_number', local_date('updated_at'), {
+        'sex_code': "'2'", 'birth_date': 'wife_birth_date', 'marital_code': married,
+        'event_date': 'registration_date', 'says_living': 'cast(null as boolean)'}),
+    ('social_security__insured', 'self', 'insured_number', local_date('updated_at'), {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'says_living': "insured_status_code <> '4'"}),
+    ('health__records', 'self', 'health_record_number', local_date('updated_at'), {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'ethnic_code': 'ethnic_code',
+        'community_code': 'community_code', 'says_living': "health_record_status_code in ('1', '9')"}),
+    ('education__students', 'self', 'student_number', local_date('updated_at'), {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date'}),
+    ('disabled_federation__certificates', 'self', 'certificate_key', local_date('updated_at'), {
+        'sex_code': 'sex_code', 'birth_date': 'birth_date'}),
+    ('housing__occupants', 'self', 'occupancy_number', local_date('updated_at'), {
+        'birth_year': 'cast(birth_year as integer)', 'community_name': "'/' || community_name"})] %}
+with names as (
+    select
+        {{ division_key('name') }} as name_key,
+        min(code) as community_code
+    from {{ ref('codes__communities') }}
+    where valid_to is null
+    group by {{ division_key('name') }}
+    having count(*) = 1
+),
+
+full_names as (
+    select
+        {{ division_key('streets.name') }} as street_key,
+        {{ division_key('communities.name') }} as name_key,
+        min(communities.code) as community_code
+    from {{ ref('codes__communities') }} as communities
+    inner join {{ ref('codes__streets') }} as streets
+        on communities.parent = streets.code
+    group by {{ division_key('streets.name') }}, {{ division_key('communities.name') }}
+),
+
+stated as (
+    {%- for feed, role, key, stated, columns in registers %}
+    select
+        '{{ feed }}' as feed_id,
+        cast({{ key }} as {{ text_type() }}) as record_key,
+        '{{ role }}' as role,
+        {{ stated }} as stated_date,
+        {%- for name, empty in nothing.items() %}
+        {{ columns.get(name, empty) }} as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('staging__' ~ feed) }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+placed as (
+    select
+        stated.*,
+        coalesce(stated.community_code, full_names.community_code, names.community_code) as found_community_code
+    from stated
+    left join full_names
+        on
+            {{ division_key("substring(stated.community_name, 1, position('/' in stated.community_name) - 1)") }}
+            = full_names.street_key
+            and {{ division_key("substring(stated.community_name, position('/' in stated.community_name) + 1)") }}
+            = full_names.name_key
+    left join names
+        on
+            {{ division_key("substring(stated.community_name, position('/' in stated.community_name) + 1)") }}
+            = names.name_key
+)
+
+select
+    links.person_key,
+    placed.feed_id,
+    placed.record_key,
+    placed.role,
+    links.method,
+    links.weight,
+    placed.sex_code,
+    placed.birth_date,
+    placed.birth_year,
+    placed.ethnic_code,
+    placed.education_code,
+    placed.marital_code,
+    placed.household_key,
+    placed.family_relation_code,
+    placed.found_community_code as community_code,
+    placed.change_code,
+    placed.event_date,
+    placed.death_date,
+    placed.says_living,
+    placed.stated_date
+from placed
+inner join {{ ref('staging__platform__person_links') }} as links
+    on
+        placed.feed_id = links.feed_id
+        and placed.record_key = links.record_key
+        and placed.role = links.role
