@@ -18,7 +18,8 @@ from dags.index import TIMEZONE, load_index
 
 DOC = """### 构建{title}
 
-由 dbt 在 DuckDB 上计算、写入 Delta，每层一个任务：{steps}。
+由 dbt 在 DuckDB 上计算、写入 Delta，每步一个任务：{steps}。
+`persons` 在建库前比对各部门的人员登记，判定哪些记录是同一人（`lakehouse link run`）。
 由上游数据资产更新触发，只重建读到变化资源的表；代码或契约有变化、或手工触发时勾选“整层重建”，则重建整层。
 单个模型：`lakehouse build --select 模型名`。
 模型报错或数据测试不通过时任务失败并列出模型与原因，旧表保持可读。
@@ -51,9 +52,8 @@ def layer_dag(layer: dict[str, Any], upstream: list[Asset]) -> DAG:
             is_last = step is steps[-1]
             outlets = [Asset(name=layer["asset"], uri=layer["asset"])] if is_last else []
             stamp = f"build.{layer['id']}" if is_last else None
-            built = task(task_id=step["task"], multiple_outputs=False, outlets=outlets)(tasks.build)(
-                step["select"], stamp
-            )
+            made = task(task_id=step["task"], multiple_outputs=False, outlets=outlets)
+            built = made(getattr(tasks, step["run"]))() if "run" in step else made(tasks.build)(step["select"], stamp)
             if last is not None:
                 last >> built
             last = built

@@ -34,6 +34,7 @@ LAYERS: tuple[dict[str, Any], ...] = (
         "title": "基础库",
         "steps": [
             {"task": "staging", "select": ["tag:staging"]},
+            {"task": "persons", "run": "link_persons"},
             {"task": "libraries", "select": ["tag:library"]},
         ],
         "asset": "lake://layer/library",
@@ -45,7 +46,8 @@ LAYERS: tuple[dict[str, Any], ...] = (
         "asset": "lake://layer/mart",
     },
 )
-"""Build DAGs in order; the first is triggered by feeds, each other by the one before it."""
+"""Build DAGs in order; the first is triggered by feeds, each other by the one before it. A step builds what ``select``
+names with dbt, or does what dbt cannot: ``run`` is then a function of ``dags.tasks``."""
 
 
 def compile_index(catalog: Catalog) -> str:

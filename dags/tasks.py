@@ -186,6 +186,18 @@ def build(select: list[str], stamp: str | None) -> dict[str, Any]:
     }
 
 
+def link_persons() -> dict[str, Any]:
+    """Say which records of the registers are one person; what changed only, or all when asked for in full."""
+    from warehouse.linking.run import link_persons as link
+
+    settings, catalog = _both()
+    with _faults():
+        done = link(settings, catalog, now=datetime.now(UTC), full=_asked_in_full(), progress=log.info)
+    log.info("%s: %s records, %s persons, %s to review", done.mode, done.records, done.persons, done.reviews)
+    tables = [{"name": "platform.person_links", "rows": done.records, "seconds": done.seconds}]
+    return {"tables": [] if done.mode == "unchanged" else tables, **done.model_dump()}
+
+
 def _asked_in_full() -> bool:
     from airflow.sdk import get_current_context
 

@@ -59,6 +59,7 @@ class RunSummary:
         releases: ``product, version, rows, status, folder, message``.
         seconds_by_dag: seconds of each DAG that ran.
         scorecard: page of the month's scorecard, empty when nothing had changed.
+        linkage: accuracy of the libraries against the truth, where there is one; see ``lakehouse report linkage``.
         next: commands worth trying now.
     """
 
@@ -71,6 +72,7 @@ class RunSummary:
     unchanged: list[str] = field(default_factory=list)
     seconds_by_dag: dict[str, float] = field(default_factory=dict)
     scorecard: str = ""
+    linkage: dict[str, float] = field(default_factory=dict)
     next: list[str] = field(default_factory=list)
     ok: bool = True
 
@@ -119,6 +121,8 @@ def run_all(
             build_docs(settings)
         if any(line.files for line in summary.feeds) or summary.tables:
             _scorecard(settings, catalog, summary, progress)
+    if summary.tables:
+        summary.linkage = _linkage(settings, catalog)
     summary.seconds = round(time.monotonic() - start, 1)
     summary.ok = not summary.failures
     summary.next = _next_steps(settings, summary)
@@ -139,6 +143,19 @@ def _scorecard(settings: Settings, catalog: Catalog, summary: RunSummary, progre
         summary.scorecard = str(write_report(settings, catalog, now=utc_now()).page)
     except LakehouseError as e:
         summary.failures.append(Failure("stewardship.monthly", "scorecard", str(e), "lakehouse quality report"))
+
+
+def _linkage(settings: Settings, catalog: Catalog) -> dict[str, float]:
+    """How well persons were linked, where somebody knows it."""
+    from lakehouse.commands.report import linkage_scores
+    from warehouse.delta import exists
+    from warehouse.linking.accuracy import has_truth, measure
+    from warehouse.linking.store import LINKS
+
+    truth = settings.home / "truth"
+    if not has_truth(truth) or not exists(settings.platform_path(LINKS)):
+        return {}
+    return linkage_scores(measure(settings, catalog, truth))
 
 
 def needs_demo(settings: Settings) -> bool:

@@ -35,6 +35,8 @@ def show(summary: RunSummary) -> None:
     if summary.tables:
         rows = [(t["name"], t["rows"], t["seconds"]) for t in summary.tables]
         print_table("基础库与主题库 · tables built", ("table", "rows", "s"), rows)
+    if summary.linkage:
+        print_table("人口比对与真值 · linkage", tuple(summary.linkage), [tuple(summary.linkage.values())])
     if summary.releases:
         print_table(
             "发布 · releases",

@@ -194,11 +194,15 @@ def build(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build libraries and marts with dbt."""
+    """Build libraries and marts with dbt; without --select, after linking the records of persons that changed."""
     from lakehouse.present import note, print_json, print_table
     from warehouse.dbt_build import build as dbt_build
 
-    settings = get_settings()
+    settings, catalog = both()
+    if not select:
+        from warehouse.linking.run import link_persons
+
+        link_persons(settings, catalog, now=utc_now(), progress=None if as_json else note)
 
     def show(event: Any) -> None:
         note(str(event))

@@ -87,8 +87,8 @@ def cluster(
     """
     made = Clusters(dict(groups), dict(numbers), set(hard))
     decided = {frozenset((a, b)): verdict for a, b, verdict in decisions}
-    for pair, verdict in decided.items():
-        a, b = (made.find(n) for n in (*pair, *pair)[:2])
+    for both, verdict in decided.items():
+        a, b = (made.find(n) for n in (*both, *both)[:2])
         if a == b:
             continue
         if verdict == "same":

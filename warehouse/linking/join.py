@@ -143,7 +143,7 @@ def _write_reviews(con: duckdb.DuckDBPyConnection, settings: Settings, made: Clu
         said = json.dumps(level_names(pair.levels))
         rows.append((review_id(a, b), *a, *b, pair.weight, said, now))
     schema = store.schemas()[store.REVIEWS]
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in schema]
+    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [[] for _ in schema]
     made_now = pa.table([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
     con.register("reviews_now", made_now)
     store.view(con, settings, store.REVIEWS, "old_reviews")
