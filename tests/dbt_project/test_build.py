@@ -14,6 +14,7 @@ from catalog.settings import Settings
 pytestmark = pytest.mark.slow
 
 AT = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
+HOUSEHOLD, FLOATING = "public_security__household", "public_security__floating_population"
 
 
 def test_unit_tests_pass_and_an_empty_lake_builds(settings: Settings) -> None:
@@ -114,6 +115,23 @@ def _square(west: float, south: float, east: float, north: float) -> bytes:
     return to_wkb(box(west, south, east, north))
 
 
+def _linked(settings: Settings, records: dict[str, str]) -> None:
+    """What linking leaves for registers whose every record is a person of its own: resident key to feed."""
+    import pyarrow as pa
+
+    from warehouse.delta import append_rows
+    from warehouse.linking import store
+
+    tables: dict[str, list[dict[str, Any]]] = {
+        store.LINKS: [
+            {"feed": feed, "record_key": k, "role": "self", "person_key": f"p-{k}"} for k, feed in records.items()
+        ],
+        store.IDENTITIES: [{"person_key": f"p-{k}", "resident_key": k, "is_identified": True} for k in records],
+    }
+    for name, rows in tables.items():
+        append_rows(settings.platform_path(name), pa.Table.from_pylist(rows, schema=store.schemas()[name]))
+
+
 def test_libraries_hold_together(
     settings: Settings, fill: Callable[..., None], read: Callable[[str], list[tuple[Any, ...]]]
 ) -> None:
@@ -166,17 +184,18 @@ def test_libraries_hold_together(
             | {"geom_cgcs2000": _wkb(116.6, 40.1), "collected_date": date(2026, 1, 1)},
         ],
     )
+    _linked(settings, {"a": HOUSEHOLD, "b": HOUSEHOLD, "c": HOUSEHOLD, "d": FLOATING})
     build(settings, select=["tag:library"]).raise_for_failure()
-    assert read("select resident_key, kind, household_key from population.residents order by 1") == [
-        ("a", "resident", "h1"),
-        ("b", "resident", "h1"),
-        ("c", "resident", "h2"),
-        ("d", "floating", None),
+    assert read("select person_key, resident_key, kind, household_key from population.residents order by 1") == [
+        ("p-a", "a", "resident", "h1"),
+        ("p-b", "b", "resident", "h1"),
+        ("p-c", "c", "resident", "h2"),
+        ("p-d", "d", "floating", None),
     ]
     households = (
         "select household_key, head_key, members_count, has_recorded_head from population.households order by 1"
     )
-    assert read(households) == [("h1", "a", 2, True), ("h2", "c", 1, False)]
+    assert read(households) == [("h1", "p-a", 2, True), ("h2", "p-c", 1, False)]
     assert read("select sum(persons_count), count(*) filter (is_suppressed) from population.community_counts") == [
         (0, 2)
     ]

@@ -40,7 +40,8 @@ def identify(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE id_names AS
-        SELECT valid_id, {features}, count(*) AS mentions, min(register) AS best
+        SELECT valid_id, {features}, count(*) AS mentions, min(register) AS best,
+            coalesce(bool_or(birth = birth_of_id), false) AS is_born
         FROM {RECORDS} WHERE valid_id IS NOT NULL AND name IS NOT NULL GROUP BY ALL
         """
     )
@@ -48,7 +49,7 @@ def identify(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
         """
         CREATE OR REPLACE TEMP TABLE id_holder AS
         SELECT * FROM id_names
-        QUALIFY row_number() OVER (PARTITION BY valid_id ORDER BY mentions DESC, best, name) = 1
+        QUALIFY row_number() OVER (PARTITION BY valid_id ORDER BY is_born DESC, mentions DESC, best, name) = 1
         """
     )
     con.execute(

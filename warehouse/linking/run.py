@@ -36,6 +36,8 @@ FULL_SHARE = 0.3
 """When more of the records than this were delivered again, linking all of them is cheaper."""
 SMALL_REGISTER = 100
 """A register of fewer records may lose any number of them."""
+FEWEST = 1000
+"""Persons a record may be of, at least: a register of three still tells of a district."""
 LEARN_FROM = 500
 """Persons of a sure number below which the model's defaults are better than what few pairs show."""
 Progress = Callable[[str], None]
@@ -159,7 +161,7 @@ class _Run:
         """About how many persons there are: numbers nothing speaks against, the persons of before among them."""
         sure = _count(self._con, f"SELECT count(DISTINCT own_id) FROM {IDENTIFIED} WHERE is_hard")
         before = 0 if full else _count(self._con, f"SELECT count(*) FROM old_{store.IDENTITIES} WHERE is_identified")
-        return max(sure, before)
+        return max(sure, before, FEWEST)
 
     def _write(self, key: PseudonymKey) -> dict[str, int]:
         """Write the tables, links last: a run that died before is done again, and comes to the same."""

@@ -12,7 +12,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.sql import literal, quote
 from warehouse.delta import exists, scan_sql
-from warehouse.linking.store import IDENTITIES, LINKS, view
+from warehouse.linking.store import DECISIONS, IDENTITIES, LINKS, view
 
 if TYPE_CHECKING:
     import duckdb
@@ -82,15 +82,22 @@ def make_scope(
 ) -> None:
     """Fill `SCOPE` (register, feed, record_key): the changed records and all records of the persons they may concern.
 
-    These are the persons they belonged to, those of the resident IDs they carry, those nobody knows an ID of, and for
-    changed records without a known ID those of the same birth and sex.
+    These are the persons they belonged to, those of the resident IDs they carry, those nobody knows an ID of, those
+    somebody decided about, and for changed records without a known ID those of the same birth and sex.
     """
     view(con, settings, IDENTITIES, "identities")
+    view(con, settings, DECISIONS, "decided")
     con.execute("CREATE OR REPLACE TEMP TABLE concerned (person_key VARCHAR)")
     con.execute(
         f"INSERT INTO concerned SELECT l.person_key FROM linked AS l SEMI JOIN {CHANGED} USING (feed, record_key)"
     )
     con.execute("INSERT INTO concerned SELECT person_key FROM identities WHERE NOT is_identified")
+    con.execute(
+        """
+        INSERT INTO concerned SELECT l.person_key FROM linked AS l INNER JOIN decided AS d
+            ON (d.feed_a = l.feed AND d.key_a = l.record_key) OR (d.feed_b = l.feed AND d.key_b = l.record_key)
+        """
+    )
     con.execute("CREATE OR REPLACE TEMP TABLE unknown (birth DATE, sex VARCHAR)")
     for number, feed_id in enumerate(linking.registers):
         if changes.rows.get(feed_id):
