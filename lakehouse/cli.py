@@ -24,8 +24,8 @@ from lakehouse.commands import entity as entity_commands
 from lakehouse.commands import link as link_commands
 from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
-from lakehouse.commands import stream as stream_commands
 from lakehouse.commands import report as report_commands
+from lakehouse.commands import stream as stream_commands
 from lakehouse.commands import vault as vault_commands
 
 app = typer.Typer(
