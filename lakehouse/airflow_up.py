@@ -24,6 +24,7 @@ from catalog.errors import Busy, LakehouseError
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from lakehouse import airflow_env
+from lakehouse.collectors import Collectors
 from lakehouse.present import note
 
 START_SECONDS = 240
@@ -64,12 +65,17 @@ def up(settings: Settings, catalog: Catalog, *, port: int = airflow_env.PORT) ->
         logs = settings.airflow / "logs"
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         note(f"starting Airflow (about 30 s); logs: {logs}")
-        with _interruptible(), _parts(airflow_env.environment(settings, port=port), logs) as parts:
+        with (
+            _interruptible(),
+            _parts(airflow_env.environment(settings, port=port), logs) as parts,
+            Collectors(settings, catalog, logs) as collectors,
+        ):
             _wait_healthy(parts, port, logs)
             note(f"Airflow: http://127.0.0.1:{port}  user: {airflow_env.USER}  password: in {password}")
             note(f"drop files below {settings.drop}; Ctrl-C stops")
             while True:
                 _all_run(parts, logs)
+                collectors.tend()
                 time.sleep(1)
     except KeyboardInterrupt:
         note("Airflow is stopped")

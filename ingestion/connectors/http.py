@@ -20,10 +20,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
 from ingestion.sources.base import Fetched, Params, Pull
-from ingestion.sources.http_auth import Auth
+from ingestion.sources.http_auth import HttpAccess
 from ingestion.sources.http_client import Client
 from ingestion.sources.http_paging import Paging, pages
 from ingestion.sources.moments import Moment, later, parse_moment
@@ -46,57 +46,19 @@ class Since(Params):
     start: str | None = None
 
 
-class HttpParams(Params):
+class HttpParams(HttpAccess):
     """Attributes:
     url: of the first page, without credentials.
-    query, headers: sent with every request; nothing secret stands here.
+    query: sent with every request; nothing secret stands here.
     records: dotted place of the list in an answer; empty: the answer is the list.
     paging: how the next page is found; none: one answer has all.
     since: ask for new records only; without it every pull takes all.
-    per_second: requests at most.
-    tls: false (``off``) allows an http:// URL. ca: file below keys/ with the authority to trust.
-    timeout_seconds: of connecting and of every single answer.
-    attempts: of one request, waits between them included in ``Retry-After``.
-    max_pages, max_page_mb: a pull that goes beyond is refused.
     """
 
-    url: str
     query: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    headers: dict[str, str] = Field(default_factory=dict)
     records: str = ""
     paging: Paging | None = None
-    auth: Auth | None = None
     since: Since | None = None
-    per_second: float = Field(default=10, gt=0, le=1000)
-    tls: bool = True
-    ca: str | None = Field(default=None, pattern=r"^file:[A-Za-z0-9][A-Za-z0-9._-]*$")
-    timeout_seconds: float = Field(default=30, gt=0, le=600)
-    attempts: int = Field(default=5, ge=1, le=10)
-    max_wait_seconds: float = Field(default=120, ge=0, le=3600)
-    max_pages: int = Field(default=100_000, ge=1)
-    max_page_mb: int = Field(default=64, ge=1, le=1024)
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment:
-            raise ValueError("url is an http(s) address without user or password")
-        return value
-
-    @field_validator("headers")
-    @classmethod
-    def _nothing_secret(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name.lower() in ("authorization", "proxy-authorization", "cookie", "x-api-key"):
-                raise ValueError(f"{name} is set by auth:, with the secret named")
-        return value
-
-    @model_validator(mode="after")
-    def _encrypted(self) -> HttpParams:
-        if self.tls == self.url.startswith("http://"):
-            raise ValueError("an http:// url needs tls: off, an https:// one must not have it")
-        return self
 
 
 class Http:

@@ -13,14 +13,12 @@ from urllib.parse import urlsplit
 
 from catalog.errors import SourceError, SourceUnavailable
 from ingestion.sources.base import Pull
-from ingestion.sources.http_auth import Basic, ClientCredentials, HeaderKey, QueryKey
+from ingestion.sources.http_auth import Basic, ClientCredentials, HeaderKey, HttpAccess, QueryKey
 from ingestion.sources.retry import pause_seconds
 from ingestion.sources.secrets import private_file
 
 if TYPE_CHECKING:
     import httpx
-
-    from ingestion.connectors.http import HttpParams
 
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 LEEWAY_SECONDS = 30
@@ -47,7 +45,7 @@ class Answer:
 class Client:
     """Speaks to the host of one contract; use as a context."""
 
-    def __init__(self, params: HttpParams, pull: Pull) -> None:
+    def __init__(self, params: HttpAccess, pull: Pull) -> None:
         import ssl
 
         import httpx
@@ -59,7 +57,7 @@ class Client:
         verify = ssl.create_default_context(cafile=str(private_file(authority)) if authority else None)
         self._http = httpx.Client(
             timeout=params.timeout_seconds, verify=verify, follow_redirects=False, trust_env=False,
-            headers={"accept": "application/json", **params.headers},
+            headers={"accept": params.accept, **params.headers},
         )  # fmt: skip
         self._secret = pull.secret(params.auth.secret) if params.auth else None
         self._token: tuple[str, float] | None = None
@@ -73,7 +71,11 @@ class Client:
         self._http.close()
 
     def get(self, url: str, query: dict[str, Any]) -> Answer:
-        """The JSON answer to ``GET url?query``.
+        """The JSON answer to ``GET url?query``; see `reply`."""
+        return self._answer(self.reply(url, query))
+
+    def reply(self, url: str, query: dict[str, Any]) -> Reply:
+        """What answers ``GET url?query`` with status 200.
 
         Raises:
             SourceUnavailable: no good answer within the attempts. SourceError: an answer that no repeat mends.
@@ -90,7 +92,7 @@ class Client:
             elif reply.status in AGAIN and not last:
                 self._pull.sleep(self._wait_for(reply, attempt))
             else:
-                return self._answer(reply)
+                return self._good(reply)
         raise self._unavailable("no answer")
 
     def _send(self, url: str, query: dict[str, Any], last: bool) -> Reply | None:
@@ -184,7 +186,7 @@ class Client:
         self._pull.say(f"{self._pull.feed.id}: asked to wait {seconds:.0f} s")
         return seconds
 
-    def _answer(self, reply: Reply) -> Answer:
+    def _good(self, reply: Reply) -> Reply:
         if reply.status in (401, 403):
             name = self._params.auth.secret if self._params.auth else "source.auth"
             raise self._fault(f"the credentials were refused (status {reply.status})", f"check {name} and its rights")
@@ -194,6 +196,9 @@ class Client:
             moved = reply.status // 100 == 3
             hint = "write the new address into source.url" if moved else "check source.url and source.query"
             raise self._fault(f"the interface answers {reply.status}", hint)
+        return reply
+
+    def _answer(self, reply: Reply) -> Answer:
         kind = reply.headers.get("content-type", "").split(";")[0].strip() or "nothing"
         try:
             return Answer(json.loads(reply.body, parse_float=_written), reply.links)

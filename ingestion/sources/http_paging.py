@@ -154,6 +154,8 @@ def _records(answer: Answer, params: HttpParams, number: int) -> list[Any]:
 
 
 def _at(document: Any, place: str) -> Any:
+    if isinstance(document, dict) and place in document:  # a key with a dot, as @iot.nextLink
+        return document[place]
     for key in place.split("."):
         document = document.get(key) if isinstance(document, dict) else None
     return document
