@@ -270,7 +270,7 @@ findings as (
         'error' as severity,
         compared.found_value,
         round(compared.expected_value, 4) as expected_value,
-        {{ concat_text(['compared.period', "' '", 'compared.label']) }} as message
+        {{ concat_text(['compared.period', "' 不成立：'", 'compared.label']) }} as message
     from compared
     where
         case
@@ -348,8 +348,10 @@ findings as (
         'warn' as severity,
         cast(growth.published_yoy_pct as double) as found_value,
         growth.yoy_pct as expected_value,
-        {{ concat_text(['growth.period', "' 公布的同比与由数值算得的不符（基数修订或可比口径）'"]) }} as message
+        {{ concat_text(['kinds.indicator_name', "' '", 'growth.period', "' 公布的同比与由数值算得的不符（基数修订或可比口径）'"]) }} as message
     from {{ ref('macro_economy__growth') }} as growth
+    inner join {{ ref('macro_economy__indicators') }} as kinds
+        on growth.indicator_code = kinds.indicator_code
     where abs(growth.published_yoy_pct - growth.yoy_pct) > 0.3
 )
 

@@ -26,7 +26,10 @@ steps as (
         observed.*,
         lag(observed.value) over (
             partition by
-                observed.indicator_code, observed.area_code, observed.frequency, extract(year from observed.period_start)
+                observed.indicator_code,
+                observed.area_code,
+                observed.frequency,
+                extract(year from observed.period_start)
             order by observed.period_start
         ) as value_before,
         coalesce(
