@@ -38,7 +38,7 @@ def match(
         Path | None, typer.Option("--out", help="CSV to write: every record, and eight columns more.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Least confidence of an answer; default 0.80.")
+        float | None, typer.Option(min=0.0, max=1.0, help="Least confidence of an answer; default 0.81.")
     ] = None,
     encoding: Annotated[OutEncoding, typer.Option(help="Of the output.")] = OutEncoding.utf8,
     as_json: Json = False,

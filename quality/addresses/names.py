@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-_TELLING = frozenset("东西南北中里内外前后上下大小左右一二三四五六七八九十头甲乙丙丁")
+_TELLING = frozenset("东西南北中里内外前后上下大小左右一二三四五六七八九十头甲乙丙丁街路巷条道园区院村")
 """Characters by which neighbours are told apart: 南里 is no misspelling of 北里."""
 
 _ORDINAL = re.compile(r"(?:头|[一二三四五六七八九十])(?=(?:条|巷|区|里|门|院|段)$)")

@@ -105,14 +105,14 @@ def test_a_place_called_like_a_community_is_no_proof_alone() -> None:
     found = MATCHER.match("长河街3号")
     assert found.community_code == ""
     assert found.guess == B
-    assert 0 < found.confidence < 0.8
+    assert 0 < found.confidence < 0.81
 
 
 def test_an_empty_answer_has_no_position_and_an_answer_has_its_confidence() -> None:
     for text in ("白云胡同12号", "大齿轮街13号", "长河街3号", "红柳路5号"):
         found = MATCHER.match(text)
         assert found == Match.model_validate(found.model_dump())
-        assert (found.how != "") is (found.confidence >= 0.8 and bool(found.address_id or found.community_name))
+        assert (found.how != "") is (found.confidence >= 0.81 and bool(found.address_id or found.community_name))
         assert found.how or found.longitude is None
 
 
