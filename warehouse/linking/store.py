@@ -67,8 +67,7 @@ def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql:
     schema = schemas()[table]
     rows = con.execute(sql).to_arrow_reader(100_000)
     cast = pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in rows))
-    distinct = [n for n in schema.names if n.endswith("_key")]
-    commit_once(settings.platform_path(table), cast, mode="overwrite", app_id=APP, version=run, distinct=distinct)
+    commit_once(settings.platform_path(table), cast, mode="overwrite", app_id=APP, version=run)
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
