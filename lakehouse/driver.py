@@ -110,15 +110,17 @@ class Driver:
                 return DagRunResult(dag_id, "paused", 0.0)
             run = _create_run(self.dags[dag_id], conf, session)
             tasks: dict[str, TaskRun] = {}
+            seen: dict[str, str] | None = None
             while run.state == DagRunState.RUNNING:
                 ready = _ready(run, session)
-                if not ready and run.state == DagRunState.RUNNING:
-                    raise _stands_still(run, session)
+                before, seen = seen, None if ready else _states(run, session)
+                if before is not None and before == seen and run.state == DagRunState.RUNNING:
+                    raise _stands_still(run, before)
                 for ti in ready:
                     if on_task is not None:
                         on_task(ti.task_id)
                     tasks[ti.task_id] = _run_task(ti, self.dags[dag_id], session)
-            states = {ti.task_id: str(ti.state) for ti in run.get_task_instances(session=session)}
+            states = _states(run, session)
         for task_id, state in states.items():
             tasks.setdefault(task_id, TaskRun(task_id, state, 0.0))
         return DagRunResult(dag_id, _verdict(tasks), time.monotonic() - start, tasks)
@@ -250,9 +252,13 @@ def _ready(run: DagRun, session: Session) -> list[TaskInstance]:
     return ready
 
 
-def _stands_still(run: DagRun, session: Session) -> RunStandsStill:
-    """Under a scheduler another look might find something to do; here nobody else acts, and waiting would never end."""
-    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances(session=session)}
+def _states(run: DagRun, session: Session) -> dict[str, str]:
+    """State of each task; a look may carry a skip on from one to the next without any becoming ready."""
+    return {ti.task_id: str(ti.state) for ti in run.get_task_instances(session=session)}
+
+
+def _stands_still(run: DagRun, states: dict[str, str]) -> RunStandsStill:
+    """Under a scheduler a later look might find something to do; here nobody else acts, and waiting would never end."""
     return RunStandsStill(
         f"{run.dag_id} is not at its end and none of its tasks may run: {states}",
         hint="run again; if it stands still again, look into the log of Airflow's runs",
