@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 import numpy as np
 
 from demo import entities as registry
-from demo import filings, geometry, macro, messages
+from demo import entity_lives, entity_registers, filings, geometry, macro, messages
 from demo import hotline as calls
 from demo.entities import Contact
 from demo.faults import Fault, FileTruth, Place, Row, Truth
@@ -37,6 +37,7 @@ FOLDERS = {
     "statistics__progress": "statistics/progress",
     "statistics__household_survey": "statistics/household_survey",
     "tax__arrears": "tax/arrears",
+    **{feed: feed.replace("__", "/") for feed in entity_registers.FILES},
 }
 
 
@@ -76,8 +77,10 @@ class Office:
 def entities(office: Office) -> None:
     """Registry (base and a day's changes), penalties, arrears, listed companies; ``truth/entities.csv``."""
     world = office.world
-    made = registry.make_entities(world, office.contacts)
-    office.folder.entities(made)
+    made = entity_lives.lived(world, registry.make_entities(world, office.contacts))
+    organisations = entity_lives.make_organisations(world, office.contacts, len(made) + 1)
+    records = entity_registers.Records(world.faults)
+    office.folder.entities([*made, *organisations])
     rows = [registry.enterprise_row(e) for e in made]
     new = world.rng("new_entities").random(len(rows)) < 0.01
     base = [r for r, late in zip(rows, new, strict=True) if not late]
@@ -89,7 +92,9 @@ def entities(office: Office) -> None:
     changes += [r for r, late in zip(rows, new, strict=True) if late]
     path, sent, _, _ = office.break_some(feed, f"qyxx_{office.day}.csv", header, changes, faults, key=key)
     csv_file(office.drop, path, header, sent, eol="\n")
-    _penalties(office, made)
+    _penalties(office, made, records)
+    _registers(office, made, organisations, records)
+    office.folder.entity_records(records.rows)
     feed, header = "tax__arrears", filings.ARREARS_HEADER
     rows = filings.arrears_rows(world, made, office.contacts)
     path, sent, _, _ = office.break_some(
@@ -104,10 +109,45 @@ def entities(office: Office) -> None:
     csv_file(office.drop, path, header, sent, encoding="utf-8-sig", eol="\n")
 
 
-def _penalties(office: Office, made: Sequence[registry.Entity]) -> None:
+def _registers(
+    office: Office,
+    made: Sequence[registry.Entity],
+    organisations: Sequence[registry.Entity],
+    records: entity_registers.Records,
+) -> None:
+    """The other registers of entities, one file each."""
+    world, people, everybody = office.world, office.contacts, [*made, *organisations]
+    rows = {
+        entity_registers.CHANGES: entity_registers.change_rows(world, made, people),
+        entity_registers.PERSONS: entity_registers.person_rows(world, made, people),
+        entity_registers.SHAREHOLDERS: entity_registers.shareholder_rows(entity_lives.holdings(world, made, people)),
+        entity_registers.ABNORMAL: entity_registers.abnormal_rows(
+            world, made, entity_registers.strangers(world), records
+        ),
+        entity_registers.LICENCES: entity_registers.licence_rows(world, everybody, records),
+        entity_registers.TAX: entity_registers.tax_rows(world, everybody, records),
+        entity_registers.EMPLOYERS: entity_registers.employer_rows(world, everybody, records),
+        entity_registers.SOCIAL: entity_registers.social_rows(organisations),
+        entity_registers.INSTITUTIONS: entity_registers.institution_rows(organisations),
+    }
+    for feed, (stem, encoding) in entity_registers.FILES.items():
+        header = entity_registers.HEADERS[feed]
+        path, sent, _, _ = office.break_some(
+            feed,
+            f"{stem}_{office.day}.csv",
+            header,
+            rows[feed],
+            entity_registers.FAULTS[feed],
+            key=entity_registers.KEYS[feed],
+            snapshot=True,
+        )
+        csv_file(office.drop, path, header, sent, encoding=encoding)
+
+
+def _penalties(office: Office, made: Sequence[registry.Entity], records: entity_registers.Records) -> None:
     """Two deliveries; the second repeats the last decisions of the first."""
     feed, header = "market_supervision__penalties", filings.PENALTY_HEADER
-    rows = filings.penalty_rows(office.world, made)
+    rows = filings.penalty_rows(office.world, made, records)
     cut = len(rows) * 4 // 5
     for name, part in ((office.before, rows[:cut]), (office.day, rows[cut - 5 :])):
         path, sent, _, _ = office.break_some(

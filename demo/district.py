@@ -109,7 +109,7 @@ def generate(
             out=Path(out),
             truth=folder.path,
             residents=residents,
-            entities=world.entities,
+            entities=folder.entity_count,
             seed=seed,
             as_of=as_of,
             files=len(ledger.files),

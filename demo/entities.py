@@ -43,8 +43,21 @@ class Contact:
 
 
 @dataclass(frozen=True)
+class Renaming:
+    """A name an entity had, and the day from which it has another."""
+
+    name: str
+    until: str
+
+
+@dataclass(frozen=True)
 class Entity:
-    """A registered enterprise. ``number`` counts from 1; ``organisation`` has nine characters."""
+    """A registered organisation. ``number`` counts from 1; ``organisation`` has nine characters.
+
+    ``form``: ``enterprise``, ``social_organisation`` or ``institution``; ``registration``: the 15-digit number of
+    before the credit codes; ``former``: names of before, oldest first; ``parent``: number of the entity it is a branch
+    of, 0 for none; ``closed``: code of the change (8 revoked, 9 deregistered) and its day.
+    """
 
     number: int
     name: str
@@ -58,6 +71,15 @@ class Entity:
     address: str
     street: str
     owner: Contact
+    form: str = "enterprise"
+    registration: str = ""
+    former: tuple[Renaming, ...] = ()
+    parent: int = 0
+    closed: tuple[str, str] = ("", "")
+
+    def name_on(self, day: str) -> str:
+        """What the entity was called on a day (ISO date)."""
+        return next((f.name for f in self.former if day < f.until), self.name)
 
 
 def make_entities(world: World, people: Sequence[Contact]) -> list[Entity]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from demo.entities import Contact, Entity
+from demo.entity_registers import PENALTIES, Records, written_name
 from demo.faults import RAGGED_SHORT, Fault, RawRow, Row, put, rewrite
 from demo.identifiers import break_check, credit_code, organisation_codes
 from demo.world import World, word_list
@@ -68,7 +69,7 @@ LISTED_FAULTS: tuple[Fault, ...] = (
 )
 
 
-def penalty_rows(world: World, entities: Sequence[Entity]) -> list[Row]:
+def penalty_rows(world: World, entities: Sequence[Entity], records: Records) -> list[Row]:
     """Decisions of the last 18 months, oldest first; row grain: one decision against one party."""
     rng = world.rng("penalties")
     kinds = word_list("trades.yaml")["penalties"]
@@ -84,13 +85,17 @@ def penalty_rows(world: World, entities: Sequence[Entity]) -> list[Row]:
         fact = kind["fact"].format(n=int(rng.integers(1, 9)), m=int(rng.integers(1, 12)))
         forever = rng.random() < 0.15
         known = rng.random() < 0.45
+        called = entity.name_on(str(decided))
+        name, how = written_name(rng, called, records.rate)
+        number = f"京西{kind['code']}罚字〔{str(decided)[:4]}〕{i + 1:06d}号"
+        records.add(PENALTIES, f"{number}|{name}", entity, how if called == entity.name else f"former_{how}")
         out.append(
             [
-                entity.name,
+                name,
                 entity.owner.name[0] + "*" + entity.owner.name[2:],
                 "身份证" if known else "",
                 entity.owner.resident_id[:6] + "************ " if known else "",
-                f"京西{kind['code']}罚字〔{str(decided)[:4]}〕{i + 1:06d}号",
+                number,
                 kind["kind"],
                 f"{str(decided).replace('-', '年', 1).replace('-', '月')}日，执法人员对{entity.name}检查，{fact}。",
                 kind["basis"],

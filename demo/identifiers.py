@@ -98,6 +98,15 @@ def credit_code(prefix: str, area: str, organisation: str) -> str:
     return body + USCC_ALPHABET[(31 - total % 31) % 31]
 
 
+def registration_number(area: str, number: int) -> str:
+    """A 15-digit registration number (GS 15-2006): area, eight digits, check digit (ISO 7064 MOD 11,10)."""
+    body = f"{area}{number % 10**8:08d}"
+    p = 10
+    for c in body:
+        p = ((p + int(c)) % 10 or 10) * 2 % 11
+    return body + str((11 - p) % 10)
+
+
 def mobile_numbers(rng: np.random.Generator, count: int) -> NDArray[Any]:
     """Mobile numbers of the usual number ranges."""
     heads = np.array([130, 131, 132, 133, 135, 136, 137, 138, 139, 150, 151, 152, 158, 159, 176, 177, 182, 186, 188])

@@ -58,7 +58,14 @@ ENTITY_HEADER: tuple[str, ...] = (
     "address",
     "street_name",
     "legal_representative_person",
+    "form",
+    "registration_number",
+    "parent_entity",
+    "closed_code",
+    "closed_date",
 )
+FORMER_NAME_HEADER = ("entity", "entity_name", "until_date")
+ENTITY_RECORD_HEADER = ("feed", "record", "entity", "name_kind", "code_kind")
 FILE_HEADER = ("feed", "file", "rows", "loaded", "quarantined", "skipped", "warned", "copy_of")
 FAULT_HEADER = ("file", "feed", "row", "column", "fault", "expected")
 
@@ -162,7 +169,7 @@ class RecordTruth:
 
 
 class TruthFolder:
-    """Writes ``residents.csv``, ``entities.csv``, ``faults.csv``, ``files.csv`` and ``summary.json``."""
+    """Writes ``residents.csv``, ``entities.csv`` and their records, ``faults.csv``, ``files.csv``, ``summary.json``."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -170,6 +177,7 @@ class TruthFolder:
         self._residents: TextIO | None = None
         self._people: ParquetFile | None = None
         self.records = RecordTruth(self.path / "records")
+        self.entity_count = 0
 
     def __enter__(self) -> TruthFolder:
         self._residents = (self.path / "residents.csv").open("w", encoding="utf-8", newline="")
@@ -242,6 +250,8 @@ class TruthFolder:
         )
 
     def entities(self, entities: Sequence[Entity]) -> None:
+        """``entities.csv``, one row an entity, and ``entity_former_names.csv``, one row a name of before."""
+        self.entity_count = len(entities)
         self._table(
             "entities.csv",
             ENTITY_HEADER,
@@ -256,10 +266,20 @@ class TruthFolder:
                     e.address,
                     e.street,
                     e.owner.person,
+                    e.form,
+                    e.registration,
+                    e.parent or "",
+                    *e.closed,
                 )
                 for e in entities
             ),
         )
+        former = ((e.number, f.name, f.until) for e in entities for f in e.former)
+        self._table("entity_former_names.csv", FORMER_NAME_HEADER, former)
+
+    def entity_records(self, rows: Iterable[tuple[str, str, int, str, str]]) -> None:
+        """Who each record of the registers is about (``entity`` 0: nobody of the district), how name and code stand."""
+        self._table("entity_records.csv", ENTITY_RECORD_HEADER, rows)
 
     def totals(self, truth: Truth) -> dict[str, FeedTotals]:
         """What each feed's files hold, by feed id."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from catalog.errors import ContractError
-from quality.identifiers import is_resident_id_sql, taxpayer_kind_sql
+from quality.identifiers import is_registration_number_sql, is_resident_id_sql, taxpayer_kind_sql
 
 _FULL = "'０１２３４５６７８９．，－＋％（）'"
 _HALF = "'0123456789.,-+%()'"
@@ -101,6 +101,16 @@ def org_code_of_taxpayer(text: str) -> str:
     return f"CASE WHEN {code} AND NOT {is_resident_id_sql(text)} THEN substr({text}, 7, 9) END"
 
 
+def registration_number_of_code(text: str) -> str:
+    """A 15-digit registration number of before the credit codes, where the text is one; it cannot be converted."""
+    return f"CASE WHEN {is_registration_number_sql(text)} AND NOT {is_resident_id_sql(text)} THEN {text} END"
+
+
+def entity_code_kind(text: str) -> str:
+    """What a value of a code column really is, see `quality.identifiers.taxpayer_kind`."""
+    return taxpayer_kind_sql(text)
+
+
 def id_of_disability_certificate(text: str) -> str:
     """The resident ID at the head of a disability certificate's number: 18 characters, then kind, level and reissue."""
     return f"CASE WHEN length({text}) BETWEEN 20 AND 22 THEN substr({text}, 1, 18) END"
@@ -110,12 +120,14 @@ PARSERS: dict[str, Callable[[str], str]] = {
     "capital_amount_10k": capital_amount_10k,
     "capital_currency": capital_currency,
     "digits": digits,
+    "entity_code_kind": entity_code_kind,
     "excel_date": excel_date,
     "excel_date_1904": excel_date_1904,
     "id_of_disability_certificate": id_of_disability_certificate,
     "number_cn": number_cn,
     "org_code_of_taxpayer": org_code_of_taxpayer,
     "percent": percent,
+    "registration_number_of_code": registration_number_of_code,
     "uscc_of_taxpayer": uscc_of_taxpayer,
 }
 

@@ -19,6 +19,7 @@ SPARK_FUNCTIONS = {"unix_micros", "bround", "pmod", "st_x", "st_y", "st_contains
 SPARK_FUNCTIONS |= {"translate", "last_day", "day", "concat_ws"}
 # Our own, which an engine must be given: warehouse/addresses/functions.py gives them to DuckDB.
 SPARK_FUNCTIONS |= {f"lakehouse_address_{name}" for name in ("match", "pieces", "parse", "at")}
+SPARK_FUNCTIONS |= {"lakehouse_entity_match"}  # warehouse/entities/functions.py
 MODELS = sorted(p.stem for p in (Path(__file__).resolve().parents[2] / "dbt_project" / "models").rglob("*.sql"))
 
 

@@ -229,5 +229,5 @@ def test_a_fault_free_uscc_is_valid(district: District) -> None:
 def test_word_lists_are_in_the_package(root: Path) -> None:
     assert sorted(p.name for p in (root / "demo" / "data").iterdir()) == [
         "areas.csv", "homophones.yaml", "hotline.yaml", "indicators.yaml", "lookalikes.yaml", "names.yaml",
-        "streets.yaml", "trades.yaml",
+        "organisations.yaml", "streets.yaml", "trades.yaml",
     ]  # fmt: skip

@@ -126,6 +126,16 @@ def test_a_disability_certificate_begins_with_its_holders_number(text: str, valu
     assert read(text, "string", parse="id_of_disability_certificate") == value
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "number"),
+    [("110102001000049", "registration_15", "110102001000049"), ("110102001000048", "unknown", None),
+     ("9.11E+17", "scientific", None), ("91350100M000100Y43", "uscc", None), ("11010519491231002X", "resident_id", None)],
+)  # fmt: skip
+def test_what_stands_in_a_code_column(text: str, kind: str, number: str | None) -> None:
+    assert read(text, "string", parse="entity_code_kind") == kind
+    assert read(text, "string", parse="registration_number_of_code") == number
+
+
 def test_an_unknown_parser_names_those_there_are() -> None:
     with pytest.raises(ContractError, match="number_cn"):
         parser("nothing")

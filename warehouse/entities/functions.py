@@ -23,11 +23,18 @@ def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     It answers with JSON (``uscc``, ``entity_name``, ``confidence``, ``method``) or NULL. It looks names up in
     ``legal_entity.names`` as that table stands, so a model that calls it depends on that model.
     """
-    from duckdb.func import PythonUDFType
+    from duckdb.func import FunctionNullHandling, PythonUDFType
 
     index = _Index(settings)
     # DuckDB evaluates the annotations of what it is given, and here they are names for the type checker only
-    con.create_function(FUNCTION, lambda names: index.answer(names), ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW)
+    con.create_function(
+        FUNCTION,
+        lambda names: index.answer(names),
+        ["VARCHAR"],
+        "VARCHAR",
+        type=PythonUDFType.ARROW,
+        null_handling=FunctionNullHandling.SPECIAL,  # a name of nobody is answered with NULL
+    )
 
 
 class _Index:
