@@ -159,26 +159,34 @@ def _compare(
     """``c``: one row a linked record the truth knows, with ``person`` (true) and ``person_key`` (found)."""
     store.view(con, settings, store.LINKS, "links")
     loads = scan_sql(con, settings.platform_path("loads"))
-    parts = []
+    con.execute(
+        "CREATE TEMP TABLE known (feed VARCHAR, record_key VARCHAR, role VARCHAR, person BIGINT, fault VARCHAR,"
+        " id_form VARCHAR)"
+    )
     for feed_id in linking.registers:
         file = truth / RECORDS / f"{feed_id}.parquet"
         if not file.is_file() or not exists(settings.feed_path(feed_id)):
             continue
         key = quote(catalog.table_key(feed_id)[0])
-        parts.append(
+        con.execute(
             f"""
-            SELECT k.person_key, t.person, k.role, t.fault, t.id_form, t.id_form IN ('valid', 'fifteen') AS has_id
+            INSERT INTO known
+            SELECT {literal(feed_id)}, CAST(f.{key} AS VARCHAR), coalesce(nullif(t.role, ''), 'self'), t.person,
+                t.fault, t.id_form
             FROM read_parquet({literal(str(file))}) AS t
             INNER JOIN (SELECT source, receipt FROM {loads} WHERE feed = {literal(feed_id)}) AS l ON t.file = l.source
             INNER JOIN {scan_sql(con, settings.feed_path(feed_id))} AS f
                 ON l.receipt = f._receipt AND t."row" = f._row_number
-            INNER JOIN links AS k ON k.feed = {literal(feed_id)} AND k.record_key = CAST(f.{key} AS VARCHAR)
-                AND k.role = coalesce(nullif(t.role, ''), 'self')
             WHERE t.person <> 0
             """
         )
-    empty = "SELECT '' AS person_key, 0 AS person, '' AS role, '' AS fault, '' AS id_form, true AS has_id LIMIT 0"
-    con.execute(f"CREATE TEMP TABLE c AS {' UNION ALL '.join(parts) or empty}")
+    con.execute(
+        """
+        CREATE TEMP TABLE c AS
+        SELECT k.person_key, t.person, t.role, t.fault, t.id_form, t.id_form IN ('valid', 'fifteen') AS has_id
+        FROM known AS t INNER JOIN links AS k USING (feed, record_key, role)
+        """
+    )
 
 
 def _pairs(con: duckdb.DuckDBPyConnection, counting: str) -> Matches:
@@ -197,12 +205,12 @@ def _less(all_: Matches, part: Matches) -> Matches:
 def _clusters(con: duckdb.DuckDBPyConnection) -> Matches:
     row: Any = con.execute(
         """
-        WITH both AS (SELECT person, person_key, count(*) AS n FROM c GROUP BY ALL),
-        found AS (SELECT person_key, sum(n) AS size FROM both GROUP BY 1),
-        true_ AS (SELECT person, sum(n) AS size FROM both GROUP BY 1)
+        WITH met AS (SELECT person, person_key, count(*) AS n FROM c GROUP BY ALL),
+        found AS (SELECT person_key, sum(n) AS size FROM met GROUP BY 1),
+        true_ AS (SELECT person, sum(n) AS size FROM met GROUP BY 1)
         SELECT count(*) FILTER (b.n = f.size AND b.n = t.size),
             (SELECT count(*) FROM found), (SELECT count(*) FROM true_)
-        FROM both AS b INNER JOIN found AS f USING (person_key) INNER JOIN true_ AS t USING (person)
+        FROM met AS b INNER JOIN found AS f USING (person_key) INNER JOIN true_ AS t USING (person)
         """
     ).fetchone()
     return Matches(right=row[0], found=row[1], true=row[2])
