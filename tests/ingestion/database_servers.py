@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.ingestion.debian import Program, program
+
 PASSWORD = "ge'heim:4711\\x"
 
 
@@ -114,12 +116,17 @@ class MariaDB:
         self.port = free_port()
         self.tls: list[str] = []
         self._con: Any = None
+        found = self._program()
+        assert isinstance(found, Program), found
+        self.program = found
+        self.share = (found.root or Path("/")) / "usr" / "share" / "mysql"
         files = ("mysql_system_tables", "mysql_performance_tables", "mysql_system_tables_data")
         sql = "create database mysql;\nuse mysql;\n"
-        sql += "".join(Path(f"/usr/share/mysql/{n}.sql").read_text("utf-8") for n in files)
+        sql += "".join((self.share / f"{n}.sql").read_text("utf-8") for n in files)
         done = subprocess.run(
-            [*self._command(), "--bootstrap", "--skip-networking"], input=sql, capture_output=True, text=True
-        )
+            [*self._command(), "--bootstrap", "--skip-networking"],
+            input=sql, capture_output=True, text=True, env={**os.environ, **self.program.env},
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr[-500:]
         self.start()
         self.execute("create database src character set utf8mb4", database="")
@@ -129,20 +136,23 @@ class MariaDB:
     @staticmethod
     def missing() -> str | None:
         """Why it cannot run here."""
-        if shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin") is None:
-            return "MariaDB is not installed here (Debian: apt-get install mariadb-server-core)"
-        return None
+        found = MariaDB._program()
+        return found if isinstance(found, str) else None
+
+    @staticmethod
+    def _program() -> Program | str:
+        return program("mariadbd", "mariadb-server-core")
 
     def _command(self) -> list[str]:
-        program = shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin") or "mariadbd"
-        words = [program, "--no-defaults", f"--datadir={self.home}", "--innodb-flush-log-at-trx-commit=2"]
+        words = [str(self.program.path), "--no-defaults", f"--datadir={self.home}", f"--lc-messages-dir={self.share}"]
+        words.append("--innodb-flush-log-at-trx-commit=2")
         return [*words, "--user=root"] if os.geteuid() == 0 else words
 
     def start(self) -> None:
         self.process = subprocess.Popen(
             [*self._command(), "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.home}/s.sock",
              "--skip-name-resolve", "--character-set-server=utf8mb4", *self.tls],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **self.program.env},
         )  # fmt: skip
         wait_for(self.port)
 
