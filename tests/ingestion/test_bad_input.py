@@ -18,6 +18,8 @@ import pytest
 
 from catalog.errors import Busy
 
+pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
+
 Build = Callable[[str], Any]
 GOOD = "编号,雨量\nA,1\nB,2\n"
 

@@ -10,6 +10,8 @@ import pytest
 
 from ingestion.formats import detect_encoding, detect_kind
 
+pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
+
 Build = Callable[[str], Any]
 
 ROWS = "编号,雨量,地点\n" + "".join(f"站点{i},{i},{'西城区广安门内街道槐柏树街' * 3}\n" for i in range(30))

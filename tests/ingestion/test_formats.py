@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
+
 Build = Callable[[str], Any]
 
 

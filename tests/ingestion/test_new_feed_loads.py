@@ -17,6 +17,8 @@ from ingestion.stage import stage
 from quality.rules import compile_rules
 from tests.ingestion.test_sniff import GOOD_USCC, workbook, write
 
+pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
+
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 
 

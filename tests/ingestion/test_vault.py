@@ -21,6 +21,8 @@ from warehouse.access import AccessDenied, Principal
 from warehouse.approvals import ApprovalRefused, public_key
 from warehouse.tables import list_tables, readable_tables
 
+pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
+
 Build = Callable[[str], Any]
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 WHO = Principal(id="local:test", kind="operator")

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
+
 Cli = Callable[..., Any]
 PRODUCT = """title: 样例
 owner: statistics

@@ -29,6 +29,8 @@ from warehouse.access import AccessDenied, Principal
 from warehouse.publish import Release, last_release, publish, releases_of, version_number
 from warehouse.release_plan import ReleaseRefused, make_plan
 
+pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
+
 NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
 # Two rings: the outer one clockwise, which RFC 7946 wants the other way round.
 POLYGON = "POLYGON ((116.35 39.9, 116.35 39.92, 116.38 39.92, 116.38 39.9, 116.35 39.9))"
