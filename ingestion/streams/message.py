@@ -11,7 +11,7 @@ ADDED = (TOPIC, RECEIVED_AT)
 SHOWN_BYTES = 2000
 
 
-def line_of(topic: str, payload: bytes, received_at: str, *, max_bytes: int) -> bytes:
+def line_of(topic: str, payload: bytes, received_at: str, *, max_bytes: int, key: str = TOPIC, more: str = "") -> bytes:
     """A message as a line that is valid UTF-8 and ends with the only line feed in it.
 
     What looks like a JSON object stays as it was sent, line ends between its tokens become blanks. Anything else
@@ -21,12 +21,13 @@ def line_of(topic: str, payload: bytes, received_at: str, *, max_bytes: int) -> 
 
     Args:
         received_at: ISO time of arrival (UTC).
+        key: name of the topic's key. more: further members to put in front, each with a comma before it.
     """
     body = payload.strip()
     if len(body) <= max_bytes and body[:1] == b"{" and body[-1:] == b"}" and _is_text(body):
         rest = body[1:].replace(b"\r", b" ").replace(b"\n", b" ").lstrip()
         comma = "" if rest == b"}" else ","
-        head = f'{{"{TOPIC}":{json.dumps(topic)},"{RECEIVED_AT}":"{received_at}"{comma}'
+        head = f'{{"{key}":{json.dumps(topic)},"{RECEIVED_AT}":"{received_at}"{more}{comma}'
         return head.encode() + rest + b"\n"
     return _refused(topic, payload, received_at, max_bytes)
 
