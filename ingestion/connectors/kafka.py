@@ -164,7 +164,7 @@ def _fault(params: KafkaParams, error: Any) -> SourceError | SourceUnavailable:
     if "AUTO_OFFSET_RESET" in name or "OFFSET_OUT_OF_RANGE" in name:
         return SourceError(
             "the broker no longer has the messages after those read last",
-            hint="they are lost here; ask the provider for a longer retention, remove the feed's folder below connectors/",
+            hint="lost here: ask for a longer retention, then remove the feed's folder below connectors/",
             topic=params.topic,
         )  # fmt: skip
     if "AUTH" in name:
