@@ -271,6 +271,10 @@ def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
         steps.append(f"xdg-open {settings.home / 'data_docs' / 'index.html'}  # 质量报告，离线可读")
     if summary.scorecard:
         steps.append(f"xdg-open {summary.scorecard}  # 部门记分卡")
+    if "macro_economy.lights" in built:
+        steps.append("lakehouse economy report  # 宏观经济报告，离线可读")
+    if "city_sensing.ponding" in built:
+        steps.append("lakehouse sensing map ponding")
     if summary.releases:
         steps.append(f"ls {settings.releases}")
     return [*steps, "lakehouse status", "make up"]
