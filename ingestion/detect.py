@@ -132,7 +132,7 @@ def detect_delimiter(text: str) -> str:
         if not widths:
             continue
         width, hits = Counter(widths).most_common(1)[0]
-        score = hits / len(widths) * min(width - 1, 20) if width > 1 else 0.0
+        score = (hits / len(widths)) ** 3 * min(width - 1, 20) if width > 1 else 0.0
         if score > best_score * 1.05:
             best, best_score = mark, score
     return " " if not best_score and _spaced(text) else best

@@ -109,7 +109,7 @@ def propose(
     draft = Draft()
     composed = _copy_layout(sample, catalog, draft) or compose(sample, catalog)
     _collect(sample, catalog, department, composed, draft)
-    load = draft.load or _load(sample, draft)
+    load = draft.load or _load(sample, draft, catalog)
     contract = _contract(sample, catalog, department, obj, title, draft, load, composed)
     text = _render(contract, sample)
     Feed.model_validate({"id": f"{department}__{obj}", "department": department, "object": obj, **yaml.safe_load(text)})
@@ -271,9 +271,17 @@ def _type_shown(element: Element) -> str:
     return element.type + (f" {element.unit}" if element.unit else "")
 
 
-def _load(sample: Sample, draft: Draft) -> dict[str, Any]:
+def _is_sealed(field: str, draft: Draft, catalog: Catalog) -> bool:
+    """Whether a field stands in the vault only: no key, for the feed table has nothing in its place."""
+    name = draft.fields[field].get("element", field)
+    element = draft.elements.get(name) or catalog.elements[name]
+    return element.identifier == "direct" and element.pseudonym is None
+
+
+def _load(sample: Sample, draft: Draft, catalog: Catalog) -> dict[str, Any]:
     """Upsert or append by a sure key, snapshot without: a key is sure when its header says so and it is unique."""
-    single = next((k[0] for k in sample.candidate_keys if len(k) == 1), None)
+    sealed = {name for name, field in draft.field_of.items() if _is_sealed(field, draft, catalog)}
+    single = next((k[0] for k in sample.candidate_keys if len(k) == 1 and k[0] not in sealed), None)
     if single and single in draft.field_of and is_key_like(sample.column(single)) and sample.rows >= 10:
         key = draft.field_of[single]
         draft.fields[key]["required"] = True

@@ -15,6 +15,7 @@ from ingestion.new_feed import propose, write_contract
 from ingestion.sniff import sniff
 from ingestion.stage import stage
 from quality.rules import compile_rules
+from tests.ingestion.conftest import resident_id
 from tests.ingestion.test_sniff import GOOD_USCC, workbook, write
 
 pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
@@ -112,6 +113,26 @@ def test_made_up_files_load_whole(place: Settings, tmp_path: Path, name: str) ->
 def test_made_up_workbooks_load_whole(place: Settings, tmp_path: Path, name: str) -> None:
     _, accepted, _, reasons = staged(place, workbook(tmp_path / f"{name}.csv", MADE[name]))
     assert (accepted, reasons) == (len(N), {})
+
+
+def test_a_direct_identifier_is_no_key(place: Settings, tmp_path: Path) -> None:
+    """Unique and called a number, but its values stand in the vault only."""
+    rows = [["纳税人识别号", "税种"], *[[resident_id(i) + "02", "增值税"] for i in range(10, 40)]]
+    path = write(tmp_path / "欠税.csv", rows, "gb18030")
+    assert staged(place, path)[0] == 30
+    catalog = load_catalog(place.catalog_dir)
+    feed = next(f for f in catalog.feeds.values() if f.title == "欠税")
+    assert catalog.vaulted(feed)
+    assert feed.load.key == ()
+
+
+def test_tabs_inside_a_text_are_no_delimiter(place: Settings, tmp_path: Path) -> None:
+    rows = [
+        ["编号", "用户", "主题", "详情"],
+        *[[i, f"U{i}", "题", "\t\t\t\n\t\t\t\t\t\t文字\n\t\t\t\t\t" * 3] for i in N],
+    ]
+    found, accepted, _, _ = staged(place, write(tmp_path / "留言.csv", rows, "utf-8"))
+    assert (found, accepted) == (len(N), len(N))
 
 
 def test_json_and_years_side_by_side_load_whole(place: Settings, tmp_path: Path) -> None:
