@@ -124,6 +124,7 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Look at a sample and write its contract."""
+    from ingestion.contract_edit import difference
     from ingestion.new_feed import propose, write_contract
     from ingestion.sniff import sniff
     from lakehouse.compiled import ROOT, write_compiled
@@ -138,7 +139,13 @@ def new(
             ("来源列", "字段", "类型", "级别", "空值", "示例（已脱敏）", "说明"),
             proposal.preview,
         )
-        typer.echo(proposal.contract_yaml)
+        there = settings.catalog_dir / "feeds" / department / f"{proposal.object}.yaml"
+        before = there.read_text(encoding="utf-8") if there.exists() else ""
+        typer.echo(
+            difference(before, proposal.contract_yaml, f"{department}/{there.name}")
+            if before
+            else proposal.contract_yaml
+        )
         for line in proposal.notes:
             note(line)
     if not (yes or as_json) and not typer.confirm("write this contract?"):
