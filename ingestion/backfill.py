@@ -32,7 +32,7 @@ from quality.sql import literal, quote
 from warehouse.delta import commit_once, delete_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.schema import feed_schema
 from warehouse.tables import LOCK_SECONDS, table_lock
-from warehouse.vault import require_migrated
+from warehouse.vault import merge_key, require_migrated
 
 
 class BackfillResult(BaseModel):
@@ -236,7 +236,8 @@ def _remove_refused(
 ) -> int:
     """Take out this delivery's rows that the contract now rejects; those another delivery won are not this one's."""
     path, key = settings.feed_path(feed.id), catalog.table_key(feed)
-    if feed.load.mode == "snapshot" or not key:
+    if feed.load.mode == "snapshot":
+        _unseal_refused(settings, catalog, feed, staged, name)  # the table itself is replaced as a whole
         return 0
     names = ", ".join(quote(k) for k in key)
     same = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in key)
@@ -250,3 +251,18 @@ def _remove_refused(
                 version = (transaction_version(table, f"{name}/removed") or 0) + 1
                 delete_once(table, gone, key=key, app_id=f"{name}/removed", version=version)
     return int(gone.num_rows)
+
+
+def _unseal_refused(settings: Settings, catalog: Catalog, feed: Feed, staged: Staged, name: str) -> None:
+    """Take sealed values of rows that a snapshot no longer has out of the vault."""
+    path, key = settings.vault_path(feed.id), merge_key(catalog, feed)
+    if not exists(path):
+        return
+    same = " AND ".join(f"a.{quote(k)} = v.{quote(k)}" for k in key)
+    gone = staged.con.execute(
+        f"SELECT {', '.join(map(quote, key))} FROM {scan_sql(staged.con, path)} v "
+        f"WHERE NOT EXISTS (SELECT 1 FROM accepted a WHERE {same})"
+    ).to_arrow_table()
+    if gone.num_rows:
+        version = (transaction_version(path, f"{name}/removed") or 0) + 1
+        delete_once(path, gone, key=key, app_id=f"{name}/removed", version=version)

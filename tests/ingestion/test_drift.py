@@ -16,13 +16,13 @@ format: {type: csv, encoding: auto}
 load: {mode: append, key: [sensor_id]}
 drift: DRIFT
 elements:
-  installed_date: {label: 安装日期, type: date, grade: 1}
-  sex_kind: {label: 类别, codes: sex, grade: 1}
+  test_fitted_date: {label: 安装日期, type: date, grade: 1}
+  test_sex_mark: {label: 类别, codes: sex, grade: 1}
 fields:
   sensor_id: {from: 编号, required: true}
   rain_mm: {from: 雨量}
-  installed_date: {from: 安装日期FIELD}
-  sex_kind: {from: 类别}
+  test_fitted_date: {from: 安装日期FIELD}
+  test_sex_mark: {from: 类别}
 """
 FILE = "编号,雨量,安装日期,类别\nA,1.5,2024-01-02,1\nB,多,2024-13-40,7\nC,2,2024-02-03,2\n"
 
@@ -32,14 +32,14 @@ def house_of(build: Build, contracts: dict[str, str], drift: str, field: str = "
 
 
 def rows(house: Any) -> list[tuple[Any, ...]]:
-    return [tuple(map(str, r)) for r in house.rows("sensor_id, rain_mm, installed_date, sex_kind")]
+    return [tuple(map(str, r)) for r in house.rows("sensor_id, rain_mm, test_fitted_date, test_sex_mark")]
 
 
 def test_types_and_codes_by_default_go_to_quarantine(build: Build, contracts: dict[str, str]) -> None:
     house = house_of(build, contracts, "{}")
     result = house.send(FILE)
     assert (result.rows_loaded, result.rows_quarantined) == (2, 1)
-    assert set(result.reasons) == {"rain_mm.type", "installed_date.type", "sex_kind.code_list"}
+    assert set(result.reasons) == {"rain_mm.type", "test_fitted_date.type", "test_sex_mark.code_list"}
 
 
 def test_an_action_for_each_data_type_and_field(build: Build, contracts: dict[str, str]) -> None:
@@ -48,12 +48,12 @@ def test_an_action_for_each_data_type_and_field(build: Build, contracts: dict[st
     result = house.send(FILE)
     assert (result.rows_loaded, result.rows_quarantined) == (3, 0)
     assert rows(house)[1] == ("B", "None", "None", "7")
-    assert house.rows("x_installed_date_text", where="sensor_id = 'B'") == [("2024-13-40",)]
-    assert house.rows("x_installed_date_text", where="sensor_id <> 'B'") == [(None,), (None,)]
-    assert result.warnings == {"rain_mm.type": 1, "installed_date.type": 1, "sex_kind.code_list": 1}
+    assert house.rows("x_test_fitted_date_text", where="sensor_id = 'B'") == [("2024-13-40",)]
+    assert house.rows("x_test_fitted_date_text", where="sensor_id <> 'B'") == [(None,), (None,)]
+    assert result.warnings == {"rain_mm.type": 1, "test_fitted_date.type": 1, "test_sex_mark.code_list": 1}
 
     house = house_of(build, contracts, drift, ", drift: quarantine")
-    assert house.send(FILE.replace("B", "D"), "b.csv").reasons == {"installed_date.type": 1}
+    assert house.send(FILE.replace("B", "D"), "b.csv").reasons == {"test_fitted_date.type": 1}
 
 
 @pytest.mark.parametrize("drift", ["{types: freeze}", "{codes: freeze}"])
@@ -63,7 +63,7 @@ def test_freeze_stops_the_delivery_and_names_the_rule(build: Build, contracts: d
     assert (result.verdict, result.rows_loaded) == ("stopped", 0)
     assert result.error
     assert "LH201" in result.message
-    assert ("rain_mm.type: 1 rows" if "types" in drift else "sex_kind.code_list: 1 rows") in result.message
+    assert ("rain_mm.type: 1 rows" if "types" in drift else "test_sex_mark.code_list: 1 rows") in result.message
     assert house.rows() == []
     assert house.send(FILE.replace("B,多,2024-13-40,7\n", ""), "b.csv").rows_loaded == 2
 
@@ -110,16 +110,16 @@ REPORTED = """
 format: {type: csv, encoding: auto}
 load: {mode: upsert, key: [sensor_id]}   # 一站一行
 elements:
-  installed_date: {label: 安装日期, type: date, grade: 1}
-  site_name: {label: 站点, max_length: 50, grade: 1}
-  sex_kind: {label: 类别, codes: sex, grade: 1}
-  level_m: {label: 水位, type: decimal, unit: m, grade: 1}
+  test_fitted_date: {label: 安装日期, type: date, grade: 1}
+  test_site_label: {label: 站点, max_length: 50, grade: 1}
+  test_sex_mark: {label: 类别, codes: sex, grade: 1}
+  test_stage_m: {label: 水位, type: decimal, unit: m, grade: 1}
 fields:
   sensor_id: {from: 编号, required: true}
-  site_name: {from: 站点名称}  # 以竣工图为准
-  installed_date: {from: 安装日期, formats: ["%Y-%m-%d"]}
-  sex_kind: {from: 类别}
-  level_m: {from: 水位}
+  test_site_label: {from: 站点名称}  # 以竣工图为准
+  test_fitted_date: {from: 安装日期, formats: ["%Y-%m-%d"]}
+  test_sex_mark: {from: 类别}
+  test_stage_m: {from: 水位}
 """
 
 
@@ -148,12 +148,12 @@ def test_the_report_names_renamed_new_and_missing_columns_since_when(build: Buil
     assert house.send(changed.replace("S000", "S900"), "3.csv").verdict == "stopped"
     third = report()
     found = {(c.kind, c.column, c.field) for c in third.changes}
-    assert ("column_renamed", "泵站名", "site_name") in found
+    assert ("column_renamed", "泵站名", "test_site_label") in found
     assert any(k == "column_new" and c == "负责人电话" for k, c, _ in found)
     assert {c.since for c in third.changes} == {second.receipt}
     assert third.deliveries == 3
-    assert "-  site_name: {from: 站点名称}" in third.diff
-    assert "+  site_name: {from: [站点名称, 泵站名]}  # 以竣工图为准" in third.diff
+    assert "-  test_site_label: {from: 站点名称}" in third.diff
+    assert "+  test_site_label: {from: [站点名称, 泵站名]}  # 以竣工图为准" in third.diff
     assert "13800138000" not in third.model_dump_json()
 
 
@@ -171,7 +171,7 @@ def test_the_proposed_contract_lints_and_takes_the_delivery(build: Build, contra
     replace_contract(house.settings.catalog_dir, house.catalog.feed(house.feed_id), told.contract)
     house.catalog = load_catalog(house.settings.catalog_dir)
     assert house.send(changed, "2.csv").rows_loaded == 30
-    assert house.rows("count(level_m), min(installed_date)::varchar") == [(0, "2024-01-01")]
+    assert house.rows("count(test_stage_m), min(test_fitted_date)::varchar") == [(0, "2024-01-01")]
 
 
 def test_new_codes_and_a_new_encoding_are_told(build: Build, contracts: dict[str, str]) -> None:
@@ -180,7 +180,7 @@ def test_new_codes_and_a_new_encoding_are_told(build: Build, contracts: dict[str
     house.drop("2.csv", _file(header, "iso", kinds="128"), "gb18030")
     assert house.ingest().rows_quarantined == 10
     told = report()
-    assert [(c.kind, c.field) for c in told.changes] == [("codes", "sex_kind"), ("layout", "")]
+    assert [(c.kind, c.field) for c in told.changes] == [("codes", "test_sex_mark"), ("layout", "")]
     assert "8" in told.changes[0].message
     assert "gb18030" in told.changes[1].message
     assert told.diff == ""

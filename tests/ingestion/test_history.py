@@ -161,6 +161,22 @@ def test_a_backfill_takes_only_its_days_and_the_present_snapshot(build: Build, c
         again(house, date(2001, 1, 1), date(2000, 1, 1))
 
 
+def test_a_backfilled_snapshot_leaves_nothing_sealed_of_rows_it_lost(kept: Any) -> None:
+    from tests.ingestion.conftest import scan
+
+    house = kept("snapshot")
+    house.send(HEADER + "A,1,甲\nB,2,乙\n", "1.csv")
+    assert len(scan(house.settings.vault_path(house.feed_id), "_row_number")) == 2
+    house = kept(
+        "snapshot",
+        other="sensor_id: {from: 编号, required: true} => sensor_id: {from: 编号, required: true, null_values: [B]}",
+    )
+    (done,) = again(house, date(2000, 1, 1))
+    assert (done.rows_loaded, done.rows_quarantined) == (1, 1)
+    assert scan(house.settings.vault_path(house.feed_id), "_row_number") == [(1,)]
+    assert house.opened("sensor_id, person_name") == [("A", "甲")]
+
+
 def test_a_source_is_asked_again_from_a_day(build: Build, contracts: dict[str, str]) -> None:
     from ingestion.backfill import rewind
     from ingestion.sources.state import State, state_folder
