@@ -309,6 +309,10 @@ def _prepare(
         con.execute(f"SET max_temp_directory_size = {duck.literal(SPILL)}")
     if statement.spatial:
         duck.load_extension(con, "spatial")
+    if statement.addresses:
+        from warehouse.addresses.functions import register_for_readers
+
+        register_for_readers(con, settings)
     for table in seen:
         from warehouse.masking import select_sql
 

@@ -92,7 +92,10 @@ uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 var_pop var_samp varia
 weekofyear weighted_avg xor year yearweek
 """
 
-SCALAR_FUNCTIONS = OPERATORS | frozenset(_NAMES.split())
+ADDRESS_FUNCTIONS = frozenset({"address_match", "address_parse", "address_at"})
+"""Ours, over the address library; a statement that calls one reads its tables (``warehouse.addresses.functions``)."""
+
+SCALAR_FUNCTIONS = OPERATORS | frozenset(_NAMES.split()) | ADDRESS_FUNCTIONS
 
 INSTEAD = {
     "range": "use it as a table: FROM range(…)",

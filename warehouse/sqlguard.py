@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.errors import QueryRefused
 from warehouse import duck
-from warehouse.sql_functions import INSTEAD, SCALAR_FUNCTIONS, TABLE_FUNCTIONS
+from warehouse.sql_functions import ADDRESS_FUNCTIONS, INSTEAD, SCALAR_FUNCTIONS, TABLE_FUNCTIONS
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,12 +42,14 @@ class Statement:
         sql: the text as given.
         tables: (schema, table) in lower case, sorted.
         spatial: it calls a function of the spatial extension.
+        addresses: it calls a function over the address library, whose table stands among ``tables`` then.
         lists_tables: it is SHOW TABLES, which the caller answers itself.
     """
 
     sql: str
     tables: tuple[tuple[str, str], ...]
     spatial: bool
+    addresses: bool
     lists_tables: bool
 
 
@@ -60,7 +62,7 @@ def check(con: duckdb.DuckDBPyConnection, sql: str) -> Statement:
     statement = _parse(con, sql)
     walk = _Walk(statement["node"])
     walk.run()
-    return Statement(sql, tuple(sorted(walk.tables)), walk.spatial, walk.lists_tables)
+    return Statement(sql, tuple(sorted(walk.tables)), walk.spatial, walk.addresses, walk.lists_tables)
 
 
 def _parse(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
@@ -93,6 +95,7 @@ class _Walk:
         self.root = root
         self.tables: set[tuple[str, str]] = set()
         self.spatial = False
+        self.addresses = False
         self.lists_tables = False
         self._stack: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
 
@@ -170,6 +173,9 @@ class _Walk:
         if name in ("lpad", "rpad", "bar"):
             self._bounded(node, name)
         self.spatial = self.spatial or name.startswith("st_")
+        if name in ADDRESS_FUNCTIONS:
+            self.addresses = True
+            self.tables.add(("spatiotemporal", "addresses"))
 
     def _bounded(self, node: dict[str, Any], name: str) -> None:
         # These allocate what their argument says, beyond the engine's memory limit.

@@ -52,6 +52,31 @@ def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         )
 
 
+def register_for_readers(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give ``con`` the functions a reader's statement may call, by their short names.
+
+    ``address_match(text)``, ``address_at(longitude, latitude)`` and ``address_parse(text)`` answer with JSON:
+    ``address_match('西城区砖塔胡同11号')->>'community_name'``.
+    """
+    from duckdb.func import FunctionNullHandling, PythonUDFType
+
+    index = _Index(settings)
+    functions: tuple[tuple[str, Callable[..., Any], list[Any]], ...] = (
+        ("address_match", index.match_text, ["VARCHAR"]),
+        ("address_parse", parse_texts, ["VARCHAR"]),
+        ("address_at", index.at, ["DOUBLE", "DOUBLE"]),
+    )
+    for name, function, arguments in functions:
+        con.create_function(
+            name,
+            function,
+            arguments,
+            "VARCHAR",
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
+
+
 class _Index:
     """The matcher over the newest versions of the tables, made when first asked and when they have changed."""
 
@@ -65,6 +90,10 @@ class _Index:
         """One answer a text."""
         found = self._current().match_many(texts.to_pylist(), streets.to_pylist(), communities.to_pylist())
         return _strings(_compact(m) for m in found)
+
+    def match_text(self, texts: pa.ChunkedArray) -> pa.Array:
+        """One answer a text, nothing else being known."""
+        return _strings(_compact(m) for m in self._current().match_many(texts.to_pylist()))
 
     def pieces(self, texts: pa.ChunkedArray, printed: pa.ChunkedArray) -> pa.Array:
         """The pieces of each area, with the community its list prints."""
