@@ -1,0 +1,75 @@
+"""The address library of a lake: loaded, asked in SQL, and taught by confirmations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from catalog.errors import UnknownName
+from catalog.settings import Settings
+from quality.addresses.book import Alias, make_book
+from quality.addresses.match import Matcher
+from warehouse.addresses.confirm import confirm
+from warehouse.addresses.library import STANDARDS, load_book, load_matcher, versions
+from warehouse.query import QueryRefused, run_sql
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Settings:
+    row = {
+        "address_code": "110102010X1",
+        "standard_address": "北京市西城区德胜街道白云胡同12号院",
+        "street_code": "110102010",
+        "community_code": None,
+        "lane_name": "白云胡同",
+        "house_number": "12号院",
+        "compound_name": None,
+        "longitude_cgcs2000": 116.37,
+        "latitude_cgcs2000": 39.95,
+        "located_street_code": "110102010",
+    }
+    schema = pa.schema([(k, pa.float64() if isinstance(v, float) else pa.string()) for k, v in row.items()])
+    write_deltalake(settings.table_path(*STANDARDS), pa.Table.from_pylist([row], schema=schema))
+    return settings
+
+
+def test_an_empty_lake_says_what_to_load(settings: Settings) -> None:
+    with pytest.raises(UnknownName, match="empty"):
+        load_matcher(settings)
+    assert versions(settings) == (-1, -1, -1)
+
+
+def test_the_book_is_read_from_the_tables(lake: Settings) -> None:
+    found = load_matcher(lake).match("西城区白云胡同12号院3单元502室")
+    assert (found.address_id, found.street_code, found.longitude) == ("110102010X1", "110102010", 116.37)
+    assert len(load_book(lake).communities) == 263
+
+
+@pytest.mark.slow
+def test_readers_ask_in_sql_and_the_decision_names_the_table(lake: Settings) -> None:
+    ask = "select address_match('白云胡同12号')->>'address_id', address_at(116.37, 39.95)->>'standard_address'"
+    with run_sql(lake, ask) as result:
+        assert result.tables == ("spatiotemporal.addresses",)
+        assert result.rows() == [("110102010X1", "北京市西城区德胜街道白云胡同12号院")]
+    with run_sql(lake, "select address_match(null) is not null, address_at(0, 0) is null") as result:
+        assert result.rows() == [(True, True)]
+    with pytest.raises(QueryRefused):
+        run_sql(lake, "select lakehouse_address_match('a', 'b', 'c')")
+
+
+def test_a_confirmation_keeps_the_building_and_never_the_room(lake: Settings) -> None:
+    kept = confirm(lake, "老邮局后院3号楼2单元501室", "110102010X1", by="li", now=NOW)
+    assert (kept.alias_name, kept.number, kept.building) == ("老邮局后院", None, "3")
+    assert "501" not in kept.model_dump_json()
+    alias = Alias(kept.alias_name, kept.number_stem, kept.number, kept.building, kept.address_code)
+    taught = Matcher(make_book(load_book(lake).standards, (), (), [alias]))
+    assert taught.match("老邮局后院3号楼").address_id == "110102010X1"
+    with pytest.raises(UnknownName, match="standard address"):
+        confirm(lake, "老邮局后院", "nowhere", by="li", now=NOW)
+    with pytest.raises(UnknownName, match="names no lane"):
+        confirm(lake, "12号", "110102010X1", by="li", now=NOW)
