@@ -16,12 +16,12 @@ from demo.names import given_names, surnames
 from demo.people import HEAD, SPOUSE
 from demo.registers import Moment, Register, add, dated, events, numbered, other_sex, sexes, spelling, stamped
 from demo.sheaf import Mention, Table
-from demo.takes import WEIGHTS, Habits, Take, take
+from demo.takes import STALE, WEIGHTS, Habits, Take, take
 from demo.world import World
 
 Array = NDArray[Any]
-ALL = tuple(WEIGHTS)
-EVENT_KINDS = tuple(k for k in WEIGHTS if k not in ("address_stale", "phone_stale", "duplicate"))
+ALL = (*WEIGHTS, *STALE)
+EVENT_KINDS = tuple(k for k in WEIGHTS if k != "duplicate")
 MARRIAGES_SINCE = np.datetime64("2004-01-01")
 """The marriage register is kept by computer since then."""
 

@@ -28,11 +28,12 @@ WEIGHTS = {
     "id_of_other": 0.02,
     "birth_wrong": 0.08,
     "sex_wrong": 0.05,
-    "address_stale": 0.10,
-    "phone_stale": 0.06,
     "duplicate": 0.03,
 }
 """Soft faults: the record loads, and says something untrue of a person. Shares of a register's soft faults."""
+STALE = {"address_stale": 2.0, "phone_stale": 1.0}
+"""Times the fault rate: share of the records of those who moved or changed telephones that stayed as they
+were."""
 LISTED_ON = 10.0
 """Times the fault rate: share of the dead and departed that a register still holds as if nothing had happened."""
 TOUCHED, NEW = 0.006, 0.003
@@ -55,7 +56,7 @@ class Habits:
     """
 
     cover: Array
-    kinds: tuple[str, ...] = tuple(WEIGHTS)
+    kinds: tuple[str, ...] = (*WEIGHTS, *STALE)
     rate: float = 1.0
     without_id: Array | float = 0.0
     fifteen: float = 0.0
@@ -113,13 +114,19 @@ def take(world: World, lives: Lives, habits: Habits, rng: np.random.Generator, d
 
 
 def _faults(world: World, lives: Lives, habits: Habits, rng: np.random.Generator, chosen: Array) -> Array:
-    """A soft fault for a share of the records; where there is nothing to be stale, the name is misspelt."""
-    weight = np.array([WEIGHTS[k] for k in habits.kinds])
-    kind = np.array(habits.kinds, dtype="U16")[rng.choice(len(weight), len(chosen), p=weight / weight.sum())]
-    fault = np.where(rng.random(len(chosen)) < world.faults * habits.rate, kind, "")
-    never_moved, same_phone = np.isnat(lives.moved[chosen]), np.isnat(lives.rephoned[chosen])
-    nothing = ((fault == "address_stale") & never_moved) | ((fault == "phone_stale") & same_phone)
-    return np.where(nothing, "name_by_sound", fault)
+    """A soft fault for a share of the records, one at most each."""
+    kinds, n = [k for k in habits.kinds if k in WEIGHTS], len(chosen)
+    weight = np.array([WEIGHTS[k] for k in kinds])
+    kind = np.array(kinds, dtype="U16")[rng.choice(len(weight), n, p=weight / weight.sum())]
+    fault = np.where(rng.random(n) < world.faults * habits.rate, kind, "")
+    changes = (("address_stale", lives.moved, lives.rephoned), ("phone_stale", lives.rephoned, lives.moved))
+    for stale, changed, other in changes:
+        if stale in habits.kinds:
+            late = rng.random(n) < min(0.5, STALE[stale] * world.faults * habits.rate)
+            # there was a record to be late, and nothing brought it up to date later; NaT compares false
+            late &= (changed > lives.entered + 2)[chosen] & ~(other >= changed)[chosen] & lives.people.here[chosen]
+            fault = np.where((fault == "") & late, stale, fault)
+    return fault
 
 
 def _times(
@@ -144,7 +151,7 @@ def _times(
     for at, late in events:
         past = ~np.isnat(at) & (at < end)
         low = np.where(past & ~late, np.maximum(low, at), low)
-        high = np.where(past & late, np.minimum(high, at - 60), high)
+        high = np.where(past & late, np.minimum(high, at - 61_000), high)  # before that day began
         news = ~np.isnat(at) & (at >= end) & ~late
         later = np.where(news, np.fmax(later, at), later)
     born_later = start >= end

@@ -10,7 +10,7 @@ number all other files use; then the golden value of each element: what is right
 place: ``file`` is the path below the drop folder (``platform.loads.source`` of its ``_receipt``), ``row`` its
 ``_row_number``. ``record`` is the number of the record in its register, "" where the register has none. ``role`` is ""
 for whom the record is about, or husband, wife, guardian; a marriage has no "". ``person`` is 0 for somebody unknown to
-the district. ``fault`` is the kind of what is untrue about the person in it, "" for nothing (`demo.takes.WEIGHTS`,
+the district. ``fault`` is the kind of what is untrue about the person in it, "" for nothing (`demo.takes`,
 ``dead_listed``, ``left_listed``, or a fault of ``faults.csv``); ``id_form`` is valid, fifteen, none, wrong or other
 (the valid ID of somebody else). Records sent again have a row each.
 """

@@ -63,6 +63,7 @@ def demo_generate(
         2026, 6, 30
     ),
     faults: Annotated[float, typer.Option(min=0, max=0.5, help="Share of faulty rows.")] = 0.02,
+    days: Annotated[int, typer.Option(min=0, max=366, help="Daily deliveries of the registers of persons.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for the files; default the drop folder.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -80,6 +81,7 @@ def demo_generate(
         seed=seed,
         as_of=as_of.date(),
         faults=faults,
+        days=days,
         on_progress=None if as_json else note,
     )
     if as_json:
