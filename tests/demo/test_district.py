@@ -37,8 +37,8 @@ def test_another_seed_gives_other_people_in_the_same_files(tmp_path: Path) -> No
     for seed in (3, 4):
         generate(tmp_path / str(seed) / "drop", tmp_path / str(seed) / "truth", residents=400, seed=seed)
     a, b = _digests(tmp_path / "3"), _digests(tmp_path / "4")
-    rare = {f.replace("__", "/") for f in SOMETIMES}
-    assert {f for f in a.keys() ^ b.keys() if not any(r in f for r in rare)} == set()
+    # on its last day so small a district may have nothing to tell in some register
+    assert {f for f in a.keys() ^ b.keys() if "20260630" not in f} == set()
     assert a["truth/residents.csv"] != b["truth/residents.csv"]
 
 
