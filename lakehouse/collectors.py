@@ -15,7 +15,7 @@ from catalog.settings import Settings
 from lakehouse.present import note
 
 AGAIN_SECONDS = 30.0
-STOP_SECONDS = 60.0
+STOP_SECONDS = 20.0
 """How long a collector may take to load what it has."""
 
 
