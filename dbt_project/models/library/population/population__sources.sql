@@ -38,7 +38,7 @@
     ('education__students', 'self', 'student_number', local_date('updated_at'), {
         'sex_code': 'sex_code', 'birth_date': 'birth_date'}),
     ('disabled_federation__certificates', 'self', 'certificate_key', local_date('updated_at'), {
-        'sex_code': 'sex_code', 'birth_date': 'birth_date'}),
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'community_name': "'/' || community_name"}),
     ('housing__occupants', 'self', 'occupancy_number', local_date('updated_at'), {
         'birth_year': 'cast(birth_year as integer)', 'community_name': "'/' || community_name"})] %}
 with names as (
