@@ -11,7 +11,7 @@ with deaths as (
 events as (
     select
         person_key,
-        coalesce(event_date, stated_date) as event_date,
+        coalesce(event_date, death_date, stated_date) as event_date,
         case
             when death_date is not null then '5dead'
             when change_code = '4' then '4left'
@@ -27,7 +27,7 @@ events as (
         marital_code
     from {{ ref('population__sources') }}
     where
-        coalesce(event_date, stated_date) is not null
+        coalesce(event_date, death_date, stated_date) is not null
         and feed_id in (
             'public_security__household', 'public_security__household_changes',
             'public_security__floating_population', 'civil_affairs__marriages', 'civil_affairs__deaths'
@@ -48,18 +48,27 @@ days as (
     group by events.person_key, events.event_date
 ),
 
+spans as (
+    select
+        person_key,
+        event_date,
+        state,
+        community_code,
+        marital_code,
+        count(state) over (partition by person_key order by event_date) as state_span,
+        count(community_code) over (partition by person_key order by event_date) as community_span,
+        count(marital_code) over (partition by person_key order by event_date) as marital_span
+    from days
+),
+
 filled as (
     select
         person_key,
         event_date,
-        {%- for name in ['state', 'community_code', 'marital_code'] %}
-        substring(max(
-            case when {{ name }} is not null then {{ concat_text(['event_date', name]) }} end
-        ) over (
-            partition by person_key order by event_date rows between unbounded preceding and current row
-        ), 11) as {{ name }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from days
+        max(state) over (partition by person_key, state_span) as state,
+        max(community_code) over (partition by person_key, community_span) as community_code,
+        max(marital_code) over (partition by person_key, marital_span) as marital_code
+    from spans
 ),
 
 compared as (

@@ -22,7 +22,7 @@
         'death_date': "case when household_change_code = '5' then change_date end",
         'says_living': "household_change_code <> '5'"}),
     ('civil_affairs__deaths', 'self', 'death_certificate_number', local_date('updated_at'), {
-        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'event_date': 'death_date', 'death_date': 'death_date',
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'death_date': 'death_date',
         'says_living': 'cast(false as boolean)'}),
     ('civil_affairs__marriages', 'husband', 'marriage_number', local_date('updated_at'), {
         'sex_code': "'1'", 'birth_date': 'husband_birth_date', 'marital_code': married,
