@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- Open disagreements: one row a record and element in which a register says something else than what was chosen,
 -- addressed to the department of that register. It closes by itself when the register says the same.
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code'] %}

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- One row a person known to the district: registered here (resident), living here registered elsewhere (floating), or
 -- known to other registers only (other). Each value is from the register with authority over it, the newest among
 -- equals; birth and sex are those of the resident ID where linking believes it. Names, numbers, phones are not here.

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- How a person stood at any day: one row a person and day on which something changed, valid from that day to the day
 -- before the next. Made of dated events (arrivals, moves, departures, marriages, deaths) and of the registers' entries.
 with deaths as (

@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- Which register said what of whom: one row a person of a record, as the register states it, brought to one shape.
 -- Nothing is chosen here: population.residents chooses, population.conflicts shows where registers disagree.
 {%- set text, day, whole, yes = 'cast(null as ' ~ text_type() ~ ')', 'cast(null as date)', 'cast(null as integer)',
