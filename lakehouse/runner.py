@@ -149,13 +149,16 @@ def _linkage(settings: Settings, catalog: Catalog) -> dict[str, float]:
     """How well persons were linked, where somebody knows it."""
     from lakehouse.commands.report import linkage_scores
     from warehouse.delta import exists
+    from warehouse.entities.accuracy import measured_entities
     from warehouse.linking.accuracy import has_truth, measure
     from warehouse.linking.store import LINKS
 
     truth = settings.home / "truth"
     if not has_truth(truth) or not exists(settings.platform_path(LINKS)):
         return {}
-    return linkage_scores(measure(settings, catalog, truth))
+    entities = measured_entities(settings, truth)
+    found = {k: v for k, v in entities.scores().items() if k.endswith("_f1")} if entities else {}
+    return {**linkage_scores(measure(settings, catalog, truth)), **found}
 
 
 def needs_demo(settings: Settings) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lakehouse.context import both
+
+if TYPE_CHECKING:
+    from warehouse.entities.accuracy import EntityAccuracy
 
 app = typer.Typer(help="Reports.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -25,12 +28,15 @@ def linkage(
 ) -> None:
     """Accuracy of linking and of the values chosen, against the truth, in all and by kind of fault."""
     from lakehouse.present import print_json, print_table
+    from warehouse.entities.accuracy import measured_entities
     from warehouse.linking.accuracy import measure
 
     settings, catalog = both()
     found = measure(settings, catalog, truth or settings.home / "truth")
+    entities = measured_entities(settings, truth or settings.home / "truth")
     if as_json:
-        print_json({**found.model_dump(), "scores": linkage_scores(found)})
+        scores = {**linkage_scores(found), **(entities.scores() if entities else {})}
+        print_json({**found.model_dump(), "entities": entities, "scores": scores})
         return
     print_table(
         "人口比对 · linkage",
@@ -57,6 +63,30 @@ def linkage(
         ("element", "persons", "right", "share"),
         [(v.element, v.persons, v.right, round(v.right / v.persons, 4) if v.persons else None) for v in found.values],
     )
+    if entities is not None:
+        _entities(entities)
+
+
+def _entities(found: EntityAccuracy) -> None:
+    """Records of organisations: how they were linked, by how name and code were written."""
+    from lakehouse.present import print_table
+
+    scores = found.scores()
+    print_table(
+        "法人关联 · entities",
+        ("measure", "precision", "recall", "F1"),
+        [
+            (label, *(scores[f"{name}_{n}"] for n in ("precision", "recall", "f1")))
+            for label, name in (("records", "entities"), ("records by name alone", "entities_by_name"))
+        ],
+        caption=f"{found.records:,} records, {found.true:,} of organisations of the district",
+    )
+    for title, lines in (("by name", found.name_kinds), ("by code", found.code_kinds)):
+        print_table(
+            title,
+            (title, "records", "right", "wrong", "missed"),
+            [(x.kind, x.records, x.right, x.wrong, x.missed) for x in lines],
+        )
 
 
 def linkage_scores(found: Any) -> dict[str, float]:

@@ -65,6 +65,14 @@ class EntityAccuracy(BaseModel):
         return made
 
 
+def measured_entities(settings: Settings, truth: Path) -> EntityAccuracy | None:
+    """`measure_entities`, or None for a lake without organisations or a truth about people only."""
+    from warehouse.delta import exists
+
+    there = exists(settings.table_path("library", "legal_entity", "sources")) and (truth / RECORDS).is_file()
+    return measure_entities(settings, truth) if there else None
+
+
 def measure_entities(settings: Settings, truth: Path) -> EntityAccuracy:
     """Compare ``legal_entity.sources`` with the truth.
 
