@@ -76,7 +76,7 @@ def _entities(found: EntityAccuracy) -> None:
         "法人关联 · entities",
         ("measure", "precision", "recall", "F1"),
         [
-            (label, *(scores[f"{name}_{n}"] for n in ("precision", "recall", "f1")))
+            (label, *(format(scores[f"{name}_{n}"], ".4f") for n in ("precision", "recall", "f1")))
             for label, name in (("records", "entities"), ("records by name alone", "entities_by_name"))
         ],
         caption=f"{found.records:,} records, {found.true:,} of organisations of the district",
