@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.world import word_list
+from demo.world import World, word_list
 
 Ring = list[tuple[float, float]]
 
@@ -47,6 +47,23 @@ def rings() -> dict[str, Ring]:
         code: [(round(x, 7), round(y, 7)) for x, y in orient(polygon).exterior.coords]
         for code, polygon in street_polygons().items()
     }
+
+
+def community_polygons(world: World) -> dict[str, Any]:
+    """Community code to its shapely polygon: each street shared among its communities' centres, without gaps."""
+    from shapely import MultiPoint, Point, set_precision, voronoi_polygons
+
+    out = {}
+    for street in world.streets:
+        own = [c for c in world.communities if c.street == street]
+        area = street_polygons()[street.code]
+        points = [Point(p) for p in spread(street.code, len(own)).tolist()]
+        cells = voronoi_polygons(MultiPoint(points), extend_to=area.buffer(0.01)).geoms if len(own) > 1 else [area]
+        for community, point in zip(own, points, strict=True):
+            cell = next(c for c in cells if c.contains(point)).intersection(area)
+            largest = max(getattr(cell, "geoms", [cell]), key=lambda g: g.area)
+            out[community.code] = set_precision(largest, 1e-7)
+    return out
 
 
 def area_ha(ring: Ring) -> float:
@@ -109,3 +126,12 @@ def to_gcj02(lon: NDArray[Any], lat: NDArray[Any]) -> tuple[NDArray[Any], NDArra
     dlat = dlat * 180 / ((GCJ_A * (1 - GCJ_EE)) / (magic * np.sqrt(magic)) * np.pi)
     dlon = dlon * 180 / (GCJ_A / np.sqrt(magic) * np.cos(radians) * np.pi)
     return lon + dlon, lat + dlat
+
+
+def to_bd09(lon: NDArray[Any], lat: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """WGS84 degrees to BD-09 degrees, by way of GCJ-02."""
+    x, y = to_gcj02(lon, lat)
+    turn = np.pi * 3000.0 / 180.0
+    z = np.hypot(x, y) + 0.00002 * np.sin(y * turn)
+    theta = np.arctan2(y, x) + 0.000003 * np.cos(x * turn)
+    return z * np.cos(theta) + 0.0065, z * np.sin(theta) + 0.006

@@ -61,6 +61,8 @@ def raw_sql(field: ResolvedField, fmt: Format, places: Mapping[str, Sequence[int
         texts = [literal(p) if i % 2 == 0 else parts[p] or "NULL" for i, p in enumerate(pieces) if p]
         return f"({' || '.join(texts)})"
     x, y = column(spec.x or ""), column(spec.y or "")
+    if x and spec.x == spec.y:  # one column holds both: "116.36,39.91"
+        return f"replace({x}, '，', ',')"
     return f"({x} || ',' || {y})" if x and y else "NULL::VARCHAR"
 
 

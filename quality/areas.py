@@ -106,9 +106,7 @@ class AreaIndex:
         starts[:: self._cells] = ~flat[:: self._cells]
         first = np.flatnonzero(starts)
         row, column = first // self._cells, first % self._cells
-        answers = self._ask(
-            self._west + (column + 0.5) / self._per_x, self._south + (row + 0.5) / self._per_y
-        )
+        answers = self._ask(self._west + (column + 0.5) / self._per_x, self._south + (row + 0.5) / self._per_y)
         run = np.cumsum(starts) - 1
         labels = np.full(flat.shape, _ASK, dtype=np.int32)
         labels[~flat] = answers[run[~flat]]

@@ -17,7 +17,9 @@ def h3_cells(lon: Any, lat: Any, resolution: int) -> list[str]:
     cell = h3.latlng_to_cell
     x, y = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
     good = (np.abs(x) <= 180) & (np.abs(y) <= 90)
-    return [cell(b, a, resolution) if ok else "" for a, b, ok in zip(x.tolist(), y.tolist(), good.tolist(), strict=True)]
+    return [
+        cell(b, a, resolution) if ok else "" for a, b, ok in zip(x.tolist(), y.tolist(), good.tolist(), strict=True)
+    ]
 
 
 def codes_of(lon: Any, lat: Any, *, beidou_level: int = 10, h3_level: int = 9) -> tuple[list[str], list[str]]:

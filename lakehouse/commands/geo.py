@@ -47,7 +47,9 @@ def convert(
         try:
             return change(a, b, source, target)
         except CRSError as e:
-            raise InputError("one of the coordinate systems is unknown", hint=SYSTEMS, source=source, target=target) from e
+            raise InputError(
+                "one of the coordinate systems is unknown", hint=SYSTEMS, source=source, target=target
+            ) from e
 
     names = tuple(f"{axis}_{target.lower().replace(':', '_')}" for axis in "xy")
     if file is not None:
@@ -108,11 +110,11 @@ def detect(
 ) -> None:
     """Tell the coordinate system of unlabelled points, and which points are 0,0, swapped, or outside."""
     import numpy as np
+    from warehouse.places import district_polygon, polygon_of_file
 
     from lakehouse.geo_files import add_columns, read_points
     from quality.crs_detect import detect as tell
     from quality.crs_detect import flag_points
-    from warehouse.places import district_polygon, polygon_of_file
 
     district = polygon_of_file(area) if area else district_polygon(get_settings())
     parts = list(read_points(file, x_column, y_column))
@@ -180,7 +182,11 @@ def _file(
     if out is None:
         raise InputError("--out is missing", hint="--out NAME.csv")
     rows, empty = add_columns(file, x, y, out, names, make)
-    _say({"rows": rows, "without": empty, "out": str(out)}, f"{rows} rows, {empty} without a result: {out}", as_json=as_json)
+    _say(
+        {"rows": rows, "without": empty, "out": str(out)},
+        f"{rows} rows, {empty} without a result: {out}",
+        as_json=as_json,
+    )
 
 
 def _say(value: dict[str, Any], text: str, *, as_json: bool) -> None:
