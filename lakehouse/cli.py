@@ -22,6 +22,7 @@ from lakehouse.commands import destroy as destroy_commands
 from lakehouse.commands import economy as economy_commands
 from lakehouse.commands import entity as entity_commands
 from lakehouse.commands import link as link_commands
+from lakehouse.commands import geo as geo_commands
 from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
 from lakehouse.commands import report as report_commands
@@ -50,6 +51,8 @@ app.add_typer(economy_commands.app, name="economy")
 app.add_typer(economy_commands.sensing_app, name="sensing")
 app.add_typer(link_commands.app, name="link")
 app.add_typer(report_commands.app, name="report")
+app.add_typer(geo_commands.app, name="geo")
+app.command("map")(geo_commands.draw)
 app.add_typer(data.demo_app, name="demo")
 data.register(app)
 app.command()(economy_commands.plot)

@@ -1,4 +1,4 @@
-"""Commands on places: geo convert, grid, detect, code; map; layers."""
+"""Commands on places: geo convert, grid, detect, code, locate, layers, export; map."""
 
 from __future__ import annotations
 
@@ -110,11 +110,11 @@ def detect(
 ) -> None:
     """Tell the coordinate system of unlabelled points, and which points are 0,0, swapped, or outside."""
     import numpy as np
-    from warehouse.places import district_polygon, polygon_of_file
 
     from lakehouse.geo_files import add_columns, read_points
     from quality.crs_detect import detect as tell
     from quality.crs_detect import flag_points
+    from warehouse.places import district_polygon, polygon_of_file
 
     district = polygon_of_file(area) if area else district_polygon(get_settings())
     parts = list(read_points(file, x_column, y_column))
@@ -163,6 +163,80 @@ def code(
         typer.echo(f"{r['division_code']} {r['division_name']} ({r['level']}, {span}): {words[r['is_valid']]}")
         for change in r["changes"]:
             typer.echo(f"  {change}")
+
+
+def draw(
+    layer: Annotated[str, typer.Argument(help="A layer; `lakehouse geo layers` lists them.")],
+    out: Annotated[Path, typer.Option("--out", help="NAME.png or NAME.svg.")],
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="What was in force on that day; default now.")
+    ] = None,
+    colour: Annotated[str, typer.Option("--by", help="Column that colours; default the layer's own.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Draw a layer of the base map."""
+    from lakehouse.drawing.layers import draw_layer
+
+    count = draw_layer(get_settings(), layer, out, on=on.date() if on else None, colour=colour)
+    _say({"layer": layer, "shapes": count, "out": str(out)}, f"{layer}: {count} shapes: {out}", as_json=as_json)
+
+
+@app.command()
+def export(
+    layer: Annotated[str, typer.Argument(help="A layer; `lakehouse geo layers` lists them.")],
+    out: Annotated[Path, typer.Option("--out", help="NAME.parquet (GeoParquet), .geojson or .pmtiles.")],
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="What was in force on that day; default now.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a layer as GeoParquet, GeoJSON or PMTiles."""
+    from warehouse.map_layers import write_layer
+
+    count = write_layer(get_settings(), layer, out, on=on.date() if on else None)
+    _say({"layer": layer, "shapes": count, "out": str(out)}, f"{layer}: {count} shapes: {out}", as_json=as_json)
+
+
+@app.command()
+def layers(as_json: Json = False) -> None:
+    """List the layers of the base map."""
+    from lakehouse.present import print_json, print_table
+    from warehouse.map_layers import LAYERS
+
+    if as_json:
+        print_json([{"layer": n, "title": it.title, "table": it.table} for n, it in LAYERS.items()])
+    else:
+        print_table(
+            "底图图层 · layers", ("layer", "title", "table"), [(n, i.title, i.table) for n, i in LAYERS.items()]
+        )
+
+
+@app.command()
+def locate(
+    file: Annotated[Path, typer.Argument(help="A CSV with points.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the CSV with the two codes goes.")],
+    x_column: XColumn = "longitude",
+    y_column: YColumn = "latitude",
+    crs: Annotated[str, typer.Option("--from", help=SYSTEMS)] = "CGCS2000",
+    as_json: Json = False,
+) -> None:
+    """Add the street and community that each point of a CSV lies in; empty outside the district."""
+    import numpy as np
+
+    from quality.areas import AreaIndex
+    from quality.coordinates import to_cgcs2000
+    from warehouse.places import area_polygons
+
+    made = []
+    for level in ("street", "community"):
+        found = area_polygons(get_settings(), level)
+        made.append((AreaIndex(list(found.values())), np.array([*found, ""])))
+
+    def codes(a: Array, b: Array) -> list[Any]:
+        lon, lat = to_cgcs2000(a, b, crs)
+        return [names[index.locate(lon, lat)].tolist() for index, names in made]
+
+    _file(file, x_column, y_column, out, ("street_code", "community_code"), codes, as_json=as_json)
 
 
 def _two(x: float | None, y: float | None) -> tuple[float, float]:

@@ -1,5 +1,20 @@
--- District, streets and communities with codes and valid time; polygons where planning has delivered them.
-with codes as (
+-- Province, districts, streets and communities with codes and valid time; polygons where planning has delivered them.
+-- Where only lists tell when a code came or went, valid_from and valid_to are the widest, certain_from and
+-- certain_to the narrowest span the lists allow.
+with history as (
+    select
+        code,
+        name,
+        level,
+        parent,
+        absent_before,
+        seen_from,
+        seen_to,
+        absent_from
+    from {{ ref('division_history') }}
+),
+
+listed as (
     select
         code,
         name,
@@ -28,6 +43,54 @@ with codes as (
     from {{ ref('codes__communities') }}
 ),
 
+codes as (
+    select
+        code,
+        name,
+        level,
+        parent,
+        valid_from,
+        valid_to
+    from listed
+    union all
+    select
+        history.code,
+        history.name,
+        history.level,
+        history.parent,
+        cast(null as date) as valid_from,
+        cast(null as date) as valid_to
+    from history
+    left join listed
+        on history.code = listed.code
+    where listed.code is null
+),
+
+spans as (
+    select
+        codes.code,
+        codes.name,
+        codes.level,
+        codes.parent,
+        coalesce(
+            codes.valid_from, {{ day_after('history.absent_before') }}, cast('1900-01-01' as date)
+        ) as valid_from,
+        coalesce(
+            codes.valid_to,
+            case when history.absent_from < cast('9999-12-31' as date) then history.absent_from end
+        ) as valid_to,
+        coalesce(codes.valid_from, history.seen_from) as certain_from,
+        coalesce(
+            codes.valid_to,
+            case
+                when history.absent_from < cast('9999-12-31' as date) then {{ day_after('history.seen_to') }}
+            end
+        ) as certain_to
+    from codes
+    left join history
+        on codes.code = history.code
+),
+
 shapes as (
     select
         division_code,
@@ -37,18 +100,20 @@ shapes as (
 )
 
 select
-    codes.code as division_code,
-    codes.name as division_name,
-    codes.level,
-    codes.parent as parent_code,
-    coalesce(codes.valid_from, cast('1900-01-01' as date)) as valid_from,
-    codes.valid_to,
-    codes.valid_to is null as is_current,
+    spans.code as division_code,
+    spans.name as division_name,
+    spans.level,
+    spans.parent as parent_code,
+    spans.valid_from,
+    spans.valid_to,
+    spans.certain_from,
+    spans.certain_to,
+    spans.valid_to is null as is_current,
     case
         when shapes.geom_cgcs2000 is not null then round({{ geometry_area_m2('shapes.geom_cgcs2000') }}, 0)
     end as area_m2,
     shapes.area_ha * 10000 as stated_area_m2,
     shapes.geom_cgcs2000
-from codes
+from spans
 left join shapes
-    on codes.code = shapes.division_code and codes.valid_to is null
+    on spans.code = shapes.division_code and spans.valid_to is null

@@ -1,0 +1,19 @@
+-- What became of a division's code and where it came from: merged, split, recoded, established, abolished.
+select
+    changes.kind,
+    nullif(changes.from_code, '') as from_code,
+    earlier.division_name as from_name,
+    nullif(changes.to_code, '') as to_code,
+    later.division_name as to_name,
+    coalesce(earlier.level, later.level) as level,
+    changes.not_before as not_before_date,
+    changes.not_after as not_after_date,
+    changes.is_documented = 'yes' as is_documented,
+    changes.source as evidence,
+    {{ concat_text(["coalesce(nullif(changes.from_code, ''), '-')", "'>'", "coalesce(nullif(changes.to_code, ''), '-')"]) }}
+        as change_code
+from {{ ref('division_changes') }} as changes
+left join {{ ref('spatiotemporal__divisions') }} as earlier
+    on changes.from_code = earlier.division_code
+left join {{ ref('spatiotemporal__divisions') }} as later
+    on changes.to_code = later.division_code

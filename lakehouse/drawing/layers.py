@@ -1,0 +1,145 @@
+"""A calm map of one layer: its shapes over the streets, coloured by class, with a scale and its origin."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalog.errors import InputError
+from catalog.settings import Settings
+from lakehouse.drawing.style import INK, PALETTE, QUIET, RULE, picture, save
+
+if TYPE_CHECKING:
+    import geopandas
+    from matplotlib.axes import Axes
+
+PLANE = "EPSG:4548"
+"""Gauss-Krüger metres of Beijing's zone: shapes are drawn as they are, and a scale bar is true."""
+MAX_CLASSES = 8
+AREAS = ("Polygon", "MultiPolygon")
+POINTS = ("Point", "MultiPoint")
+
+
+def draw_layer(settings: Settings, name: str, out: Path, *, on: date | None = None, colour: str = "") -> int:
+    """Draw a layer as PNG or SVG; gives the number of shapes drawn.
+
+    Args:
+        name: a layer of ``warehouse.map_layers``.
+        on: the day its shapes are in force; None: now.
+        colour: column that colours; empty: the layer's own.
+
+    Raises:
+        InputError: no shapes, no such column, or another suffix.
+        UnknownName: no such layer, or its table is not built.
+    """
+    from warehouse.map_layers import layer, read_layer
+
+    it = layer(name)
+    frame = read_layer(settings, name, on=on)
+    if frame.empty:
+        raise InputError(
+            f"layer {name} has no shapes on that day", hint="ingest its feeds and build, or ask another day"
+        )
+    by = colour or it.colour_by
+    if by and by not in frame.columns:
+        raise InputError(f"layer {name} has no column {by!r}", hint=f"one of: {', '.join(it.columns)}")
+    base = read_layer(settings, "streets", on=None) if name != "streets" else None
+    with picture(8.2, 9.2) as (figure, axes):
+        _base(axes, base)
+        _shapes(axes, frame.to_crs(PLANE), by, name, _class_names(settings))
+        _labels(axes, base if base is not None else frame)
+        _finish(axes, base if base is not None and len(base) else frame)
+        when = f"{on:%Y-%m-%d}" if on else "现行"
+        axes.set_title(f"西城区 · {it.title}（{when}，{len(frame):,} 个）", fontsize=13)
+        figure.text(0.01, 0.005, _origin(frame), fontsize=7, color=QUIET)
+        save(figure, out)
+    return len(frame)
+
+
+def _base(axes: Axes, streets: geopandas.GeoDataFrame | None) -> None:
+    if streets is not None and len(streets):
+        streets.to_crs(PLANE).plot(ax=axes, facecolor="#f7f6f2", edgecolor="#bdbdbd", linewidth=0.8)
+
+
+def _shapes(axes: Axes, frame: Any, by: str, name: str, names: dict[str, str]) -> None:
+    """The layer itself; classes beyond the eighth, and none, are grey."""
+    if name == "communities":  # neighbours in eight quiet colours; a legend of 263 would say nothing
+        order = frame["parent_code"].rank(method="dense").astype(int) + frame.groupby("parent_code").cumcount() * 3
+        frame.plot(
+            ax=axes, color=[PALETTE[i % len(PALETTE)] for i in order], alpha=0.35, edgecolor="white", linewidth=0.5
+        )
+        return
+    if not by or name in ("streets", "grid_cells"):
+        _plot(axes, frame, PALETTE[5] if name == "water" else PALETTE[0], "")
+        return
+    counts = frame[by].value_counts()
+    for i, value in enumerate(counts.index[:MAX_CLASSES]):
+        part = frame[frame[by] == value]
+        _plot(axes, part, PALETTE[i], f"{names.get(str(value), value)}  {len(part):,}")
+    rest = frame[~frame[by].isin(counts.index[:MAX_CLASSES])]
+    if len(rest):
+        _plot(axes, rest, "#9a9a9a", f"其他  {len(rest):,}")
+    axes.legend(loc="lower left", fontsize=8, framealpha=0.9, markerscale=1.6)
+
+
+def _plot(axes: Axes, frame: Any, colour: str, label: str) -> None:
+    kinds = set(frame.geometry.geom_type)
+    if kinds <= set(POINTS):
+        size = 9 if len(frame) < 500 else 4
+        axes.scatter(
+            frame.geometry.x, frame.geometry.y, s=size, color=colour, label=label or None, linewidths=0, zorder=3
+        )
+    elif kinds <= set(AREAS):
+        frame.plot(ax=axes, facecolor=colour, alpha=0.45, edgecolor=colour, linewidth=0.4)
+        if label:
+            axes.scatter([], [], s=30, marker="s", color=colour, alpha=0.6, label=label)
+    else:
+        frame.plot(ax=axes, color=colour, linewidth=1.0, label=label or None)
+
+
+def _labels(axes: Axes, streets: Any) -> None:
+    if "division_name" not in streets.columns or len(streets) > 60:
+        return
+    for name, shape in zip(streets["division_name"], streets.to_crs(PLANE).geometry, strict=True):
+        at = shape.representative_point()
+        axes.annotate(
+            str(name).removesuffix("街道"), (at.x, at.y), ha="center", fontsize=7.5, color=INK, alpha=0.75, zorder=4
+        )
+
+
+def _finish(axes: Axes, within: Any) -> None:
+    """No axes, equal metres both ways, the frame of the district, a bar of 2 km."""
+    west, south, east, north = within.to_crs(PLANE).total_bounds
+    margin = 0.03 * max(east - west, north - south)
+    axes.set_xlim(west - margin, east + margin)
+    axes.set_ylim(south - margin, north + margin)
+    axes.set_aspect("equal")
+    axes.grid(visible=False)
+    axes.set_axis_off()
+    left, low = east + margin - 2400, south - margin * 0.4
+    axes.plot([left, left + 2000], [low, low], color=QUIET, linewidth=2, solid_capstyle="butt")
+    axes.annotate(
+        "2 km", (left + 1000, low), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7.5, color=QUIET
+    )
+    axes.annotate(
+        "北 ↑", (left + 1000, low), xytext=(0, 16), textcoords="offset points", ha="center", fontsize=7.5, color=RULE
+    )
+
+
+def _origin(frame: Any) -> str:
+    """Where shapes outside the district are, and the systems they came in."""
+    systems = sorted(set(frame["origin_crs"])) if "origin_crs" in frame.columns else []
+    return "CGCS2000，高斯-克吕格投影（中央经线 117°）" + (f"；来源坐标系 {'、'.join(systems)}" if systems else "")
+
+
+def _class_names(settings: Settings) -> dict[str, str]:
+    """Codes of the layers' classes to their Chinese names."""
+    from catalog.registry import load_catalog
+
+    lists = load_catalog(settings.catalog_dir).codes
+    found = {}
+    for name in ("poi_class", "component_kind", "sensor_kind"):
+        if name in lists:
+            found |= {v.code: v.name for v in lists[name].values}
+    return found
