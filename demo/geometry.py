@@ -50,7 +50,10 @@ def rings() -> dict[str, Ring]:
 
 
 def community_polygons(world: World) -> dict[str, Any]:
-    """Community code to its shapely polygon: each street shared among its communities' centres, without gaps."""
+    """Community code to its shapely polygon: each street shared among its centres.
+
+    Of a cell in several pieces the largest counts: the few gaps that leaves are findings of the base map.
+    """
     from shapely import MultiPoint, Point, set_precision, voronoi_polygons
 
     out = {}

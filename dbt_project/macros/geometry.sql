@@ -47,10 +47,3 @@
 {% macro day_after(d) %}{{ return(adapter.dispatch('day_after')(d)) }}{% endmacro %}
 {% macro default__day_after(d) %}cast({{ d }} + interval 1 day as date){% endmacro %}
 {% macro spark__day_after(d) %}date_add({{ d }}, 1){% endmacro %}
-
-{# Metres of a degree of latitude, and of longitude in Xicheng (39.9° N): good to a tenth of a percent for short ways. #}
-{% macro metres_apart(lon_a, lat_a, lon_b, lat_b) %}
-    sqrt(
-        power(({{ lon_a }} - {{ lon_b }}) * 85520.0, 2) + power(({{ lat_a }} - {{ lat_b }}) * 111035.0, 2)
-    )
-{%- endmacro %}

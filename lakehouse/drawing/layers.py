@@ -137,7 +137,7 @@ def _class_names(settings: Settings) -> dict[str, str]:
     """Codes of the layers' classes to their Chinese names."""
     from catalog.registry import load_catalog
 
-    lists = load_catalog(settings.catalog_dir).codes
+    lists = load_catalog(settings.catalog_dir).code_lists
     found = {}
     for name in ("poi_class", "component_kind", "sensor_kind"):
         if name in lists:
