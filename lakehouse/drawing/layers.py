@@ -80,7 +80,7 @@ def _shapes(axes: Axes, frame: Any, by: str, name: str, names: dict[str, str]) -
     rest = frame[~frame[by].isin(counts.index[:MAX_CLASSES])]
     if len(rest):
         _plot(axes, rest, "#9a9a9a", f"其他  {len(rest):,}")
-    axes.legend(loc="lower left", fontsize=8, framealpha=0.9, markerscale=1.6)
+    axes.legend(loc="upper left", fontsize=8, framealpha=0.9, markerscale=1.6)
 
 
 def _plot(axes: Axes, frame: Any, colour: str, label: str) -> None:
@@ -117,7 +117,7 @@ def _finish(axes: Axes, within: Any) -> None:
     axes.set_aspect("equal")
     axes.grid(visible=False)
     axes.set_axis_off()
-    left, low = east + margin - 2400, south - margin * 0.4
+    left, low = west, south - margin * 0.4
     axes.plot([left, left + 2000], [low, low], color=QUIET, linewidth=2, solid_capstyle="butt")
     axes.annotate(
         "2 km", (left + 1000, low), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7.5, color=QUIET
