@@ -21,8 +21,8 @@ from lakehouse.commands import data, feed, grade
 from lakehouse.commands import destroy as destroy_commands
 from lakehouse.commands import economy as economy_commands
 from lakehouse.commands import entity as entity_commands
-from lakehouse.commands import link as link_commands
 from lakehouse.commands import geo as geo_commands
+from lakehouse.commands import link as link_commands
 from lakehouse.commands import quality as quality_commands
 from lakehouse.commands import release as release_commands
 from lakehouse.commands import report as report_commands
