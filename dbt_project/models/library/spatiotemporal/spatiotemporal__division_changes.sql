@@ -10,8 +10,7 @@ select
     changes.not_after as not_after_date,
     changes.is_documented = 'yes' as is_documented,
     changes.source as evidence,
-    {{ concat_text(["coalesce(nullif(changes.from_code, ''), '-')", "'>'", "coalesce(nullif(changes.to_code, ''), '-')"]) }}
-        as change_code
+    {{ concat_text(["changes.from_code", "'>'", "changes.to_code"]) }} as change_code
 from {{ ref('division_changes') }} as changes
 left join {{ ref('spatiotemporal__divisions') }} as earlier
     on changes.from_code = earlier.division_code

@@ -59,8 +59,12 @@ select
     delivered.width_m,
     substring(located.community_code, 1, 9) as street_code,
     located.community_code,
-    case when delivered.layer_code <> 'road' then round({{ geometry_area_m2('delivered.geom_cgcs2000') }}, 2) end as area_m2,
-    case when delivered.layer_code = 'road' then round({{ geometry_length_m('delivered.geom_cgcs2000') }}, 2) end as length_m,
+    case
+        when delivered.layer_code <> 'road' then round({{ geometry_area_m2('delivered.geom_cgcs2000') }}, 2)
+    end as area_m2,
+    case
+        when delivered.layer_code = 'road' then round({{ geometry_length_m('delivered.geom_cgcs2000') }}, 2)
+    end as length_m,
     delivered.is_geometry_valid,
     coalesce(delivered.built_date, delivered.surveyed_date) as valid_from,
     delivered.removed_date as valid_to,
