@@ -1,13 +1,13 @@
 -- What became of a division's code and where it came from: merged, split, recoded, established, abolished.
 select
     changes.kind,
-    nullif(changes.from_code, '') as from_code,
+    nullif(changes.from_code, '-') as from_code,
     earlier.division_name as from_name,
-    nullif(changes.to_code, '') as to_code,
+    nullif(changes.to_code, '-') as to_code,
     later.division_name as to_name,
     coalesce(earlier.level, later.level) as level,
-    changes.not_before as not_before_date,
-    changes.not_after as not_after_date,
+    changes.valid_from as not_before_date,
+    changes.valid_to as not_after_date,
     changes.is_documented = 'yes' as is_documented,
     changes.source as evidence,
     {{ concat_text(["changes.from_code", "'>'", "changes.to_code"]) }} as change_code

@@ -6,11 +6,11 @@ with history as (
         code,
         name,
         level,
-        parent,
-        absent_before,
+        nullif(parent, '000000') as parent,
         seen_from,
         seen_to,
-        absent_from
+        valid_from as earliest_from,
+        valid_to as latest_to
     from {{ ref('division_history') }}
 ),
 
@@ -72,18 +72,16 @@ spans as (
         codes.name,
         codes.level,
         codes.parent,
-        coalesce(
-            codes.valid_from, {{ day_after('history.absent_before') }}, cast('1900-01-01' as date)
-        ) as valid_from,
+        coalesce(codes.valid_from, history.earliest_from, cast('1900-01-01' as date)) as valid_from,
         coalesce(
             codes.valid_to,
-            case when history.absent_from < cast('9999-12-31' as date) then history.absent_from end
+            case when history.latest_to < cast('9999-12-31' as date) then history.latest_to end
         ) as valid_to,
         coalesce(codes.valid_from, history.seen_from) as certain_from,
         coalesce(
             codes.valid_to,
             case
-                when history.absent_from < cast('9999-12-31' as date) then {{ day_after('history.seen_to') }}
+                when history.latest_to < cast('9999-12-31' as date) then {{ day_after('history.seen_to') }}
             end
         ) as certain_to
     from codes
