@@ -95,7 +95,7 @@ def detect(x: Any, y: Any, district: Any, *, known: Known | None = None, declare
         (_candidate(name, inside[name], _off(a, b, name, known)) for name in names),
         key=lambda c: (c.off_m if c.off_m is not None else 0.0, -c.inside_pct),
     )
-    by = "range" if metres else _decided(candidates, inside, known)
+    by: Literal["places", "district", "range", ""] = "range" if metres else _decided(candidates, inside, known)
     best = candidates[0].crs
     kinds, counts = np.unique(flag_points(x, y, best, district, swapped=swapped), return_counts=True)
     crs = best if by else ""

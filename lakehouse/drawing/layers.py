@@ -138,7 +138,7 @@ def _class_names(settings: Settings) -> dict[str, str]:
     from catalog.registry import load_catalog
 
     lists = load_catalog(settings.catalog_dir).code_lists
-    found = {}
+    found: dict[str, str] = {}
     for name in ("poi_class", "component_kind", "sensor_kind"):
         if name in lists:
             found |= {v.code: v.name for v in lists[name].values}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ CROSSED = bytes(
 def lay_out(fill: Callable[..., None]) -> None:
     """A street of 1 km, two communities that leave 20 m of it and reach 30 m out of it, things in them."""
     at = datetime(2026, 6, 30, tzinfo=UTC)
-    row: Mapping[str, Any] = {"_receipt": "r", "_loaded_at": at, "_row_number": 1}
+    row: dict[str, Any] = {"_receipt": "r", "_loaded_at": at, "_row_number": 1}
     fill("planning__divisions", [
         row | {"division_code": STREET, "division_name": "西长安街街道", "geom_cgcs2000": square(0, 0, 1000)},
         row | {"division_code": LEFT, "division_name": "府右街南社区", "geom_cgcs2000": square(0, 0, 1000, 500)},
@@ -58,7 +58,7 @@ def lay_out(fill: Callable[..., None]) -> None:
             ("G1", "green", None, square(600, 600, 50)),
         )
     ])  # fmt: skip
-    day = {"collected_date": date(2026, 1, 1)}
+    day: dict[str, Any] = {"collected_date": date(2026, 1, 1)}
     fill("planning__poi", [
         row | day | {"poi_code": code, "poi_name": name, "poi_class_code": kind, "geom_cgcs2000": shape}
         for code, name, kind, shape in (
