@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from catalog.registry import Catalog
 from catalog.yamlfile import read_yaml
@@ -152,11 +153,19 @@ def _known(catalog: Catalog, ref: TableRef, columns: Sequence[tuple[str, str]], 
     if ref.layer in ("platform", "quarantine"):
         grade = highest_grade(catalog, ref, project)
         named = read_yaml(catalog.root / "grading" / "platform.yaml").data[ref.layer]
-        return {
-            name: _Known(grade=1 if name in named or (type_.startswith(_PLAIN) and "[" not in type_) else grade)
-            for name, type_ in columns
-        }
+        plain = {n: 1 if n in named or (t.startswith(_PLAIN) and "[" not in t) else grade for n, t in columns}
+        stated = _stated(ref.name, project) if ref.layer == "platform" else {}
+        return {name: _Known(grade=max(found, stated.get(name, 1))) for name, found in plain.items()}
     return {}
+
+
+@cache
+def _stated(table: str, project: Path) -> Mapping[str, int]:
+    """Grades of a platform table's columns where the dbt project states them: dates and numbers may be of persons."""
+    (source,) = read_yaml(project / "models" / "staging" / "_platform.yml").data["sources"]
+    columns: list[dict[str, Any]] = next((t["columns"] for t in source["tables"] if t["name"] == table), [])
+    stated = {c["name"]: c.get("config", {}).get("meta", {}).get("grade") for c in columns}
+    return {name: int(grade) for name, grade in stated.items() if grade}
 
 
 def _feed(catalog: Catalog, feed_id: str) -> dict[str, _Known]:

@@ -97,7 +97,8 @@ def test_every_compiled_suite_says_severity_dimension_and_party() -> None:
 
 def test_suites_follow_from_the_yml() -> None:
     residents = {r.code: r for r in compile_model(read_models()["population.residents"])}
-    assert residents["household_key.reference"].needs == ("population.households",)
+    households = {r.code: r for r in compile_model(read_models()["population.households"])}
+    assert households["head_key.reference"].needs == ("population.residents",)
     assert residents["sex_code.code_list"].severity == "stop"
     assert "sex_code.distribution_shift" in residents
     assert "public_security__household" in read_models()["population.residents"].inputs

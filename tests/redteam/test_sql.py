@@ -32,6 +32,12 @@ def test_read_the_whole_register(lake: Lake) -> None:
     assert "1947-01-01" in lake.ask(f"select * from {HOUSEHOLD}")
 
 
+def test_read_what_linking_knows_of_persons(lake: Lake) -> None:
+    assert lake.matches("platform.person_identities", "birth_date = date '1947-03-19'") == 0
+    lake.ask("select * from platform.person_identities")
+    lake.ask("select * from platform.person_links")
+
+
 def test_read_the_register_of_visitors(lake: Lake) -> None:
     assert not refused(lake.ask(f"select * from {FLOATING}"))
 

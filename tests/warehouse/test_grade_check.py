@@ -73,10 +73,10 @@ def test_the_real_project_holds_its_grades(report: GradeReport, catalog: Catalog
     persons = next(c for c in counts.columns if c.column == "persons_count")
     assert persons.grade == 1
     assert "small_cells" in persons.lowered
-    entities = report.table("legal_entity.entities")
-    assert entities
-    penalties = next(c for c in entities.columns if c.column == "penalties_count")
-    assert penalties.lowered[-1] == "statutory_disclosure"
+    links = report.table("legal_entity.name_links")
+    assert links
+    code = next(c for c in links.columns if c.column == "uscc")
+    assert code.lowered[-1] == "statutory_disclosure"
 
 
 @pytest.mark.slow

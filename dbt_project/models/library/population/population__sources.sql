@@ -1,6 +1,17 @@
 -- noqa: disable=LT02
 -- Which register said what of whom: one row a person of a record, as the register states it, brought to one shape.
 -- Nothing is chosen here: population.residents chooses, population.conflicts shows where registers disagree.
+-- What the loop below reads, for those who read this text and not what it compiles to:
+-- depends_on: {{ ref('staging__civil_affairs__deaths') }}
+-- depends_on: {{ ref('staging__civil_affairs__marriages') }}
+-- depends_on: {{ ref('staging__disabled_federation__certificates') }}
+-- depends_on: {{ ref('staging__education__students') }}
+-- depends_on: {{ ref('staging__health__records') }}
+-- depends_on: {{ ref('staging__housing__occupants') }}
+-- depends_on: {{ ref('staging__public_security__floating_population') }}
+-- depends_on: {{ ref('staging__public_security__household') }}
+-- depends_on: {{ ref('staging__public_security__household_changes') }}
+-- depends_on: {{ ref('staging__social_security__insured') }}
 {%- set text, day, whole, yes = 'cast(null as ' ~ text_type() ~ ')', 'cast(null as date)', 'cast(null as integer)',
     'cast(true as boolean)' %}
 {%- set nothing = {

@@ -1,14 +1,7 @@
 -- The review queue: writings that could not be matched surely, with how often they occur. `lakehouse address confirm`
 -- settles one, and the next build knows it. Addresses outside the district and empty ones are not asked.
+-- Addresses of residents are not copied here: a queue that stewards pass around may not say where persons live.
 with unsure as (
-    select
-        'population' as source,
-        address_text,
-        unmatched_reason,
-        best_guess,
-        confidence
-    from {{ ref('population__resident_addresses') }}
-    union all
     select
         'legal_entity' as source,
         address_text,
