@@ -1,5 +1,6 @@
--- Persons living here (registered or floating) by community, age band and sex, safe to hand on: a cell with fewer than small_cell_k persons (but not
--- none) is empty and flagged. Ages are as of the newest update of the sources, unless the var as_of_date is set.
+-- Persons living here (registered or floating) by community, age band and sex, safe to hand on: a cell with fewer
+-- than small_cell_k persons (but not none) is empty and flagged. Ages are as of the newest update of the sources,
+-- unless the var as_of_date is set.
 with as_of as (
     select
         {{ newest_or_var('source_updated_date', 'as_of_date') }} as as_of_date

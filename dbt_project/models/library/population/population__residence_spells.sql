@@ -11,7 +11,8 @@ with marked as (
                 {{ concat_text(['status', "'/'", 'community_code']) }}
                 = lag({{ concat_text(['status', "'/'", 'community_code']) }}) over (
                     partition by person_key order by valid_from_date
-                ) then 0
+                )
+                then 0
             else 1
         end as is_new
     from {{ ref('population__residents_history') }}
