@@ -21,7 +21,7 @@ from ingestion.certificate import OUT_OF_REACH, write_certificate
 from ingestion.landing import Checkpoint, no_checkpoint
 from ingestion.redact import records_of, redact_landed
 from warehouse.erase_person import DestroyFault, Person, holds, ids_behind
-from warehouse.erase_tables import Records, erase_table
+from warehouse.erase_tables import Records, erase_table, person_keys
 from warehouse.tables import list_tables, table_lock
 
 TEXTS = {".html", ".htm", ".json", ".jsonl", ".md", ".txt", ".log", ".csv", ".js"}
@@ -94,7 +94,7 @@ def erase_person(
     _save(folder, state)
     _erase_landing(settings, catalog, person, state, folder, now, say, checkpoint)
     for ref in list_tables(settings):
-        found = erase_table(settings, ref, person, state["records"])
+        found = erase_table(settings, ref, person, state["records"], people=state["people"])
         if found:
             say(f"{found.table}: {found.rows_removed} rows removed, {found.cells_blanked} cells blanked")
             state["tables"].append(found.as_dict())
@@ -152,6 +152,7 @@ def _resume(settings: Settings, person: Person, now: datetime) -> tuple[Path, di
     name = f"{now:%Y%m%dT%H%M%SZ}-{person.subject[:8]}"
     empty: Records = {}
     state = {"id": name, "subject": person.subject, "started": False, "records": empty, "tables": [], "files": []}
+    state["people"] = list(person_keys(settings, person))
     return root / name, state
 
 
@@ -167,7 +168,10 @@ def _look(settings: Settings, catalog: Catalog, person: Person, state: dict[str,
         for receipt in landing.receipts_of(settings, feed.id):
             if numbers := records_of(settings, catalog, feed, receipt, person):
                 records[receipt.id] = numbers
-    tables = [erase_table(settings, ref, person, records, dry_run=True) for ref in list_tables(settings)]
+    tables = [
+        erase_table(settings, ref, person, records, people=state["people"], dry_run=True)
+        for ref in list_tables(settings)
+    ]
     files = [str(p.relative_to(settings.home)) for p in _everything(settings) if holds(p, person)]
     if not files:
         raise UnknownName("no trace of this person anywhere in the lakehouse", hint="check the number; nothing changed")

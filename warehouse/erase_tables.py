@@ -9,19 +9,22 @@ erasure is given up on purpose.
 # ruff: noqa: S608 - names come from table schemas and are quoted, values are parameters
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from catalog.settings import Settings
 from warehouse import duck
-from warehouse.delta import scan_sql
+from warehouse.delta import exists, scan_sql
 from warehouse.erase_person import MARK, Person, holds
 from warehouse.tables import TableRef, table_lock
 
 KEY_COLUMN = "resident_key"
 ID_COLUMN = "resident_id"
+PERSON_COLUMN = "person_key"
+"""The key linking gives a person: the population library knows people by it, with or without a number."""
+PERSON_REFERENCES = ("head_key",)
 LOCK_SECONDS = 120.0
 Records = dict[str, list[int]]
 """Receipt to record numbers of the person's records in that delivery."""
@@ -43,20 +46,37 @@ class TableErasure:
         return asdict(self)
 
 
+def person_keys(settings: Settings, person: Person) -> tuple[str, ...]:
+    """The keys linking gave the person; read them before anything is erased."""
+    path = settings.platform_path("person_identities")
+    if not exists(path):
+        return ()
+    with duck.connect() as con:
+        sql = f"SELECT DISTINCT {PERSON_COLUMN} FROM {scan_sql(con, path)} WHERE {KEY_COLUMN} = ?"
+        return tuple(sorted(key for (key,) in con.execute(sql, [person.key]).fetchall()))
+
+
 def erase_table(
-    settings: Settings, ref: TableRef, person: Person, records: Records, *, dry_run: bool = False
+    settings: Settings,
+    ref: TableRef,
+    person: Person,
+    records: Records,
+    *,
+    people: Sequence[str] = (),
+    dry_run: bool = False,
 ) -> TableErasure | None:
     """Take the person out of one local table; None when no file of it holds a trace.
 
     Args:
         records: the person's records by receipt, for tables whose values are sealed.
+        people: of `person_keys`.
 
     Raises:
         Busy: the table is being written.
     """
     lock = ref.name if ref.layer in ("feed", "quarantine", "vault") else ref.sql_name
     with table_lock(settings, lock, timeout=LOCK_SECONDS):
-        rows, removed, blanked = _rewrite(ref, person, records, dry_run=dry_run)
+        rows, removed, blanked = _rewrite(ref, person, records, people, dry_run=dry_run)
         old = dry_run or not (removed or blanked or _has_trace(ref, person))
         versions, files = (0, 0) if old else purge(ref)
     if not (removed or blanked or versions):
@@ -64,7 +84,9 @@ def erase_table(
     return TableErasure(ref.sql_name, ref.layer, rows, removed, blanked, versions, files)
 
 
-def _rewrite(ref: TableRef, person: Person, records: Records, *, dry_run: bool) -> tuple[int, int, int]:
+def _rewrite(
+    ref: TableRef, person: Person, records: Records, people: Sequence[str], *, dry_run: bool
+) -> tuple[int, int, int]:
     """Rows before, rows removed and cells blanked of the present version."""
     import pyarrow as pa
     from deltalake import DeltaTable, write_deltalake
@@ -77,10 +99,13 @@ def _rewrite(ref: TableRef, person: Person, records: Records, *, dry_run: bool) 
         con.execute("SET preserve_insertion_order = true")
         con.execute(f"CREATE TEMP VIEW t AS SELECT * FROM {scan_sql(con, ref.path)}")
         con.register("_records", _records_table(records))
+        con.register("_people", pa.table({"key": pa.array(people, pa.string())}))
         about = _about(ref, schema, person)
         values = {f"p{i}": text for i, text in enumerate(person.texts)}
         texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
         here = {c: " OR ".join(f"contains({duck.quote(c)}, $p{i})" for i in range(len(person.texts))) for c in texts}
+        for c in set(PERSON_REFERENCES) & set(here):
+            here[c] += f" OR {duck.quote(c)} IN (SELECT key FROM _people)"
         cells = " + ".join(f"count_if(NOT ({about}) AND ({sql}))" for sql in here.values()) or "0"
         counted = con.execute(f"SELECT count(*), count_if({about}), {cells} FROM t", values).fetchone() or (0, 0, 0)
         rows, removed, blanked = (int(n or 0) for n in counted)
@@ -109,6 +134,8 @@ def _about(ref: TableRef, schema: Any, person: Person) -> str:
         parts.append(f"{KEY_COLUMN} = $p0")
     if ID_COLUMN in names:
         parts += [f"trim({ID_COLUMN}) = $p{i}" for i in range(1, len(person.texts))]
+    if PERSON_COLUMN in names:
+        parts.append(f"{PERSON_COLUMN} IN (SELECT key FROM _people)")
     if ref.layer == "quarantine" and "raw" in names:
         parts += [f"contains(raw, $p{i})" for i in range(1, len(person.texts))]
     place = ("receipt", "row_number") if ref.layer == "quarantine" else ("_receipt", "_row_number")
@@ -126,7 +153,10 @@ def _blanked(column: str, person: Person) -> str:
     inner = v
     for i in range(len(person.texts)):
         inner = f"replace({inner}, $p{i}, '{MARK}')"
-    return f"CASE WHEN {v} = $p0 THEN NULL ELSE {inner} END AS {v}"
+    alone = f"{v} = $p0"
+    if column in PERSON_REFERENCES:
+        alone += f" OR {v} IN (SELECT key FROM _people)"
+    return f"CASE WHEN {alone} THEN NULL ELSE {inner} END AS {v}"
 
 
 def _files(ref: TableRef) -> Iterable[Path]:

@@ -187,3 +187,30 @@ def test_no_old_version_of_a_table_can_be_read(lake: House) -> None:
     assert rows_of(table).num_rows == 199
     with pytest.raises(Exception, match=r"(?i)version|not found|log"):
         rows_of(DeltaTable(table.table_uri, version=0))
+
+
+@pytest.mark.slow
+def test_rows_known_by_the_key_of_linking_go_too(lake: House) -> None:
+    """The population library knows people by ``person_key``; a run killed half way still knows which it was."""
+    settings, key = lake.settings, key_of(lake)
+    known = [{"person_key": f"{n:032x}", "resident_key": key_of(lake, n)} for n in (VICTIM, VICTIM + 1)]
+    write_deltalake(settings.platform_path("person_identities"), pa.Table.from_pylist(known))
+    stated = [{"person_key": p["person_key"], "feed_id": feed} for p in known for feed in ("t__f", "t__g")]
+    write_deltalake(settings.table_path("library", "population", "sources"), pa.Table.from_pylist(stated))
+    heads = [{"household_key": str(i), "head_key": p["person_key"]} for i, p in enumerate(known)]
+    write_deltalake(settings.table_path("library", "population", "homes"), pa.Table.from_pylist(heads))
+
+    def die(step: str) -> None:
+        if step == "destroy.files":
+            raise Killed
+
+    with pytest.raises(Killed):
+        erase(lake, checkpoint=die)
+    certificate = erase(lake)
+    tables = {t["table"]: t for t in certificate["tables"]}  # type: ignore[attr-defined]
+    assert tables["population.sources"]["rows_removed"] == 2
+    assert tables["platform.person_identities"]["rows_removed"] == 1
+    assert (tables["population.homes"]["rows_removed"], tables["population.homes"]["cells_blanked"]) == (0, 1)
+    left = rows_of(settings.table_path("library", "population", "homes")).to_pylist()
+    assert sorted(r["head_key"] or "" for r in left) == ["", known[1]["person_key"]]
+    assert traces(lake, key) == []
