@@ -228,7 +228,7 @@ def _privately(settings: Settings, job: Job, relation: str, version: str, now: d
     product = job.plan.product
     spec = product.private_counts
     assert spec is not None
-    row = job.con.execute(job.plan.spread(relation), list(job.plan.parameters) or None).fetchone()
+    row = job.con.execute(job.plan.spread(relation), list(job.plan.parameters) or None).fetchall()[0]
     if row and row[0] > 1:
         raise ReleaseRefused(
             f"product {product.id}: one person stands in {row[0]} cells, but the noise hides one",

@@ -312,6 +312,8 @@ def _prepare(
     if statement.addresses:
         from warehouse.addresses.functions import register_for_readers
 
+        # a result that is dropped half read holds Python's lock while DuckDB's other threads wait for it in our function
+        con.execute("SET threads = 1")
         register_for_readers(con, settings)
     for table in seen:
         from warehouse.masking import select_sql
