@@ -312,7 +312,7 @@ def _prepare(
     if statement.addresses:
         from warehouse.addresses.functions import register_for_readers
 
-        # a result that is dropped half read holds Python's lock while DuckDB's other threads wait for it in our function
+        # one thread: a result dropped half read holds Python's lock while others wait for it in our function
         con.execute("SET threads = 1")
         register_for_readers(con, settings)
     for table in seen:
