@@ -49,7 +49,10 @@ def test_every_contract_gets_files_where_it_looks(district: District, catalog: C
         assert found == listed, feed_id
 
 
-AT_ONCE = ("planning__poi", "planning__base_map")
+AT_ONCE = (
+    *("planning__base_map", "planning__divisions", "planning__poi", "planning__residential_compounds"),
+    *("public_security__cameras", "urban_management__components", "urban_management__grid_cells"),
+)
 """Maps: all layers are sent together, in any order."""
 
 
