@@ -45,6 +45,7 @@ def write_certificate(
         "cells_blanked": sum(t["cells_blanked"] for t in state["tables"]),
         "tables": state["tables"],
         "files": state["files"],
+        "linked": by_linking(state),
         "verified": not left,
         "left": left,
         "waiting_deliveries": waiting,
@@ -57,6 +58,15 @@ def write_certificate(
     write_durably(folder / "certificate.html", _page(certificate, digest).encode())
     _record(settings, certificate, digest, now)
     return {**certificate, "certificate_sha256": digest, "folder": str(folder)}
+
+
+def by_linking(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """How many records of each feed linking attributed to the person, and how many of them carry no believed number."""
+    return [
+        {"feed": feed_id, "records": len(f["own"]) + sum(len(r["keys"]) for r in f["roles"]),
+         "unnumbered": f["unnumbered"]}
+        for feed_id, f in state["linked"].items()
+    ]  # fmt: skip
 
 
 def _record(settings: Settings, certificate: dict[str, Any], digest: str, now: datetime) -> None:
@@ -87,6 +97,7 @@ FILE = {
     "area": "区域", "file": "文件", "how": "处理", "records": "记录数",
     "sha256_before": "原摘要", "sha256_after": "新摘要",
 }  # fmt: skip
+LINKED = {"feed": "登记", "records": "记录数", "unnumbered": "其中无可信证件号码"}
 LISTS = {
     "left": "残留",
     "waiting_deliveries": "投放目录中待接收、含此人的文件",
@@ -115,5 +126,6 @@ def _page(c: dict[str, Any], digest: str) -> str:
         f"事由：{html.escape(c['reason'])}<br>对象（假名摘要）：{c['subject']}</p>"
         f"<p><b>{verdict}</b>。共删除 {c['rows_removed']} 行，抹去 {c['cells_blanked']} 个单元格。</p>"
         f"<h2>数据表</h2>{_table(c['tables'], TABLE)}<h2>文件</h2>{_table(c['files'], FILE)}"
+        f"<h2>经比对归于此人的记录（已一并销毁）</h2>{_table(c['linked'], LINKED)}"
         f"{lists}<p>证明文件 certificate.json 的 SHA-256：{digest}（同值记入审计链事件 person.erased）</p></html>"
     )

@@ -152,6 +152,19 @@ def _parquet_holds(file: Path, person: Person) -> bool:
         con.close()
 
 
+def drop_rows(file: Path, person: Person) -> int:
+    """Write a Parquet file that is part of no table anew without the rows that hold the person; how many went."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(file)
+    about = [any(person.in_text(str(v)) for v in row.values() if v is not None) for row in table.to_pylist()]
+    draft = file.with_name(f".{file.name}.draft")
+    pq.write_table(table.filter(pa.array([not a for a in about], pa.bool_())), draft)
+    draft.replace(file)
+    return sum(about)
+
+
 def _contains(expr: str, how_many: int) -> str:
     return "(" + " OR ".join(f"contains({expr}, ${i + 1})" for i in range(how_many)) + ")"
 

@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog.errors import UnknownName
 from catalog.settings import Settings
 from warehouse import duck
 from warehouse.delta import exists, scan_sql
+from warehouse.erase_links import PLACE, Linked, LinkedFeed, own_rows, pair_rows, register_linked, role_columns
 from warehouse.erase_person import MARK, Person, holds
 from warehouse.tables import TableRef, table_lock
 
@@ -25,6 +27,8 @@ ID_COLUMN = "resident_id"
 PERSON_COLUMN = "person_key"
 """The key linking gives a person: the population library knows people by it, with or without a number."""
 PERSON_REFERENCES = ("head_key",)
+PERSON_KEYS = (PERSON_COLUMN, "from_key", "to_key", "current_key")
+"""The last three: of keys that were merged, split or are gone."""
 LOCK_SECONDS = 120.0
 Records = dict[str, list[int]]
 """Receipt to record numbers of the person's records in that delivery."""
@@ -52,8 +56,25 @@ def person_keys(settings: Settings, person: Person) -> tuple[str, ...]:
     if not exists(path):
         return ()
     with duck.connect() as con:
-        sql = f"SELECT DISTINCT {PERSON_COLUMN} FROM {scan_sql(con, path)} WHERE {KEY_COLUMN} = ?"
+        sql = f"SELECT DISTINCT {PERSON_COLUMN} FROM {scan_sql(con, path)} WHERE ? IN ({KEY_COLUMN}, {PERSON_COLUMN})"
         return tuple(sorted(key for (key,) in con.execute(sql, [person.key]).fetchall()))
+
+
+def numbered_key(settings: Settings, person_key: str) -> str | None:
+    """The pseudonym of the number that a person of linking has; None where no register knows one.
+
+    Raises:
+        UnknownName: linking knows no such person.
+    """
+    path = settings.platform_path("person_identities")
+    found = None
+    if exists(path):
+        with duck.connect() as con:
+            sql = f"SELECT {KEY_COLUMN} FROM {scan_sql(con, path)} WHERE {PERSON_COLUMN} = ?"
+            found = con.execute(sql, [person_key]).fetchone()
+    if found is None:
+        raise UnknownName("linking knows no such person", hint="person_key of population.residents")
+    return None if found[0] is None else str(found[0])
 
 
 def erase_table(
@@ -63,6 +84,7 @@ def erase_table(
     records: Records,
     *,
     people: Sequence[str] = (),
+    linked: Linked | None = None,
     dry_run: bool = False,
 ) -> TableErasure | None:
     """Take the person out of one local table; None when no file of it holds a trace.
@@ -70,13 +92,14 @@ def erase_table(
     Args:
         records: the person's records by receipt, for tables whose values are sealed.
         people: of `person_keys`.
+        linked: of `linked_records`.
 
     Raises:
         Busy: the table is being written.
     """
     lock = ref.name if ref.layer in ("feed", "quarantine", "vault") else ref.sql_name
     with table_lock(settings, lock, timeout=LOCK_SECONDS):
-        rows, removed, blanked = _rewrite(ref, person, records, people, dry_run=dry_run)
+        rows, removed, blanked = _rewrite(ref, person, records, people, linked or {}, dry_run=dry_run)
         old = dry_run or not (removed or blanked or _has_trace(ref, person))
         versions, files = (0, 0) if old else purge(ref)
     if not (removed or blanked or versions):
@@ -85,7 +108,7 @@ def erase_table(
 
 
 def _rewrite(
-    ref: TableRef, person: Person, records: Records, people: Sequence[str], *, dry_run: bool
+    ref: TableRef, person: Person, records: Records, people: Sequence[str], linked: Linked, *, dry_run: bool
 ) -> tuple[int, int, int]:
     """Rows before, rows removed and cells blanked of the present version."""
     import pyarrow as pa
@@ -100,18 +123,23 @@ def _rewrite(
         con.execute(f"CREATE TEMP VIEW t AS SELECT * FROM {scan_sql(con, ref.path)}")
         con.register("_records", _records_table(records))
         con.register("_people", pa.table({"key": pa.array(people, pa.string())}))
-        about = _about(ref, schema, person)
+        feed = linked.get(ref.name) if ref.layer == "feed" else None
+        register_linked(con, linked, feed)
+        about = _about(ref, schema, person, feed)
+        told = role_columns(feed, schema.names) if feed else {}
         values = {f"p{i}": text for i, text in enumerate(person.texts)}
         texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
         here = {c: " OR ".join(f"contains({duck.quote(c)}, $p{i})" for i in range(len(person.texts))) for c in texts}
         for c in set(PERSON_REFERENCES) & set(here):
             here[c] += f" OR {duck.quote(c)} IN (SELECT key FROM _people)"
-        cells = " + ".join(f"count_if(NOT ({about}) AND ({sql}))" for sql in here.values()) or "0"
+        told = {c: f"({sql} AND {duck.quote(c)} IS NOT NULL)" for c, sql in told.items()}
+        blank = [" OR ".join(f for f in (here.get(c), told.get(c)) if f) for c in {**here, **told}]
+        cells = " + ".join(f"count_if(NOT ({about}) AND ({sql}))" for sql in blank) or "0"
         counted = con.execute(f"SELECT count(*), count_if({about}), {cells} FROM t", values).fetchone() or (0, 0, 0)
         rows, removed, blanked = (int(n or 0) for n in counted)
         if dry_run or not (removed or blanked):
             return rows, removed, blanked
-        out = [_blanked(f.name, person) if f.name in here else duck.quote(f.name) for f in schema]
+        out = [_blanked(f.name, person, f.name in here, told.get(f.name)) for f in schema]
         kept = con.execute(f"SELECT {', '.join(out)} FROM t WHERE NOT ({about})", values).to_arrow_table()
         write_deltalake(table, kept.cast(schema), mode="overwrite")
         return rows, removed, blanked
@@ -127,36 +155,39 @@ def _records_table(records: Records) -> Any:
                      "number": pa.array([p[1] for p in pairs], pa.int64())})  # fmt: skip
 
 
-def _about(ref: TableRef, schema: Any, person: Person) -> str:
+def _about(ref: TableRef, schema: Any, person: Person, feed: LinkedFeed | None) -> str:
     """Condition: the row is about the person; never NULL."""
     names, parts = set(schema.names), []
     if KEY_COLUMN in names:
         parts.append(f"{KEY_COLUMN} = $p0")
     if ID_COLUMN in names:
         parts += [f"trim({ID_COLUMN}) = $p{i}" for i in range(1, len(person.texts))]
-    if PERSON_COLUMN in names:
-        parts.append(f"{PERSON_COLUMN} IN (SELECT key FROM _people)")
+    parts += [f"{c} IN (SELECT key FROM _people)" for c in PERSON_KEYS if c in names]
+    parts += pair_rows(names) if ref.layer == "platform" else []
+    if feed is not None:
+        parts.append(own_rows(feed))
     if ref.layer == "quarantine" and "raw" in names:
         parts += [f"contains(raw, $p{i})" for i in range(1, len(person.texts))]
-    place = ("receipt", "row_number") if ref.layer == "quarantine" else ("_receipt", "_row_number")
-    if ref.layer in ("quarantine", "vault") and names >= set(place):
-        receipt, number = place
+    if ref.layer in PLACE and names >= set(PLACE[ref.layer]):
+        receipt, number = PLACE[ref.layer]
         parts.append(f"EXISTS (SELECT 1 FROM _records r WHERE r.receipt = t.{receipt} AND r.number = t.{number})")
     # every parameter is used, so that one list serves every table
     unused = " OR ".join(f"$p{i} IS NULL" for i in range(len(person.texts)))
     return f"coalesce({' OR '.join([*parts, unused])}, false)"
 
 
-def _blanked(column: str, person: Person) -> str:
-    """The column without the person: NULL where it is the pseudonym alone, a mark inside other text."""
+def _blanked(column: str, person: Person, is_text: bool, told: str | None) -> str:
+    """The column without the person: NULL where it is of the person alone, a mark inside other text."""
     v = duck.quote(column)
     inner = v
-    for i in range(len(person.texts)):
-        inner = f"replace({inner}, $p{i}, '{MARK}')"
-    alone = f"{v} = $p0"
+    alone = [told] if told else []
+    if is_text:
+        for i in range(len(person.texts)):
+            inner = f"replace({inner}, $p{i}, '{MARK}')"
+        alone.append(f"{v} = $p0")
     if column in PERSON_REFERENCES:
-        alone += f" OR {v} IN (SELECT key FROM _people)"
-    return f"CASE WHEN {alone} THEN NULL ELSE {inner} END AS {v}"
+        alone.append(f"{v} IN (SELECT key FROM _people)")
+    return f"CASE WHEN {' OR '.join(alone)} THEN NULL ELSE {inner} END AS {v}" if alone else v
 
 
 def _files(ref: TableRef) -> Iterable[Path]:

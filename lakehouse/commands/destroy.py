@@ -22,6 +22,9 @@ def person(
         str | None, typer.Option(metavar="FILE|-", help="A file of mode 0600 with one resident ID, or - for stdin.")
     ] = None,
     resident_key: Annotated[str | None, typer.Option(help="The pseudonym, in place of the ID.")] = None,
+    person_key: Annotated[
+        str | None, typer.Option(help="The key of linking, for a person no register knows a number of.")
+    ] = None,
     reason: Annotated[str, typer.Option(help="Legal ground or request.")] = ...,  # type: ignore[assignment]
     by: Annotated[str, typer.Option(metavar="PERSON", help="Who does it.")] = ...,  # type: ignore[assignment]
     dry_run: DryRun = False,
@@ -31,12 +34,16 @@ def person(
 
     The ID is never an argument: it would stay in the shell's history. Exit 2 when there is no trace of the person.
     """
+    from catalog.errors import InputError
     from ingestion.destroy import erase_person, person_of
     from lakehouse.present import note, print_json, print_table
 
     settings, catalog = both()
     number = _read_id(resident_id_file) if resident_id_file else None
-    who = person_of(settings, catalog, resident_id=number, resident_key=None if number else resident_key)
+    given = {"resident_id": number, "resident_key": resident_key, "person_key": person_key}
+    if sum(v is not None for v in given.values()) != 1:
+        raise InputError("one person is named in one way", hint="--resident-id-file, --resident-key or --person-key")
+    who = person_of(settings, catalog, **given)
     done = erase_person(
         settings, catalog, who, reason=reason, by=by, now=utc_now(), dry_run=dry_run,
         progress=None if as_json else note,
@@ -50,6 +57,8 @@ def person(
         ("table", "rows before", "rows", "cells", "versions purged"),
         [[t[c] for c in columns] for t in done["tables"]],
     )
+    for one in done["linked"]:
+        note(f"{one['feed']}: {one['records']} records by linking, {one['unnumbered']} of them without a number")
     if not dry_run:
         note(f"verified: no trace in any file; certificate in {done['folder']}")
         note("counts that were made of these rows are renewed by the next lakehouse build")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from catalog.errors import UnknownName
+from catalog.registry import load_catalog
 from ingestion import landing
 from ingestion.destroy import erase_person, person_of
+from ingestion.load import ingest
 from ingestion.quarantine import replay
 from tests.delta_rows import rows_of
 from tests.ingestion.conftest import NOW, PEOPLE, House, resident_id
@@ -214,3 +217,91 @@ def test_rows_known_by_the_key_of_linking_go_too(lake: House) -> None:
     left = rows_of(settings.table_path("library", "population", "homes")).to_pylist()
     assert sorted(r["head_key"] or "" for r in left) == ["", known[1]["person_key"]]
     assert traces(lake, key) == []
+
+
+OCCUPANTS = """
+title: 测试使用人
+provider: hotline
+catalogue: {code: "2/99-0002", sharing: unconditional, opening: unconditional, update: daily}
+source: {connector: files, path: t/g/*}
+format: {type: FORMAT}
+load: {mode: upsert, key: [occupancy_number], newest_by: updated_at}
+fields:
+  occupancy_number: {from: 登记编号, required: true}
+  resident_id: {from: 证件号码}
+  person_name: {from: 使用人, required: true}
+  phone: {from: 联系电话}
+  updated_at: {from: 登记时间}
+"""
+LINKING = """
+note: 测试
+thresholds: {link: 4.0, review: -2.0, margin: 3.0}
+max_block: 2000
+max_persons_per_id: 3
+max_drop_pct: 50
+registers:
+"""
+PERSON = "{name: person_name, resident_id: resident_id, phone: phone, updated: updated_at}"
+
+
+def occupants(kind: str, day: int) -> str | bytes:
+    """Three records without a number: of the victim, of a namesake whose key begins alike, of a neighbour."""
+    heads = ("登记编号", "证件号码", "使用人", "联系电话", "登记时间")
+    lines = [(key, "", name, phone, f"2026-07-0{day} 08:00:00")
+             for key, name, phone in (("7", NAME, PHONE), ("77", NAME, "13800001111"), ("9", "赵邻居", "13800002222"))]  # fmt: skip
+    if kind == "csv":
+        return "".join(",".join(x) + "\n" for x in (heads, *lines))
+    records = [dict(zip(heads, x, strict=True)) for x in lines]
+    if kind == "json":
+        return json.dumps(records, ensure_ascii=False)
+    if kind == "ndjson":
+        return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
+    from openpyxl import Workbook
+
+    book, out = Workbook(), io.BytesIO()
+    for x in (heads, *lines):
+        book.active.append(x)
+    book.save(out)
+    return out.getvalue()
+
+
+@pytest.mark.slow
+def test_records_without_a_number_go_when_linking_knows_whose_they_are(build: Callable[[str], House]) -> None:
+    """In every delivery that held them; a namesake whose record number begins alike keeps everything."""
+    house, kinds = build(PEOPLE + PHONES), ("csv", "excel", "json", "ndjson")
+    folder, feeds = house.settings.catalog_dir, [f"t__{k}" for k in kinds]
+    for i, kind in enumerate(kinds):
+        contract = OCCUPANTS.replace("FORMAT", kind).replace("t/g/*", f"t/{kind}/*").replace("0002", f"001{i}")
+        (folder / "feeds" / "t" / f"{kind}.yaml").write_text(contract, encoding="utf-8")
+    (folder / "linking").mkdir()
+    registers = "".join(f"  {f}:\n    - {PERSON}\n" for f in feeds)
+    (folder / "linking" / "persons.yaml").write_text(LINKING + registers, encoding="utf-8")
+    house.catalog = load_catalog(folder)
+    house.send(people(line(VICTIM), line(8)))
+    for feed, kind, day in ((f, k, d) for f, k in zip(feeds, kinds, strict=True) for d in (1, 2)):
+        path = house.settings.drop / "t" / kind / f"{day}.{kind}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = occupants(kind, day)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        ingest(house.settings, house.catalog, feed, now=NOW)
+    key, person = key_of(house), "a" * 64
+    links = [{"feed": f, "record_key": "7", "role": "self", "person_key": person, "has_own_id": False} for f in feeds]
+    write_deltalake(house.settings.platform_path("person_links"), pa.Table.from_pylist(links))
+    known = [{"person_key": person, "resident_key": key}]
+    write_deltalake(house.settings.platform_path("person_identities"), pa.Table.from_pylist(known))
+
+    certificate = erase(house)
+    assert (certificate["verified"], certificate["left"]) == (True, [])
+    assert certificate["linked"] == [{"feed": f, "records": 1, "unnumbered": 1} for f in feeds]
+    tables = {t["table"]: t["rows_removed"] for t in certificate["tables"]}  # type: ignore[attr-defined]
+    files = [f for f in certificate["files"] if f["area"] == "landing"]  # type: ignore[attr-defined]
+    assert (len(files), {f["how"] for f in files}) == (9, {"records blanked"})
+    everything = (p for p in house.settings.home.rglob("*") if p.is_file() and "keys" not in p.parts)
+    assert [p for p in everything if holds(p, Person(PHONE))] == []
+    for feed in feeds:
+        assert (tables[f"feed.{feed}"], tables[f"vault.{feed}"]) == (1, 1)
+        rest = [r["occupancy_number"] for r in rows_of(house.settings.feed_path(feed)).to_pylist()]
+        assert sorted(rest) == ["77", "9"]
+        again = landing.landed_file(house.settings, landing.receipts_of(house.settings, feed)[0])
+        (result,) = ingest(house.settings, house.catalog, feed, now=NOW, file=again)
+        assert (result.rows_found, result.rows_quarantined, result.skipped["blank"]) == (3, 0, 1)
