@@ -26,6 +26,7 @@ from catalog.model import (
     Product,
     ResolvedField,
 )
+from catalog.signature import Signature, signature
 from catalog.yamlfile import YamlFile, read_yaml, validate
 
 
@@ -116,13 +117,26 @@ def _pick(found: dict[str, Any], name: str, kind: str, where: str) -> Any:
     )
 
 
+_read: dict[tuple[Path, Path], tuple[Signature, Catalog]] = {}
+"""Folder as written and where it is, to its files and what was read from them."""
+
+
 def load_catalog(root: Path) -> Catalog:
-    """Read and check the catalog below ``root``.
+    """Read and check the catalog below ``root``; until one of its files changes, it is read once in a process.
 
     Raises:
         ContractError: with file, line, field and cure, for the first file that is wrong.
     """
     root = Path(root)
+    place, files = (root, root.absolute()), signature(root) if root.is_dir() else ()
+    known = _read.get(place)
+    if known is None or known[0] != files:
+        known = _read[place] = (files, _load(root))
+    own = {name: dict(v) for name, v in known[1] if isinstance(v, dict)}
+    return known[1].model_copy(update=own)
+
+
+def _load(root: Path) -> Catalog:
     departments = _read_named(root / "dictionary" / "departments.yaml", Department)
     elements = _read_named(root / "dictionary" / "elements.yaml", Element)
     code_lists = _read_code_lists(root / "codes")

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from catalog.errors import Busy, GateStopped, LakehouseError, UnknownName
+from catalog.errors import Busy, GateStopped, UnknownName
 from catalog.settings import Settings
 from warehouse.checkpoints import SuiteVerdict
 from warehouse.computed import refresh
+from warehouse.dbt_call import BuildFailed, call, failure, parse, target
 from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
 from warehouse.dbt_phases import LayerGate, Phase, blocked_by, not_built, plan, without
 from warehouse.dbt_report import scrub, write_run_log
@@ -35,13 +36,6 @@ WAIT_SECONDS = 600.0
 """How long a build waits for another one before it gives up with Busy."""
 
 _one_at_a_time = threading.Lock()
-
-
-class BuildFailed(LakehouseError):
-    """The dbt project could not be read, or a node of it failed."""
-
-    code = "LH612"
-    exit_code = 1
 
 
 class BuildEvent(BaseModel):
@@ -185,7 +179,7 @@ def build(
     """
     started = datetime.now(UTC)
     with _session(settings, threads=threads, now=now or started, wait=wait):
-        manifest = _parse(settings, project)
+        manifest = parse(settings, project)
         chosen, listed = list(select or ()), None
         if chosen:
             listed = _listed(settings, project, manifest, chosen, list(exclude or ()))
@@ -245,12 +239,12 @@ class _Run:
         self._gate.begin(phase)
         listener = _Listener(manifest, self._on_event)
         args = ["build", *_selectors(phase.select, phase.exclude), *more]
-        outcome = _dbt(args, self._settings, self._project, manifest=manifest, listener=listener)
+        outcome = call(args, self._settings, self._project, manifest=manifest, listener=listener)
         if outcome.result is None:
-            raise _failure(outcome.exception, "dbt could not run")
+            raise failure(outcome.exception, "dbt could not run")
         built = [_result(node, manifest) for node in outcome.result.results]
         remember_loaded(self._settings, manifest, [m.node for m in built if m.status == "success"])
-        (_target(self._settings) / "run_results.json").unlink(missing_ok=True)  # it repeats messages with raw values
+        (target(self._settings) / "run_results.json").unlink(missing_ok=True)  # it repeats messages with raw values
         built, verdicts = self._gate.end(built, manifest)
         self.models += built
         self.verdicts += verdicts
@@ -271,7 +265,7 @@ def grade_report(
     from warehouse.grade_check import check_models
 
     with _session(settings, threads=1, now=datetime.now(UTC), wait=wait):
-        manifest = _parse(settings, project)
+        manifest = parse(settings, project)
         nodes = _compile(settings, project, manifest, [], False)
         return check_models(nodes, manifest, catalog, on=on)
 
@@ -311,17 +305,17 @@ def _compile(settings: Settings, project: Path, manifest: Any, names: list[str],
     wanted = names or ["resource_type:model"]
     args = ["compile", "--select", *wanted, "--indirect-selection", "empty"]
     args += ["--full-refresh"] if full_refresh else []
-    outcome = _dbt(args, settings, project, manifest=manifest.deepcopy())
+    outcome = call(args, settings, project, manifest=manifest.deepcopy())
     if not outcome.success:
         failed = next((r.message for r in getattr(outcome.result, "results", ()) if r.message), "it cannot be compiled")
-        raise _failure(outcome.exception, f"the dbt project: {scrub(failed)}")
+        raise failure(outcome.exception, f"the dbt project: {scrub(failed)}")
     return [r.node for r in outcome.result.results if str(r.node.resource_type) == "model"]
 
 
 def list_models(settings: Settings, *, project: Path = PROJECT, wait: float = WAIT_SECONDS) -> list[ModelInfo]:
     """The models of the project by layer and name, read without running anything."""
     with _session(settings, threads=1, now=datetime.now(UTC), wait=wait):
-        return describe(_parse(settings, project))
+        return describe(parse(settings, project))
 
 
 @contextmanager
@@ -366,33 +360,6 @@ def database(settings: Settings) -> Path:
     return settings.build / "lakehouse.duckdb"
 
 
-def _target(settings: Settings) -> Path:
-    return settings.build / "target"
-
-
-def _dbt(
-    args: list[str], settings: Settings, project: Path, *, manifest: Any = None, listener: _Listener | None = None
-) -> Any:
-    from dbt.cli.main import dbtRunner
-
-    runner = dbtRunner(manifest=manifest, callbacks=[listener] if listener else [])
-    quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check"]
-    paths = {
-        "--project-dir": project,
-        "--profiles-dir": project,
-        "--target-path": _target(settings),
-        "--log-path": settings.build / "logs",
-    }
-    return runner.invoke([*quiet, *args, *(str(part) for pair in paths.items() for part in pair)])
-
-
-def _parse(settings: Settings, project: Path) -> Any:
-    outcome = _dbt(["parse"], settings, project)
-    if not outcome.success:
-        raise _failure(outcome.exception, "the dbt project cannot be read")
-    return outcome.result
-
-
 def _selectors(select: Sequence[str], exclude: Sequence[str]) -> list[str]:
     chosen = ["--select", *select] if select else []
     return [*chosen, "--exclude", *exclude] if exclude else chosen
@@ -401,9 +368,9 @@ def _selectors(select: Sequence[str], exclude: Sequence[str]) -> list[str]:
 def _listed(settings: Settings, project: Path, manifest: Any, select: list[str], exclude: list[str]) -> list[str]:
     """Unique ids of what a selection selects; UnknownName when that is nothing."""
     args = ["list", *_selectors(select, exclude), "--output", "json", "--output-keys", "unique_id"]
-    outcome = _dbt(args, settings, project, manifest=manifest)
+    outcome = call(args, settings, project, manifest=manifest)
     if not outcome.success:
-        raise _failure(outcome.exception, "the selection cannot be read")
+        raise failure(outcome.exception, "the selection cannot be read")
     chosen = [json.loads(line)["unique_id"] for line in outcome.result]
     if not chosen:
         raise UnknownName(
@@ -420,12 +387,6 @@ def _close_database() -> None:
     if DuckDBConnectionManager._ENV is not None:
         DuckDBConnectionManager.env().close()
         DuckDBConnectionManager.close_all_connections()
-
-
-def _failure(cause: BaseException | None, fallback: str) -> LakehouseError:
-    if isinstance(cause, LakehouseError):
-        return cause
-    return BuildFailed(scrub(str(cause)) if cause else fallback, hint="mend the file named and build again")
 
 
 def _name(node: Any) -> str:

@@ -183,13 +183,18 @@ def _package(manifest: Any) -> str:
     return str(manifest.metadata.project_name)
 
 
+_passed: set[str] = set()
+"""Digests that passed in this process, in whichever lakehouse: nothing else decides."""
+
+
 def was_checked(settings: Settings, value: str) -> bool:
     """Whether a project of this digest passed before."""
-    return value in _remembered(settings)
+    return value in _passed or value in _remembered(settings)
 
 
 def remember_checked(settings: Settings, value: str) -> None:
     """Note that a project of this digest passed."""
+    _passed.add(value)
     kept = [d for d in _remembered(settings) if d != value][-(REMEMBERED - 1) :]
     path = _path(settings)
     draft = path.with_suffix(".tmp")

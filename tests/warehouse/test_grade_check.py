@@ -16,7 +16,7 @@ from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.lineage import GradeRefused, GradeReport
-from warehouse import dbt_build
+from warehouse import dbt_build, grade_check
 from warehouse.dbt_build import PROJECT, build, grade_report
 from warehouse.delta import exists
 from warehouse.grade_check import check_products, feed_relations, mask_forms, remember_checked, was_checked
@@ -44,10 +44,14 @@ def test_masks_are_recognised_by_their_sql() -> None:
     assert "drop" not in forms  # it uses nothing of its value: what is left is a literal
 
 
-def test_passed_checks_are_remembered_and_a_cut_file_is_not_trusted(settings: Settings) -> None:
+def test_passed_checks_are_remembered_and_a_cut_file_is_not_trusted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not was_checked(settings, "a")
     for digest in ("a", "b", *map(str, range(60))):
         remember_checked(settings, digest)
+    assert was_checked(settings, "a")  # this process knows
+    monkeypatch.setattr(grade_check, "_passed", set())  # another process reads the file
     assert was_checked(settings, "59")
     assert not was_checked(settings, "a")
     (settings.build / "graded.json").write_text('["59', encoding="utf-8")
