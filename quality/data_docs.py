@@ -14,6 +14,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -184,18 +185,25 @@ def _page(kept: dict[str, Any]) -> str:
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResultSchema
     from great_expectations.render import RenderedDocumentContent
     from great_expectations.render.renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaPageView
-    from jinja2 import ChoiceLoader, FileSystemLoader
 
     loaded = ExpectationSuiteValidationResultSchema().load(kept["document"])
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(_as_result(loaded))
     headings = {name: f"{label} {name}" for name, label in kept["labels"].items()}
     content = _in_chinese(document.to_json_dict(), {**_WORDS, **headings})
-    view = DefaultJinjaPageView()
-    view.env.loader = ChoiceLoader([FileSystemLoader(str(ASSETS)), *([view.env.loader] if view.env.loader else [])])
     sections = [s for s in content["sections"] if s.get("section_name") != "Overview"]
     assert isinstance(document, RenderedDocumentContent)
-    return _local(view._get_template("page.j2").render({**content, "sections": sections}, kept=kept, **_names()))
+    return _local(_view()._get_template("page.j2").render({**content, "sections": sections}, kept=kept, **_names()))
+
+
+@lru_cache(maxsize=1)
+def _view() -> Any:
+    """Great Expectations' view with this project's page; one for all pages, since it keeps compiled templates."""
+    from great_expectations.render.view import DefaultJinjaPageView
+    from jinja2 import ChoiceLoader, FileSystemLoader
+
+    view = DefaultJinjaPageView()
+    view.env.loader = ChoiceLoader([FileSystemLoader(str(ASSETS)), *([view.env.loader] if view.env.loader else [])])
+    return view
 
 
 def _as_result(loaded: Any) -> Any:
