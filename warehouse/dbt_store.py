@@ -15,6 +15,7 @@ Strategies:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any, Literal
@@ -325,19 +326,20 @@ def _value(value: Any, column: str) -> str:
 class _Rows:
     """A query's rows as a stream that counts, keeps not_null and remembers the first error.
 
-    The writer wraps an error of its input in its own; leaving the context raises the one that came first.
+    The writer wraps an error of its input in its own; leaving the context raises the one that came first, after the
+    query has come to its end.
     """
 
     def __init__(self, cur: duckdb.DuckDBPyConnection, query: str, request: StoreRequest) -> None:
-        source = cur.execute(query).to_arrow_reader(BATCH_ROWS)
+        self._cur, self._source = cur, cur.execute(query).to_arrow_reader(BATCH_ROWS)
         self.count = 0
         self.error: BaseException | None = None
         self._request = request
-        self.reader = pa.RecordBatchReader.from_batches(source.schema, self._pass(source))
+        self.reader = pa.RecordBatchReader.from_batches(self._source.schema, self._pass())
 
-    def _pass(self, source: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _pass(self) -> Iterator[pa.RecordBatch]:
         try:
-            for batch in source:
+            for batch in self._source:
                 for name in self._request.not_null:
                     if batch.column(name).null_count:
                         raise StoreError(
@@ -348,6 +350,8 @@ class _Rows:
                         )
                 self.count += batch.num_rows
                 yield batch
+        except GeneratorExit:
+            raise
         except BaseException as e:
             self.error = e
             raise
@@ -356,8 +360,21 @@ class _Rows:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._end()
         if error is not None and self.error is not None and self.error is not error:
             raise self.error from error
+
+    def _end(self) -> None:
+        """Stop the query and read what is left of it.
+
+        DuckDB closes a result that is dropped half read with Python's lock in its hand, and waits for its threads;
+        one that is in a function of ours (``entity_match``) waits for that lock. Reading gives the lock up.
+        """
+        self._cur.interrupt()
+        with suppress(duckdb.Error, pa.ArrowException, OSError):
+            for _ in self._source:
+                pass
 
 
 def _commit(request: StoreRequest) -> CommitProperties:

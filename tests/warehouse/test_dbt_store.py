@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -332,3 +334,34 @@ def test_four_threads_write_four_tables(con: duckdb.DuckDBPyConnection, tmp_path
         thread.join()
     assert faults == []
     assert [t.rows("count(*), max(v)") for t in tables] == [[(20000, n)] for n in range(4)]
+
+
+BROKEN_OFF = """
+import sys, time
+from datetime import UTC, datetime
+import duckdb, pyarrow as pa
+from duckdb.func import PythonUDFType
+from warehouse.dbt_store import StoreRequest, store
+from warehouse.dbt_types import StoreError
+
+def slow(column):
+    time.sleep(0.01)
+    return column.cast(pa.string())
+
+con = duckdb.connect(config={"threads": 4})
+con.create_function("slow", slow, ["BIGINT"], "VARCHAR", type=PythonUDFType.ARROW)
+given = {"model": "m", "invocation_id": "i", "path": sys.argv[1], "strategy": "overwrite", "at": datetime.now(UTC)}
+sql = "select slow(i) as s, case when i < 100 then i end as n from range(3000000) t(i)"
+try:
+    store(con, StoreRequest(sql=sql, not_null=("n",), **given))
+except StoreError:
+    print("refused")
+"""
+
+
+def test_a_model_with_a_function_of_ours_that_breaks_off_neither_hangs_nor_crashes(root: Path, tmp_path: Path) -> None:
+    """DuckDB's threads are in the function when the result is given up; they must have left it before we go on."""
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN_OFF, str(tmp_path / "t")], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "refused"), done.stderr[-500:]
