@@ -142,7 +142,7 @@ def test_libraries_hold_together(
             "resident_key": key,
             "sex_code": "1",
             "birth_date": born,
-            "household_number": household,
+            "household_key": household,
             "family_relation_code": relation,
             "community_code": "110102001004",
             "updated_at": AT,

@@ -24,11 +24,11 @@ class Canary:
 
     @property
     def direct(self) -> tuple[str, ...]:
-        return (self.name, self.resident_id, self.phone)
+        return (self.name, self.resident_id, self.phone, self.household)
 
     @property
     def quasi(self) -> tuple[str, ...]:
-        return (self.birth.isoformat(), f"{self.birth:%Y/%m/%d}", f"{self.birth:%Y%m%d}", self.address, self.household)
+        return (self.birth.isoformat(), f"{self.birth:%Y/%m/%d}", f"{self.birth:%Y%m%d}", self.address)
 
 
 def resident_id(area: str, birth: date, number: int) -> str:

@@ -26,6 +26,7 @@ from warehouse.tables import TableRef
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 PHRASE = "reader walks along the moat"
 PURPOSE = "核对户籍登记差错"
+HOME = "b2" * 32
 PERSON = "p" + "0" * 15
 KEY = "ab" * 32
 GRANT = f"""
@@ -58,6 +59,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Settings:
         "sex_code": "1",
         "birth_date": date(1980, 5, 6),
         "household_number": "110102007000123",
+        "household_key": HOME,
         "phone": "13801234567",
         "surprise": "不在契约里的列",
         "_receipt": "r1",
@@ -68,12 +70,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Settings:
     resident = {
         "person_key": PERSON,
         "resident_key": KEY,
-        "household_key": "110102007000123",
+        "household_key": HOME,
         "birth_date": date(1980, 5, 6),
         "kind": "x",
     }
     write_deltalake(made.table_path("library", "population", "residents"), pa.Table.from_pylist([resident]))
-    home_row = {"household_key": "110102007000123", "head_key": PERSON, "members_count": 3}
+    home_row = {"household_key": HOME, "head_key": PERSON, "members_count": 3}
     write_deltalake(made.table_path("library", "population", "households"), pa.Table.from_pylist([home_row]))
     load = {"feed": "f", "rows_found": 3, "file": "欧阳某某.csv", "message": "…", "error": "欧阳某某"}
     write_deltalake(made.platform_path("loads"), pa.Table.from_pylist([load]))
@@ -101,6 +103,7 @@ def test_a_feed_table_is_masked_by_its_elements(lake: Settings) -> None:
         "sex_code": "1",
         "birth_date": date(1980, 1, 1),
         "household_number": None,
+        "household_key": HOME,
         "phone": "138****4567",
         "surprise": None,
         "_receipt": "r1",
@@ -122,19 +125,20 @@ def test_the_answer_names_what_was_masked(lake: Settings) -> None:
 
 def test_keys_still_join_without_being_shown(lake: Settings) -> None:
     sql = """
-        select r.household_key, h.head_key, h.members_count
+        select r.household_key, r.person_key, h.head_key, h.members_count
         from population.residents r join population.households h
         on r.household_key = h.household_key and r.person_key = h.head_key
     """
     found = one(lake, sql)
     assert found["members_count"] is None
-    assert len(found["household_key"]) == len(found["head_key"]) == 64
-    assert one(lake, sql)["household_key"] != found["household_key"]
+    assert found["household_key"] == HOME
+    assert len(found["person_key"]) == len(found["head_key"]) == 64
+    assert one(lake, sql)["person_key"] != found["person_key"]
 
 
 def test_what_only_looks_like_a_pseudonym_is_not_shown(lake: Settings, catalog: Catalog) -> None:
     ref = TableRef("library", "population", "residents", "")
-    views = column_views(catalog, ref, [("resident_key", "VARCHAR"), ("household_key", "BIGINT")], salt="s")
+    views = column_views(catalog, ref, [("resident_key", "VARCHAR"), ("person_key", "BIGINT")], salt="s")
     assert "length" in views[0].expression
     assert views[1].expression == "CAST(NULL AS BIGINT)"
 

@@ -1,11 +1,11 @@
 -- 户籍人口登记: one row a row of feed.public_security__household.
--- Left behind, because they name a person: resident_id, person_name, phone.
+-- Left behind, because they name a person: resident_id, person_name, household_number, phone.
 select
     resident_key,
     sex_code,
     ethnic_code,
     birth_date,
-    household_number,
+    household_key,
     family_relation_code,
     education_code,
     marital_code,

@@ -1,5 +1,5 @@
 -- 户口变动登记: one row a row of feed.public_security__household_changes.
--- Left behind, because they name a person: resident_id, person_name.
+-- Left behind, because they name a person: resident_id, person_name, household_number.
 select
     household_change_id,
     household_change_code,
@@ -7,7 +7,7 @@ select
     resident_key,
     sex_code,
     birth_date,
-    household_number,
+    household_key,
     former_address,
     registered_address,
     community_code,

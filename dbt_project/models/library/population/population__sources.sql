@@ -22,13 +22,13 @@
 {%- set registers = [
     ('public_security__household', 'self', 'resident_key', local_date('updated_at'), {
         'sex_code': 'sex_code', 'birth_date': 'birth_date', 'ethnic_code': 'ethnic_code',
-        'education_code': 'education_code', 'marital_code': 'marital_code', 'household_key': 'household_number',
+        'education_code': 'education_code', 'marital_code': 'marital_code', 'household_key': 'household_key',
         'family_relation_code': 'family_relation_code', 'community_code': 'community_code'}),
     ('public_security__floating_population', 'self', 'resident_key', 'registration_date', {
         'sex_code': 'sex_code', 'birth_date': 'birth_date', 'event_date': 'arrival_date',
         'community_name': "street_name || '/' || community_name"}),
     ('public_security__household_changes', 'self', 'household_change_id', local_date('updated_at'), {
-        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'household_key': 'household_number',
+        'sex_code': 'sex_code', 'birth_date': 'birth_date', 'household_key': 'household_key',
         'community_code': "case when household_change_code in ('1', '2', '3') then community_code end",
         'change_code': 'household_change_code', 'event_date': 'change_date',
         'death_date': "case when household_change_code = '5' then change_date end",
