@@ -28,7 +28,7 @@ def test_check_and_lineage_on_the_real_project(cli: Cli) -> None:
     assert {"population.residents", "hotline.street_monthly"} <= {t["table"] for t in checked.json["tables"]}
     column = cli("grade", "lineage", "population__households.members_count", "--json").json["columns"]
     assert [(c["column"], c["grade"]) for c in column] == [("members_count", 3)]
-    assert "feed.public_security__household.household_number (grade 3)" in column[0]["path"]
+    assert "feed.public_security__household.household_key (grade 3)" in column[0]["path"]
     wrong = cli("grade", "lineage", "population.residens", "--json")
     assert wrong.code == 2
     assert "population.residents" in wrong.json["hint"]
