@@ -72,6 +72,7 @@ def by_linking(state: dict[str, Any]) -> list[dict[str, Any]]:
 def _record(settings: Settings, certificate: dict[str, Any], digest: str, now: datetime) -> None:
     import pyarrow as pa
 
+    from warehouse.access import local_operator
     from warehouse.audit import AuditLog
     from warehouse.delta import append_rows
     from warehouse.tables import table_lock
@@ -81,12 +82,12 @@ def _record(settings: Settings, certificate: dict[str, Any], digest: str, now: d
     with table_lock(settings, "platform.erasures"):
         append_rows(settings.platform_path("erasures"), pa.Table.from_pylist([row]))
     detail = {
-        **{k: certificate[k] for k in ("erasure", "reason", "rows_removed", "verified")},
+        **{k: certificate[k] for k in ("erasure", "by", "reason", "rows_removed", "verified")},
         "subject": certificate["subject"][:12],
         "files_changed": len(certificate["files"]),
         "certificate_sha256": digest,
     }
-    AuditLog(settings, actor=certificate["by"]).append("person.erased", detail, at=now)
+    AuditLog(settings, actor=local_operator().id).append("person.erased", detail, at=now)
 
 
 TABLE = {

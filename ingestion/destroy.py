@@ -24,6 +24,7 @@ from ingestion.redact import records_of, redact_landed
 from warehouse.erase_links import Linked, LinkedFeed, left_behind, linked_records
 from warehouse.erase_person import DestroyFault, Person, drop_rows, holds, ids_behind
 from warehouse.erase_tables import Records, erase_table, numbered_key, person_keys
+from warehouse.objections import checked_text
 from warehouse.tables import list_tables, table_lock
 
 TEXTS = {".html", ".htm", ".json", ".jsonl", ".md", ".txt", ".log", ".csv", ".js"}
@@ -94,12 +95,14 @@ def erase_person(
     Raises:
         UnknownName: no trace of this person anywhere.
         DestroyFault: the lake is remote, or a trace is left after all: the certificate says where.
+        ObjectionRefused: reason or name holds a personal value.
         Busy: a table is being written; run it again.
     """
     if "://" in settings.lake:
         raise DestroyFault("a lake in an object store cannot be verified byte by byte", hint="erase at its store")
     if person.in_text(reason) or person.in_text(by):
         raise DestroyFault("the reason or the name holds the person's identifier", hint="state them without it")
+    reason, by = checked_text(reason), checked_text(by)
     say = progress or (lambda _: None)
     folder, state = _resume(settings, catalog, person, now)
     if dry_run:

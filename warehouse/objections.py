@@ -252,10 +252,12 @@ def _keep(settings: Settings, row: dict[str, Any], event: str, detail: dict[str,
     """Event, then row: an action the audit log does not know of counts nowhere."""
     import pyarrow as pa
 
+    from warehouse.access import local_operator
     from warehouse.audit import AuditLog
     from warehouse.delta import append_rows
 
-    AuditLog(settings, actor=row["actor"]).append(event, detail, at=now)
+    # the name in the row is stated; the account that ran this is known
+    AuditLog(settings, actor=local_operator().id).append(event, detail, at=now)
     append_rows(settings.platform_path(TABLE), pa.Table.from_pylist([row], schema=schema()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import Annotated
 
@@ -80,14 +81,24 @@ def review_decide(
     review: Annotated[str, typer.Argument(metavar="REVIEW", help="Id from `review list`.")],
     verdict: Annotated[Decided, typer.Argument(help="One person, or two.")],
     reason: Annotated[str, typer.Option(help="On what ground; no personal values.")],
-    by: Annotated[str | None, typer.Option("--by", help="Who decides; default this account.")] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            "--as", help="Your id in catalog/dictionary/people.yaml; you sign. Default: this account decides."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Decide a pair for good: every later run obeys, until the pair is decided again."""
     from lakehouse.present import note, print_json
     from warehouse.linking.review import decide
 
-    made = decide(get_settings(), review, verdict.value, by=by, reason=reason, now=utc_now())
+    passphrase = ""
+    if person is not None:  # never an option: it would stay in the shell's history
+        passphrase = os.environ.get("LAKEHOUSE_PASSPHRASE") or typer.prompt("passphrase", hide_input=True, err=True)
+    made = decide(
+        get_settings(), review, verdict.value, reason=reason, now=utc_now(), person=person, passphrase=passphrase
+    )
     if as_json:
         print_json(made)
     else:

@@ -86,30 +86,41 @@ def decide(
     review: str,
     verdict: Literal["same", "different"],
     *,
-    by: str | None = None,
     reason: str,
     now: datetime,
+    person: str | None = None,
+    passphrase: str = "",
 ) -> Decision:
     """Keep what a person decided of a pair; an event of the audit log. The next run obeys.
 
     Args:
         review: id of a pair that waits, or was decided before: the last decision holds.
-        by: who decides, default the account that runs this.
+        reason: on what ground; read by many, so without personal values.
+        person: who decides, enrolled in ``dictionary/people.yaml``, and signs with ``passphrase``; None: the account
+            that runs this, which is all that can then be said. A name nobody signed for is not taken.
 
     Raises:
         UnknownName: there is no such pair. DecisionRefused: no reason is given.
+        ApprovalRefused: not an enrolled person, or not their passphrase.
+        ObjectionRefused: the reason holds a personal value.
     """
+    from warehouse.approvals import sign
+    from warehouse.objections import checked_text
+
     if len(reason.strip()) < 4:
         raise DecisionRefused("a decision needs its ground", hint="say why, in at least four characters")
-    by = by or local_operator().id
+    text = checked_text(reason)
     known = [*store.read(settings, store.DECISIONS), *store.read(settings, store.REVIEWS)]
     pair = next((r for r in known if r["review"] == review), None)
     if pair is None:
         raise UnknownName(f"no pair {review!r} waits", hint="lakehouse link review list")
+    by = local_operator().id if person is None else f"person:{person}"
+    payload = "\n".join(("linking.decided", review, verdict, text, by, now.isoformat())).encode()
+    signature = "" if person is None else sign(settings, person, passphrase, payload, now=now)
     refs = {n: pair[n] for n in ("feed_a", "key_a", "role_a", "feed_b", "key_b", "role_b")}
-    row = {"review": review, **refs, "verdict": verdict, "decided_by": by, "reason": reason, "decided_at": now}
+    row = {"review": review, **refs, "verdict": verdict, "decided_by": by, "reason": text, "decided_at": now}
     with table_lock(settings, "platform.person_decisions"):
-        detail = {"review": review, "verdict": verdict, "by": by}
-        AuditLog(settings, actor=by).append("linking.decided", detail, at=now)
+        detail = {"review": review, "verdict": verdict, "by": by, "signature": signature}
+        AuditLog(settings, actor=local_operator().id).append("linking.decided", detail, at=now)
         store.append(settings, store.DECISIONS, [row])
     return Decision(review=review, verdict=verdict, decided_by=by, decided_at=now)

@@ -10,9 +10,11 @@ import pytest
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from warehouse.approvals import ApprovalRefused
 from warehouse.linking import store
 from warehouse.linking.review import DecisionRefused, decide, open_reviews
 from warehouse.linking.run import LinkResult, RegisterShrank, link_persons
+from warehouse.objections import ObjectionRefused
 
 from .conftest import NOW, Register, resident_id
 
@@ -219,6 +221,12 @@ def test_a_person_decides_and_is_remembered(register: Register, link: Any, links
     assert waiting[0].agreement == wanted | {"number": "unknown"}
     with pytest.raises(DecisionRefused):
         decide(settings, waiting[0].review, "same", reason=" ", now=NOW)
+    with pytest.raises(ApprovalRefused, match="not enrolled"):
+        decide(settings, waiting[0].review, "same", reason="电话核实", now=NOW, person="li_si", passphrase="x" * 20)
+    with pytest.raises(ObjectionRefused, match="personal value") as said:
+        decide(settings, waiting[0].review, "same", reason=f"证件 {LI_ID} 相同", now=NOW)
+    assert LI_ID not in str(said.value)
+    assert store.read(settings, store.DECISIONS) == []
     decide(settings, waiting[0].review, "same", reason="电话核实", now=NOW + timedelta(hours=1))
     assert open_reviews(settings) == []
     link(1)
