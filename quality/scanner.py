@@ -271,13 +271,13 @@ def _tokens(scan: _Scan, i: int) -> Found:
         WITH cells AS (SELECT coalesce(cell, rowid) AS cell, {plain} AS v FROM {table}
                        WHERE regexp_matches({v}, '{k.DIGITS}|[０-９]{{11}}')),
         found AS (SELECT cell, unnest(regexp_extract_all(v, '{k.TOKENS}')) AS t FROM cells),
-        split AS (SELECT cell, upper(CASE WHEN strlen(t) > 18 OR regexp_matches(t, '[ -]')
-                  THEN replace(replace(t, ' ', ''), '-', '') ELSE t END) AS t FROM found),
+        split AS (SELECT cell, upper(CASE WHEN regexp_matches(t, '{k.GAP}')
+                  THEN regexp_replace(t, '{k.GAP}', '', 'g') ELSE t END) AS t FROM found),
         body AS (SELECT cell, t, CASE WHEN strlen(t) < 15 THEN ''
                      WHEN t[1] <= '9' THEN t ELSE ltrim(t, '{k.LETTERS}') END AS b FROM split),
         formed AS (SELECT cell, t, left(b, 18) AS id, strlen(t) = 15 AND regexp_full_match(t, '[0-9]{{15}}') AS fifteen,
-            CASE WHEN strlen(b) BETWEEN 18 AND 20 AND strlen(t) - strlen(b) <= 4
-                 THEN regexp_full_match(b, '[0-9]{{17}}[0-9X].{{0,2}}')
+            CASE WHEN strlen(b) BETWEEN 18 AND 29 AND strlen(t) - strlen(b) <= 4
+                 THEN regexp_full_match(b, '[0-9]{{17}}[0-9X](?:{k.AFTER_ID})')
                       AND {resident_id_format_sql("left(b, 18)", allow_15=False)} ELSE false END AS id_form,
             CASE WHEN strlen(t) BETWEEN 16 AND 19 THEN regexp_full_match(t, '{k.CARD_PREFIX}') ELSE false END AS carded
             FROM body)

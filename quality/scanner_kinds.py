@@ -97,8 +97,19 @@ COORDINATE = (
 )
 FIXED = r"(?:^|[^0-9])[(（]?0(?:10|2[0-9]|[3-9][0-9]{2})[)）]?[-— ]?[2-8][0-9]{6,7}(?:[^0-9]|$)"
 WIDE_FROM, WIDE_TO = "０１２３４５６７８９Ｘｘ－", "0123456789XX-"
-DIGITS = r"[0-9]{11}|[0-9]{6}[ -][0-9]{8}|1[3-9][0-9][ -][0-9]{4}|[0-9A-Z]{18}"
-TOKENS = r"[0-9]{6}[ -][0-9]{8}[ -][0-9]{3}[0-9Xx]|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}|[0-9A-Za-z]{11,}"
+GAP = r"[ \x{2d}\x{a0}\x{200b}\x{2013}\x{2014}\x{3000}\x{ff0d}]"
+"""What people and word processors put between the groups of a number: blanks of every kind, dashes."""
+DIGITS = (
+    f"[0-9]{{11}}|[0-9]{{6}}{GAP}[0-9]{{4}}|[0-9]{{4}}{GAP}[0-9]{{4}}{GAP}|1[3-9][0-9]{GAP}[0-9]{{4}}|[0-9A-Z]{{18}}"
+)
+TOKENS = (
+    f"[0-9]{{6}}{GAP}[0-9]{{8}}{GAP}[0-9]{{3}}{GAP}?[0-9Xx]"
+    f"|[0-9]{{6}}{GAP}[0-9]{{4}}{GAP}[0-9]{{2}}{GAP}?[0-9]{{2}}{GAP}[0-9]{{3}}[0-9Xx]"
+    f"|[0-9]{{4}}(?:{GAP}[0-9]{{4}}){{3}}(?:{GAP}[0-9]{{1,2}}[0-9Xx])?"
+    f"|1[3-9][0-9]{GAP}[0-9]{{4}}{GAP}[0-9]{{4}}|[0-9A-Za-z]{{11,}}"
+)
+AFTER_ID = "[0-9A-Z]{0,4}|1[3-9][0-9]{9}"
+"""What may follow an ID in one token: kind and degree of a disability certificate and its reissues, a telephone."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CARD_PREFIX = r"(?:62|4|5[1-5])[0-9]*"
 RECENT_BIRTH = 2008
