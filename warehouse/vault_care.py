@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - names come from validated contracts and are quoted
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -19,13 +20,14 @@ from catalog.settings import Settings
 from quality.cipher import TEXT_MARK
 from quality.data_keys import MASTER, DataKeys, describe
 from quality.keys import FileKeyProvider, KeyFault, provider_of
+from quality.pseudonym import load_key, pseudonym_sql
 from quality.sql import literal, quote
 from warehouse import vault
 from warehouse.access import local_operator
 from warehouse.audit import AuditLog
 from warehouse.delta import exists, recover_table, replace_table, rewrite, row_count, scan_sql, transaction_version
 from warehouse.duck import connect
-from warehouse.schema import SEALED, vault_schema
+from warehouse.schema import SEALED, feed_columns, vault_schema
 from warehouse.tables import table_lock
 
 Change: TypeAlias = "Callable[[pa.Array], pa.Array]"
@@ -246,24 +248,78 @@ def migrate(settings: Settings, catalog: Catalog, *, now: datetime) -> list[Vaul
 
 
 def _move(settings: Settings, catalog: Catalog, feed: Feed, found: list[str], now: datetime) -> None:
-    """The vault first, then the feed table without its direct identifiers."""
+    """The vault first, then history and feed table without their direct identifiers."""
     path, sealed_path, schema = settings.feed_path(feed.id), settings.vault_path(feed.id), vault_schema(catalog, feed)
     _local(path)
     seal = vault.sealer(settings, feed.id, now=now)
     applied = _applied(path, feed.id)
     with connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        absent = [f.name for f in catalog.vaulted(feed) if f.name not in found]
-        source = f"(SELECT *{''.join(f', NULL AS {quote(n)}' for n in absent)} FROM {scan_sql(con, path)})"
-        rows = con.execute(vault.vault_select(catalog, feed, source)).to_arrow_reader(vault.BATCH_ROWS)
+        load_key(settings.keys, create=not exists(sealed_path)).register(con)
+        _gather(con, settings, catalog, feed, found)
+        rows = con.execute(vault.vault_select(catalog, feed, "whole")).to_arrow_reader(vault.BATCH_ROWS)
         sealed = vault.sealed_rows(rows, schema, seal)
         replace_table(sealed_path, sealed, style=vault.file_style(schema), applied=applied)
-        table = DeltaTable(path)
-        names = ", ".join(quote(f.name) for f in table.schema().fields if f.name not in found)
-        rows = con.execute(f"SELECT {names} FROM {scan_sql(con, path)}").to_arrow_reader(vault.BATCH_ROWS)
-        replace_table(path, rows, partition_by=table.metadata().partition_columns, applied=applied)
+        for table_path in (settings.history_path(feed.id), path):
+            if exists(table_path):
+                _without(con, table_path, catalog, feed, found, applied)
     detail = {"feed": feed.id, "columns": found, "rows": row_count(path)}
     _note(settings, "vault.migrated", detail, now)
+
+
+def _gather(con: duckdb.DuckDBPyConnection, settings: Settings, catalog: Catalog, feed: Feed, found: list[str]) -> None:
+    """Table ``whole``: the feed's rows with every direct identifier, those of before from the vault, and pseudonyms."""
+    absent = [f.name for f in catalog.vaulted(feed) if f.name not in found]
+    path, sealed_path = settings.feed_path(feed.id), settings.vault_path(feed.id)
+    texts = {n: pa.string() for n in ("_receipt", *absent)}
+    held = pa.schema([("_row_number", pa.int64()), *texts.items()])
+    con.register("none_held", held.empty_table())
+    con.execute("CREATE TABLE held AS SELECT * FROM none_held")
+    if absent and exists(sealed_path):
+        unseal = vault.opener(settings, feed.id)
+        sql = f"SELECT _receipt, _row_number, {quote(SEALED)} AS sealed FROM {scan_sql(con, sealed_path)}"
+        for batch in con.cursor().execute(sql).to_arrow_reader(vault.BATCH_ROWS):
+            opened = [json.loads(t) if t else {} for t in unseal.open(batch.column("sealed").to_pylist())]
+            columns = {n: pa.array([o.get(n) for o in opened], pa.string()) for n in absent}
+            columns |= {n: batch.column(n) for n in ("_receipt", "_row_number")}
+            con.register("opened", pa.table([columns[n] for n in held.names], schema=held))
+            con.execute("INSERT INTO held SELECT * FROM opened")
+    there = {f.name for f in DeltaTable(path).schema().fields}
+    made = _pseudonyms(catalog, feed, found, there)
+    old = "".join(f", h.{quote(n)}" for n in absent)
+    con.execute(
+        f"CREATE TABLE whole AS SELECT f.*{made}{old} FROM {scan_sql(con, path)} AS f"
+        " LEFT JOIN held AS h USING (_receipt, _row_number)"
+    )
+
+
+def _pseudonyms(catalog: Catalog, feed: Feed, found: list[str], there: set[str]) -> str:
+    """Expressions of the pseudonyms a table lacks, of the clear values it has."""
+    keyed = {f.name: f.element.pseudonym for f in catalog.vaulted(feed)}
+    return "".join(
+        f", {pseudonym_sql(quote(n), p)} AS {quote(p)}"
+        for n in found
+        if (p := keyed[n]) and p not in there and n in there
+    )
+
+
+def _without(
+    con: duckdb.DuckDBPyConnection, path: str, catalog: Catalog, feed: Feed, found: list[str], applied: dict[str, int]
+) -> None:
+    """Write a table anew with pseudonyms in place of its direct identifiers."""
+    table = DeltaTable(path)
+    there = [f.name for f in table.schema().fields]
+    names = ", ".join(quote(n) for n in there if n not in found)
+    # made in full before it is written: a stream of our function must not be left half read
+    con.execute(
+        f"CREATE OR REPLACE TABLE cleared AS SELECT {names}{_pseudonyms(catalog, feed, found, set(there))}"
+        f" FROM {scan_sql(con, path)}"
+    )
+    order = [c.name for c in feed_columns(catalog, feed) if c.name not in found]
+    known = [n for n, *_ in con.execute("DESCRIBE cleared").fetchall()]
+    columns = ", ".join(quote(n) for n in [*(n for n in order if n in known), *(n for n in known if n not in order)])
+    rows = con.execute(f"SELECT {columns} FROM cleared").to_arrow_reader(vault.BATCH_ROWS)
+    replace_table(path, rows, partition_by=table.metadata().partition_columns, applied=applied)
 
 
 def _applied(path: str, feed_id: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 from catalog.errors import ContractError, UnknownName
 from quality.data_keys import KeyErased
 from quality.keys import KeyFault
+from quality.pseudonym import load_key
 from tests.delta_rows import rows_of
 from warehouse import vault, vault_care, vault_reveal
 from warehouse.access import AccessDenied, Principal
@@ -333,6 +334,36 @@ def test_a_lake_of_before_is_refused_then_migrated(house: Any) -> None:
     assert vault_care.migrate(house.settings, house.catalog, now=NOW) == []
     assert [r.rows_loaded for r in house.ingest_all()] == [1]
     assert sorted(open_all(house)["person_name"].to_pylist()) == ["王小1", "王小2", "王小7"]
+
+
+def test_an_element_that_becomes_a_direct_identifier_joins_what_is_sealed(
+    build: Build, contracts: dict[str, str]
+) -> None:
+    """What was sealed before stays readable; the table gets the pseudonym in place of the value."""
+    contract = contracts["people"].replace("  sex_code:", "  household_number: {from: 户号}\n  sex_code:")
+    house = build(contract)
+    file = house.settings.catalog_dir / "dictionary" / "elements.yaml"
+    now = file.read_text(encoding="utf-8")
+    sealed = "identifier: direct, pseudonym: household_key"
+    assert sealed in now
+    file.write_text(now.replace(sealed, "identifier: quasi"), encoding="utf-8")
+    house = build(contract)
+    house.send(
+        "身份证号,户号,姓名,性别,民族,出生日期,更新时间\n"
+        + "".join(f"{house.resident_id(n)},HK77{n},王小{n},女,汉族,1980/01/01,2026-07-01\n" for n in (1, 2))
+    )
+    assert "household_number" in columns(house.settings.feed_path("t__f"))
+    file.write_text(now, encoding="utf-8")
+    house = build(contract)
+    (state,) = vault_care.migrate(house.settings, house.catalog, now=NOW)
+    assert (state.state, state.rows) == ("ok", 2)
+    key = load_key(house.settings.keys, create=False)
+    assert house.rows("resident_key, household_key") == sorted(
+        (key.resident_key(house.resident_id(n)), key.pseudonym(f"HK77{n}")) for n in (1, 2)
+    )
+    opened = open_all(house, "person_name", "household_number").select(["person_name", "household_number"])
+    assert sorted(map(tuple, (r.values() for r in opened.to_pylist()))) == [("王小1", "HK771"), ("王小2", "HK772")]
+    assert b"HK771" not in without(house)
 
 
 # --- contracts --------------------------------------------------------------------------------------------------
