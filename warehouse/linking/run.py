@@ -21,6 +21,7 @@ from quality.pseudonym import PseudonymKey, load_key
 from warehouse.access import local_operator
 from warehouse.linking import store
 from warehouse.linking.blocking import make_nodes, make_pairs
+from warehouse.linking.frequencies import share_names
 from warehouse.linking.identity import IDENTIFIED, identify
 from warehouse.linking.join import join_records
 from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS, give_keys
@@ -104,7 +105,7 @@ def link_persons(
             return _unchanged(last, started)
         run = _Run(settings, catalog, linking, con, store.next_run(settings), now, note)
         model = None if full or last is None else _model_of(last)
-        counts = run.link(changes, full=full, model=model)
+        counts = run.link(full=full, model=model)
         result = LinkResult(
             run=run.number, mode="full" if full else "changes", seconds=round(time.monotonic() - started, 2), **counts
         )
@@ -129,13 +130,15 @@ class _Run:
         self._con, self.number, self._now, self._note = con, number, now, note
         self.model: Model = default_model()
 
-    def link(self, changes: Changes, *, full: bool, model: Model | None) -> dict[str, int]:
+    def link(self, *, full: bool, model: Model | None) -> dict[str, int]:
         """Read, compare, join, give keys, write."""
         con, settings = self._con, self._settings
         for table in (store.LINKS, store.IDENTITIES, store.REDIRECTS):
             store.view(con, settings, table, f"old_{table}")
+        key = load_key(settings.keys)
         if not full:
-            make_scope(con, settings, self._catalog, self._linking, changes)
+            self._note("looking for whom the changes may concern")
+            make_scope(con, settings, self._catalog, self._linking, principal=local_operator(), key=key, now=self._now)
         self._note("opening registers")
         load_records(
             con, settings, self._catalog, self._linking,
@@ -144,6 +147,7 @@ class _Run:
         compared = shape_records(con, now=self._now)
         identify(con, self._linking)
         make_nodes(con)
+        share_names(con, key, before=None if full else f"old_{store.LINKS}")
         persons = self._persons(full)
         self.model = model or (learn(con) if persons >= LEARN_FROM else default_model())
         self._note("comparing records")
@@ -153,7 +157,6 @@ class _Run:
         reviews = join_records(con, settings, self._linking, self._now)
         within = "" if full else f" SEMI JOIN {SCOPE} AS s ON p.feed = s.feed AND p.record_key = s.record_key"
         con.execute(f"CREATE OR REPLACE TABLE {PRIOR} AS SELECT p.* FROM old_{store.LINKS} AS p{within}")
-        key = load_key(settings.keys)
         give_keys(con, key)
         return {"compared": compared, "pairs": pairs, "reviews": reviews, **self._write(key)}
 
@@ -185,12 +188,13 @@ class _Run:
         store.replace(con, settings, store.REDIRECTS, "SELECT * FROM all_redirects", run)
         store.replace(con, settings, store.REVIEWS, "SELECT * FROM new_reviews", run)
         store.replace(con, settings, store.IDENTITIES, "SELECT * FROM all_identities", run)
+        columns = ", ".join(store.schemas()[store.LINKS].names)
         con.execute(
             f"""
             CREATE OR REPLACE TEMP VIEW all_links AS
-            SELECT feed, record_key, role, person_key, method, weight, has_own_id FROM {KEYED}
+            SELECT {columns} FROM {KEYED}
             UNION ALL
-            SELECT * FROM old_{store.LINKS} ANTI JOIN {PRIOR} USING (feed, record_key, role)
+            SELECT {columns} FROM old_{store.LINKS} ANTI JOIN {PRIOR} USING (feed, record_key, role)
             """
         )
         counts = {
@@ -199,7 +203,6 @@ class _Run:
             "merged": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'merged'"),
             "split": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'split'"),
         }
-        columns = "feed, record_key, role, person_key, method, weight, has_own_id"
         store.replace(con, settings, store.LINKS, f"SELECT {columns} FROM all_links ORDER BY person_key", run)
         return counts
 
@@ -256,7 +259,10 @@ def _decided_since(settings: Settings, last: dict[str, Any]) -> bool:
 def _digest(catalog: Catalog) -> str:
     """Of everything that says how records are compared: a change of it makes the next run a full one."""
     here = Path(__file__).parent
-    files = [catalog.root / LINKING_FILE, *(here / f"{n}.py" for n in ("records", "identity", "blocking", "scoring"))]
+    files = [
+        catalog.root / LINKING_FILE,
+        *(here / f"{n}.py" for n in ("records", "identity", "blocking", "frequencies", "scoring")),
+    ]
     return sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()[:16]
 
 

@@ -1,24 +1,31 @@
-"""What changed since the last run, and which records it may concern: found by keys and plain columns, vault closed."""
+"""What changed since the last run, and which records it may concern: no record is opened but those that changed."""
 
 # ruff: noqa: S608 - names come from validated contracts and are quoted, paths are literals
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.linking import Linking
 from catalog.registry import Catalog
 from catalog.settings import Settings
+from quality.pseudonym import PseudonymKey
 from quality.sql import literal, quote
+from warehouse.access import Principal
 from warehouse.delta import exists, scan_sql
-from warehouse.linking.store import DECISIONS, IDENTITIES, LINKS, view
+from warehouse.linking.frequencies import hashed
+from warehouse.linking.records import RECORDS, load_records, shape_records
+from warehouse.linking.store import DECISIONS, IDENTITIES, LINKS, REVIEWS, view
 
 if TYPE_CHECKING:
     import duckdb
 
 CHANGED = "changed_records"
 SCOPE = "scope_records"
+RARE_NAME = 40
+"""Records of one name, up to which all of them may be of one person, whatever they say of the birth."""
 
 
 @dataclass
@@ -78,33 +85,41 @@ def find_changes(
 
 
 def make_scope(
-    con: duckdb.DuckDBPyConnection, settings: Settings, catalog: Catalog, linking: Linking, changes: Changes
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    catalog: Catalog,
+    linking: Linking,
+    *,
+    principal: Principal,
+    key: PseudonymKey,
+    now: datetime,
 ) -> None:
     """Fill `SCOPE` (register, feed, record_key): the changed records and all records of the persons they may concern.
 
     These are the persons they belonged to, those of the resident IDs they carry, those nobody knows an ID of, those
-    somebody decided about, and for changed records without a known ID those of the same birth and sex.
+    somebody decided about or has to. A changed record whose number and name do not say together who it is may be of
+    anybody of that birth and sex, and of anybody of that name and about that age.
     """
     view(con, settings, IDENTITIES, "identities")
     view(con, settings, DECISIONS, "decided")
-    con.execute("CREATE OR REPLACE TEMP TABLE concerned (person_key VARCHAR)")
+    view(con, settings, REVIEWS, "waiting")
+    load_records(con, settings, catalog, linking, principal=principal, now=now, only=CHANGED)
+    shape_records(con, now=now)
+    _say_numbers_and_names(con, key)
     con.execute(
-        f"INSERT INTO concerned SELECT l.person_key FROM linked AS l SEMI JOIN {CHANGED} USING (feed, record_key)"
-    )
-    con.execute("INSERT INTO concerned SELECT person_key FROM identities WHERE NOT is_identified")
-    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE concerned AS
+        SELECT person_key FROM linked SEMI JOIN (
+            SELECT feed, record_key FROM {CHANGED}
+            UNION SELECT feed_a, key_a FROM decided UNION SELECT feed_b, key_b FROM decided
+            UNION SELECT feed_a, key_a FROM waiting UNION SELECT feed_b, key_b FROM waiting
+        ) AS r USING (feed, record_key)
+        UNION
+        SELECT person_key FROM identities
+        WHERE NOT is_identified OR resident_key IN (SELECT resident_key FROM said WHERE resident_key IS NOT NULL)
         """
-        INSERT INTO concerned SELECT l.person_key FROM linked AS l INNER JOIN decided AS d
-            ON (d.feed_a = l.feed AND d.key_a = l.record_key) OR (d.feed_b = l.feed AND d.key_b = l.record_key)
-        """
     )
-    con.execute("CREATE OR REPLACE TEMP TABLE unknown (birth DATE, sex VARCHAR)")
-    for number, feed_id in enumerate(linking.registers):
-        if changes.rows.get(feed_id):
-            _take_numbers(con, settings, catalog, linking, number, feed_id)
-    for feed_id in linking.registers:
-        if changes.rows.get(feed_id):
-            _take_births(con, settings, catalog, linking, feed_id)
+    _add_likely(con)
     registers = ", ".join(f"({i}, {literal(f)})" for i, f in enumerate(linking.registers))
     con.execute(
         f"""
@@ -118,52 +133,47 @@ def make_scope(
     )
 
 
-def _take_numbers(
-    con: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    catalog: Catalog,
-    linking: Linking,
-    number: int,
-    feed_id: str,
-) -> None:
-    """Persons of the numbers that changed records carry; what carries none goes to ``unknown`` with birth and sex."""
-    fields = {f.name: f for f in catalog.fields(feed_id)}
-    key = quote(catalog.table_key(feed_id)[0])
-    table = scan_sql(con, settings.feed_path(feed_id))
-    changed = f"{table} AS f SEMI JOIN (SELECT * FROM {CHANGED} WHERE register = {number}) AS c"
-    changed += f" ON CAST(f.{key} AS VARCHAR) = c.record_key"
-    for columns in linking.registers[feed_id]:
-        pseudonym = fields[columns.resident_id].element.pseudonym if columns.resident_id else None
-        stated = f"f.{quote(pseudonym)}" if pseudonym else "NULL"
-        con.execute(
-            f"INSERT INTO concerned SELECT i.person_key FROM identities AS i"
-            f" WHERE i.resident_key IN (SELECT {stated} FROM {changed})"
+def _say_numbers_and_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
+    """``said``: of every changed record its number and name as pseudonyms, and birth, year of birth and sex."""
+    numbers = hashed(con, key, f"SELECT DISTINCT valid_id FROM {RECORDS} WHERE valid_id IS NOT NULL")
+    names = hashed(con, key, f"SELECT DISTINCT 'name ' || name FROM {RECORDS} WHERE name IS NOT NULL")
+    con.register("said_numbers", numbers)
+    con.register("said_names", names)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE said AS
+        SELECT i.pseudonym AS resident_key, n.pseudonym AS name_key, TRY_CAST(r.birth AS DATE) AS birth, r.born_year,
+            r.sex
+        FROM {RECORDS} AS r LEFT JOIN said_numbers AS i ON r.valid_id = i.said
+        LEFT JOIN said_names AS n ON 'name ' || r.name = n.said
+        """
+    )
+    con.unregister("said_numbers")
+    con.unregister("said_names")
+    con.execute(f"DROP TABLE {RECORDS}")
+
+
+def _add_likely(con: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``concerned`` who may be meant by a changed record that its number and name do not tell of."""
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE unsure AS
+        WITH known AS (
+            SELECT DISTINCT i.resident_key, l.name_key FROM identities AS i INNER JOIN linked AS l USING (person_key)
+            WHERE i.is_identified AND i.resident_key IN (SELECT resident_key FROM said WHERE resident_key IS NOT NULL)
         )
-        if columns.birth_date:
-            sex = literal(columns.sex_is) if columns.sex_is else f"f.{quote(columns.sex)}" if columns.sex else "NULL"
-            con.execute(
-                f"""
-                INSERT INTO unknown SELECT DISTINCT f.{quote(columns.birth_date)}, {sex} FROM {changed}
-                WHERE f.{quote(columns.birth_date)} IS NOT NULL AND {sex} IS NOT NULL
-                    AND ({stated} IS NULL OR {stated} NOT IN (
-                        SELECT resident_key FROM identities WHERE resident_key IS NOT NULL AND is_identified))
-                """
-            )
-
-
-def _take_births(
-    con: duckdb.DuckDBPyConnection, settings: Settings, catalog: Catalog, linking: Linking, feed_id: str
-) -> None:
-    """Persons of records of the birth and sex of an ``unknown`` one."""
-    key = quote(catalog.table_key(feed_id)[0])
-    table = scan_sql(con, settings.feed_path(feed_id))
-    for columns in linking.registers[feed_id]:
-        if columns.birth_date and columns.sex:
-            con.execute(
-                f"""
-                INSERT INTO concerned
-                SELECT l.person_key FROM linked AS l INNER JOIN {table} AS f
-                    ON l.feed = {literal(feed_id)} AND l.record_key = CAST(f.{key} AS VARCHAR)
-                SEMI JOIN unknown AS u ON f.{quote(columns.birth_date)} = u.birth AND f.{quote(columns.sex)} = u.sex
-                """
-            )
+        SELECT DISTINCT name_key, birth, born_year, sex FROM said ANTI JOIN known USING (resident_key, name_key)
+        """
+    )
+    con.execute(
+        f"""
+        INSERT INTO concerned
+        SELECT i.person_key FROM identities AS i INNER JOIN unsure AS u ON i.birth_date = u.birth AND i.sex_code = u.sex
+        UNION
+        SELECT l.person_key FROM linked AS l
+        INNER JOIN unsure AS u USING (name_key) INNER JOIN identities AS i USING (person_key)
+        WHERE abs(year(i.birth_date) - u.born_year) <= 1 OR u.born_year IS NULL OR l.name_key IN (
+            SELECT name_key FROM linked WHERE name_key IS NOT NULL GROUP BY name_key HAVING count(*) <= {RARE_NAME}
+        )
+        """
+    )

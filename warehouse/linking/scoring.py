@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warehouse.linking.blocking import NODES, PAIRS
+from warehouse.linking.frequencies import SHARES
 
 if TYPE_CHECKING:
     import duckdb
@@ -229,6 +230,8 @@ def splink_settings(model: Model, persons: int) -> dict[str, Any]:
 def score(con: duckdb.DuckDBPyConnection, model: Model, *, persons: int, least: float) -> int:
     """Make `SCORED`: the pairs with a weight of at least ``least`` and their levels; returns how many.
 
+    Reads `NODES`, `PAIRS`, and how common names are (`SHARES`).
+
     Args:
         persons: about how many there are: the odds before anything is compared.
     """
@@ -243,6 +246,7 @@ def score(con: duckdb.DuckDBPyConnection, model: Model, *, persons: int, least: 
         api.register(NODES), splink_settings(model, persons), log_level=logging.ERROR, validate_settings=False
     )
     linker.table_management.register_blocked_pairs_for_predict(api.register(PAIRS))
+    linker.table_management.register_term_frequency_lookup(api.register(SHARES), "name")
     found = linker.inference.predict(threshold_match_weight=least)
     levels = " || ' ' || ".join(f"CAST(gamma_{c} AS VARCHAR)" for c in COMPARISONS)
     con.execute(

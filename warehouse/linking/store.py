@@ -1,6 +1,6 @@
 """What linking leaves in the lake, and how it is read again: ``platform.person_*``; keys and counts, no identifier.
 
-person_links       one row a person of a record: which person it is, how that was found
+person_links       one row a person of a record: which person it is, how that was found, the pseudonym of the name
 person_identities  one row a person: the pseudonym of the believed resident ID, and the birth and sex it tells
 person_redirects   keys that were merged, split or are gone
 person_reviews     pairs a person has to decide
@@ -37,7 +37,7 @@ def schemas() -> dict[str, pa.Schema]:
     decided = [("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
     counts = [(n, whole) for n in ("records", "records_compared", "persons", "pairs", "reviews")]
     texts = [(n, text) for n in ("registers", "watermarks", "digest", "model")]
-    link = [("person_key", text), ("method", text), ("weight", real), ("has_own_id", flag)]
+    link = [("person_key", text), ("method", text), ("weight", real), ("has_own_id", flag), ("name_key", text)]
     redirect = [(n, text) for n in ("from_key", "to_key", "current_key", "reason")]
     columns = {
         LINKS: [("feed", text), ("record_key", text), ("role", text), *link],
@@ -54,7 +54,10 @@ def view(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, name: s
     """A view ``name`` on ``con`` of a linking table, empty where there is none yet."""
     path, schema = settings.platform_path(table), schemas()[table]
     if exists(path):
-        con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {scan_sql(con, path)}")
+        there = con.execute(f"SELECT * FROM {scan_sql(con, path)} LIMIT 0").to_arrow_table().column_names
+        # a table of before this version lacks columns, which the full run that follows writes
+        columns = ", ".join(c if c in there else f"NULL AS {c}" for c in schema.names)
+        con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {columns} FROM {scan_sql(con, path)}")
         return
     con.register(f"{name}_empty", schema.empty_table())
     con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {name}_empty")
@@ -67,7 +70,7 @@ def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql:
     schema = schemas()[table]
     rows = con.execute(sql).to_arrow_reader(100_000)
     cast = pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in rows))
-    commit_once(settings.platform_path(table), cast, mode="overwrite", app_id=APP, version=run)
+    commit_once(settings.platform_path(table), cast, mode="overwrite", evolve=True, app_id=APP, version=run)
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -194,6 +195,58 @@ def test_a_small_change_comes_to_what_all_anew_comes_to(
     assert again.mode == "full"
     assert links() == after
     assert store.read(settings, store.REDIRECTS) == []
+
+
+def said_otherwise(draw: random.Random, row: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
+    """A record as a register may state it another day: one thing missing or wrong."""
+    faults: list[dict[str, Any]] = [
+        {"resident_id": None},
+        {"resident_id": None, "person_name": row["person_name"][:2] + draw.choice("鑫淼焱")},
+        {"resident_id": None, "birth_date": row["birth_date"] + timedelta(days=draw.choice((1, 10, 365)))},
+        {"resident_id": draw.choice(others)["resident_id"]},
+        {"resident_id": None, "phone": None, "residence_address": None},
+        {"person_name": draw.choice(others)["person_name"], "resident_id": None},
+    ]
+    return row | draw.choice(faults)
+
+
+def test_days_of_changes_come_to_what_all_anew_comes_to(register: Register, link: Any, links: Links) -> None:
+    """Random days over three registers, one of which knows the year of birth only: the same persons as a full run."""
+    seed = datetime.now(UTC).microsecond
+    draw = random.Random(seed)
+    base = people(300)
+    years = [{k: v for k, v in p.items() if k not in ("birth_date", "sex_code")} for p in base]
+    tables: dict[str, list[dict[str, Any]]] = {
+        HEALTH: [health(f"h{i}", **p) for i, p in enumerate(base)],
+        INSURED: [insured(f"s{i}", **p) for i, p in enumerate(base)],
+        HOUSING: [
+            {"occupancy_number": f"o{i}", "updated_at": NOW, "birth_year": p["birth_date"].year} | years[i]
+            for i, p in enumerate(base)
+        ],
+    }
+    for feed, rows in tables.items():
+        register(feed, rows)
+    link()
+    for day in range(1, 4):
+        at = NOW + timedelta(days=day)
+        for feed, rows in tables.items():
+            for i in draw.sample(range(len(rows)), 6):
+                row = rows[i] if feed != HOUSING else rows[i] | {"birth_date": base[0]["birth_date"]}
+                other = said_otherwise(draw, row, base) | {"_loaded_at": at}
+                rows[i] = {k: v for k, v in other.items() if feed != HOUSING or k != "birth_date"}
+            rows.pop(draw.randrange(len(rows)))
+            register(feed, rows)
+        assert link(day).mode == "changes"
+    step_by_step = links()
+    assert link(9, full=True).mode == "full"
+    assert groups(step_by_step) == groups(links()), f"seed {seed}"
+
+
+def groups(found: dict[tuple[str, str, str], str]) -> set[frozenset[tuple[str, str, str]]]:
+    made: dict[str, set[tuple[str, str, str]]] = {}
+    for record, person in found.items():
+        made.setdefault(person, set()).add(record)
+    return {frozenset(records) for records in made.values()}
 
 
 def test_an_empty_register_deletes_nobody(register: Register, link: Any, links: Links, catalog: Catalog) -> None:
