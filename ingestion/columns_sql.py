@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
+
 from catalog.errors import ContractError
 from catalog.model import CodeList, Format, ResolvedField
 from ingestion.formats.header import normalise, template_columns
@@ -64,6 +66,46 @@ def raw_sql(field: ResolvedField, fmt: Format, places: Mapping[str, Sequence[int
     if x and spec.x == spec.y:  # one column holds both: "116.36,39.91"
         return f"replace({x}, '，', ',')"
     return f"({x} || ',' || {y})" if x and y else "NULL::VARCHAR"
+
+
+def kept_type(field: ResolvedField, fmt: Format, kind: pa.DataType) -> pa.DataType | None:
+    """The type in which a typed source column becomes a field without going through text; None where it must.
+
+    Only types whose values mean the same both ways are kept: a decimal of binary fractions or a date of a moment is
+    read from text, and so is whatever the contract wants parsed, coded, scaled or taken for no value.
+    """
+    spec = field.spec
+    if spec.parse or spec.multiply is not None or field.code_list or spec.template or spec.x:
+        return None
+    if any(v.strip() for v in (*fmt.null_values, *spec.null_values)):
+        return None
+    whole = pa.types.is_integer(kind) and kind != pa.uint64()
+    if field.type == "integer" and whole:
+        return pa.int64()
+    if field.type == "double" and (whole or pa.types.is_float32(kind) or pa.types.is_float64(kind)):
+        return pa.float64()
+    if field.type == "decimal" and (whole or pa.types.is_decimal128(kind)):
+        return pa.int64() if whole else kind
+    if field.type == "boolean" and pa.types.is_boolean(kind):
+        return kind
+    if field.type == "date" and pa.types.is_date32(kind):
+        return kind
+    if field.type == "timestamp" and pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    return None
+
+
+def as_it_comes(field: ResolvedField) -> str:
+    """The typed value of a field over its raw column of a type that `kept_type` lets through."""
+    raw = raw_name(field.name)
+    if field.type == "double":
+        return f"CASE WHEN isfinite({raw}) THEN {raw} END"
+    if field.type == "decimal":
+        return f"TRY_CAST({raw} AS {duckdb_type(field.type, field.precision, field.scale)})"
+    if field.type == "timestamp":
+        naive = f"make_timestamptz({_to_utc(f'CAST({raw} AS TIMESTAMP)', field.spec.timezone)})"
+        return f"CASE WHEN typeof({raw}) = 'TIMESTAMP' THEN {naive} ELSE CAST({raw} AS TIMESTAMPTZ) END"
+    return raw
 
 
 def typed_sql(field: ResolvedField, fmt: Format, *, mapped: str | None) -> str:

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from catalog.errors import ContractError
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -114,6 +115,7 @@ def mark_known_rows(
     path = settings.feed_path(feed.id)
     if feed.load.mode == "snapshot" or not exists(path):
         return 0
+    _require_columns(path, feed, catalog.table_key(feed))
     con, keys = staged.con, [quote(k) for k in catalog.table_key(feed)]
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
     wanted = ", ".join([*keys, *([newest] if newest and feed.load.newest_by not in feed.load.key else [])])
@@ -134,6 +136,17 @@ def mark_known_rows(
     staged.view()
     row = con.execute(f"SELECT count(*) FROM accepted s SEMI JOIN _there t ON {same}").fetchone()
     return int(row[0]) if row else 0
+
+
+def _require_columns(path: str, feed: Feed, key: Sequence[str]) -> None:
+    """Stop where the contract's key names a column that the table does not have: its rows cannot be found by it."""
+    lacking = {*key, *filter(None, [feed.load.newest_by])} - {f.name for f in DeltaTable(path).schema().fields}
+    if lacking:
+        raise ContractError(
+            f"the feed table has no column {', '.join(sorted(lacking))}, which the contract's key or newest_by names",
+            hint="keep the key the table was made with, or give the new layout a contract (and a table) of its own",
+            feed=feed.id,
+        )
 
 
 def _near(con: duckdb.DuckDBPyConnection, path: str, column: str | None) -> str:

@@ -113,7 +113,7 @@ def detect_kind(path: Path) -> Kind:
         with path.open("rb") as f:
             head = f.read(kinds.HEAD_BYTES)
         if kind == "text":
-            return "binary" if _is_binary(head) and not encoding.startswith("utf-16") else "csv"
+            return "binary" if _is_binary(head) and not encoding.startswith(("utf-16", "utf-32")) else "csv"
         if not _JSON_START.match(head.decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")):
             return "csv"
     return _NAMED.get(kind) or cast(Kind, kind)

@@ -1,28 +1,28 @@
 """Turns a sniffed sample into a contract that lints: one YAML file, and nothing else to edit.
 
-``propose`` decides, ``write_contract`` writes. A field whose header and content are those of a data
+``propose`` decides, ``ingestion.contract_files`` writes. A field whose header and content are those of a data
 element of the house uses it; any other gets an element of its own inside the contract.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import yaml
 
-from catalog.errors import ContractError, LakehouseError, UnknownName
+from catalog.errors import ContractError, UnknownName
 from catalog.model import NAME, Element, Feed, Model
-from catalog.registry import Catalog, load_catalog
+from catalog.registry import Catalog
 from ingestion.contract_edit import flow
 from ingestion.detect import header_key
 from ingestion.sniff import is_key_like, update_column
 from ingestion.sniffing.compose import Composed, compose
 from ingestion.sniffing.meaning import (
+    MONTH_PATTERN,
     Meaning,
+    in_yuan,
     known_headers,
     layout_of,
     meaning_of,
@@ -33,7 +33,6 @@ from ingestion.sniffing.meaning import (
 from ingestion.sniffing.model import Column, Sample
 from ingestion.sniffing.names import field_name, object_name, title_of
 from ingestion.sniffing.types import NULL_TOKENS, STYLES, covered
-from quality.rules import compile_rules
 
 PREVIEW_HEADINGS = ("来源列", "字段", "类型", "级别", "空值", "示例（已脱敏）", "说明")
 
@@ -56,13 +55,6 @@ class Proposal(Model):
     new_elements_yaml: str = ""
     notes: tuple[str, ...] = ()
     preview: tuple[tuple[str, ...], ...] = ()
-
-
-class ContractExists(LakehouseError):
-    """A contract of this id stands already and may not be overwritten unasked."""
-
-    code = "LH102"
-    exit_code = 2
 
 
 class Draft:
@@ -240,16 +232,22 @@ def add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: Draft) 
     else:
         kind = "code" if element.codes else element.type
         unit = column.unit or ("%" if column.form == "percent" else "")
+        unit = "" if column.form == "money" and not in_yuan(column) else unit
         name = field_name(column.name, unit=unit, kind=kind, taken=draft.taken(catalog))
         if meaning.own:
             draft.elements[name] = meaning.own
         else:
             written["element"] = meaning.element
             written["label"] = column.name
-    if element.type in ("date", "timestamp") and not all(f.startswith("%Y-%m-%d") for f in column.formats):
+    if (
+        element.type in ("date", "timestamp")
+        and column.formats
+        and not all(f.startswith("%Y-%m-%d") for f in column.formats)
+    ):
         written["formats"] = list(column.formats)
-    if column.form == "percent" and element.type == "decimal":
-        written["parse"] = "percent"
+    parse = parse_of(column, element)
+    if parse:
+        written["parse"] = parse
     if meaning.codes:
         written["codes"] = meaning.codes
     typed_only = [t for t in column.null_tokens if t not in NULL_TOKENS]
@@ -263,6 +261,19 @@ def add_field(column: Column, meaning: Meaning, catalog: Catalog, draft: Draft) 
     draft.shown[column.name] = (_type_shown(element), max(meaning.grade, element.grade), meaning.reason)
     if meaning.reason.startswith("不是数据元"):
         draft.notes.append(f"{column.name}：{meaning.reason}")
+
+
+def parse_of(column: Column, element: Element) -> str:
+    """The parser that reads a column's text forms as its element; '' when none is needed."""
+    if column.form in ("unit", "money") and element.type == "decimal":
+        return f"unit:{column.unit}"
+    if column.form == "percent" and element.type == "decimal":
+        return "percent"
+    if column.form in ("date_cn", "excel_date") and element.type in ("date", "timestamp"):
+        return column.form
+    if column.form == "year" and element.type == "integer":
+        return "year"
+    return "month" if column.form == "month" and element.pattern == MONTH_PATTERN else ""
 
 
 def _type_shown(element: Element) -> str:
@@ -438,64 +449,3 @@ def _preview(column: Column, draft: Draft) -> tuple[str, ...]:
     style = f" {column.formats[0]}" if column.formats and column.formats[0] in STYLES else ""
     nulls = f"{column.empty}" + (f"（{' '.join(column.null_tokens)}）" if column.null_tokens else "")
     return (column.name, field, kind + style, str(grade), nulls, " | ".join(column.examples), reason)
-
-
-def write_contract(catalog_dir: Path, proposal: Proposal, *, force: bool = False) -> Path:
-    """Writes the contract below ``catalog_dir/feeds`` and reloads the catalog with it.
-
-    The text is checked before it is put in place, in one rename; nothing is left behind when it does not lint.
-
-    Raises:
-        ContractExists: the contract is there already and ``force`` is false.
-        ContractError: the catalog with this contract does not lint.
-    """
-    path = Path(catalog_dir) / "feeds" / proposal.department / f"{proposal.object}.yaml"
-    if path.exists() and not force:
-        raise ContractExists(
-            f"feed {proposal.feed_id} has a contract already",
-            hint="choose another --object, edit the contract, or overwrite it with --force",
-            file=str(path),
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return _checked(Path(catalog_dir), path, proposal.contract_yaml, proposal.feed_id)
-
-
-def replace_contract(catalog_dir: Path, feed: Feed, text: str) -> Path:
-    """Puts another text in the place of a feed's contract, when the catalog then lints.
-
-    Raises:
-        ContractError: it does not; the contract is what it was.
-    """
-    path = Path(catalog_dir) / "feeds" / feed.department / f"{feed.object}.yaml"
-    return _checked(Path(catalog_dir), path, text, feed.id)
-
-
-def _checked(catalog_dir: Path, path: Path, text: str, feed_id: str) -> Path:
-    """Writes ``path`` and reads the catalog with it; on a fault what was there before is put back."""
-    before = path.read_bytes() if path.exists() else None
-    _put(path, text.encode())
-    try:
-        catalog = load_catalog(catalog_dir)
-        compile_rules(catalog, catalog.feed(feed_id))
-    except ContractError:
-        if before is None:
-            path.unlink()
-        else:
-            _put(path, before)
-        raise
-    return path
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Writes a file beside ``path`` and renames it over: a reader sees the old or the new one, whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

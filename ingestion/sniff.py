@@ -24,6 +24,8 @@ from ingestion.sniffing.types import IDENTIFIER, infer, strip_nulls, unit_of, va
 
 MAX_ROWS = 200_000
 _MAX_KEY_LENGTH = 100
+_SHORT = 4
+"""Longest value of a column in which nobody writes a delimiter."""
 _UPDATED = re.compile(r"更新时间|更新日期|修改时间|updated_at|update_time|modified")
 _COUNTER = re.compile(r"^(序号|no\.?|index|rownum|行号)$")
 
@@ -45,6 +47,7 @@ def sniff(path: Path, *, catalog: Catalog | None = None, max_rows: int = MAX_ROW
     packed, kind = (kind, cast(Kind, raw.kind)) if raw.kind else ("", kind)
     columns = tuple(_column(name, i, raw) for i, name in enumerate(raw.names))
     if raw.geometry:
+        columns = tuple(c.model_copy(update={"is_counter": True}) if _is_made(c) else c for c in columns)
         filled = raw.rows
         columns += (
             Column(name="geometry", position=len(columns) + 1, type="geometry", filled=filled, distinct=filled),
@@ -92,7 +95,7 @@ def _column(name: str, at: int, raw: Raw) -> Column:
         share=round(typed.share, 4),
         formats=typed.formats,
         form=typed.form,
-        unit=unit_of(name)[1],
+        unit=typed.unit or unit_of(name)[1],
         decimals=typed.decimals,
         digits=typed.digits,
         filled=total,
@@ -107,6 +110,15 @@ def _column(name: str, at: int, raw: Raw) -> Column:
         note=typed.note,
         values=dict(filled),
     )
+
+
+def _is_made(column: Column) -> bool:
+    """A number that the software of a map gave its features: it is another in every export."""
+    if column.name.lower() == "gml_id":
+        return True
+    numbers = [int(v) for v in column.values if v.isdigit() and len(v) < 10]
+    running = len(numbers) == column.distinct and column.unique and max(numbers) - min(numbers) == len(numbers) - 1
+    return column.name.lower() in ("id", "fid", "objectid") and running and min(numbers) in (0, 1)
 
 
 def _understood(column: Column, catalog: Catalog, known: Mapping[str, Mapping[str, bool]]) -> Column:
@@ -160,9 +172,8 @@ def _keys(columns: Sequence[Column], records: Sequence[Sequence[str]]) -> tuple[
 
 def is_key_like(column: Column) -> bool:
     """A header that says the column names its record: 编号, 主键, 文号, 统一社会信用代码, id …"""
-    return IDENTIFIER.search(header_key(column.name)) is not None and not re.search(
-        r"电话|手机|传真|邮编|phone|tel", header_key(column.name)
-    )
+    named = IDENTIFIER.search(header_key(column.name)) or re.search(r"[a-z](?:I[dD]|No|Code)$", column.name)
+    return named is not None and not re.search(r"电话|手机|传真|邮编|phone|tel", header_key(column.name))
 
 
 def _key_rank(column: Column) -> tuple[bool, bool, int, int]:
@@ -179,7 +190,7 @@ def update_column(sample: Sample) -> Column | None:
 
 def _free_text(raw: Raw, columns: Sequence[Column]) -> str:
     """The column which, given the surplus cells of ragged records, leaves the others well-typed."""
-    texts = [c for c in columns if c.type == "string" and c.max_length > 8]
+    texts = [c for c in columns if c.type == "string" and c.max_length > _SHORT]
     if not raw.ragged or not texts:
         return ""
     checks = [c for c in columns if c.type not in ("string", "geometry")]

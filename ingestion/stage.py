@@ -38,7 +38,7 @@ from quality.coordinates import point_wkb, to_cgcs2000
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
 from warehouse.duck import load_extension
-from warehouse.schema import feed_columns
+from warehouse.schema import DELETED_AT, feed_columns
 
 MEMORY_LIMIT = "600MB"
 CONTENT_RULE = "content_grade"
@@ -84,11 +84,12 @@ class Staged:
         made = plan.pseudonyms.values()
         names = [quote(n) for n in (*(f.name for f in plan.fields), *made, *plan.kept)]
         at = self.loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+        marked = f", NULL::TIMESTAMPTZ AS {DELETED_AT}" if self.feed.load.deletes == "mark" else ""
         lost = self.con.execute("SELECT 1 FROM _losers LIMIT 1").fetchone()
         but = " AND rowid NOT IN (SELECT r FROM _losers)" if lost else ""
         self.con.execute(
             f"CREATE OR REPLACE VIEW accepted AS SELECT {', '.join(names)}, {literal(self.receipt)} AS _receipt, "
-            f"_row_number, TIMESTAMPTZ {literal(at)} AS _loaded_at FROM staged WHERE _state = {ACCEPTED}{but}"
+            f"_row_number, TIMESTAMPTZ {literal(at)} AS _loaded_at{marked} FROM staged WHERE _state = {ACCEPTED}{but}"
         )
 
     def close(self) -> None:
@@ -174,7 +175,7 @@ def _stage(
     by_row = feed.drift.columns == "quarantine"
     unknown = match_columns(opened.columns, wanted, freeze=freeze)
     extra = _extra_names(opened.columns, unknown, {*feed.fields, *(c.name for c in feed_columns(catalog, feed))})
-    plan = Plan(catalog, feed, opened.columns, extra, rules)
+    plan = Plan(catalog, feed, opened.columns, extra, rules, opened.types)
     con, spill = open_stage(settings, receipt, plan.extensions)
     if plan.hashed_late:
         key_of(settings, catalog).register(con)
@@ -223,6 +224,7 @@ def _registered(
 
     The reader parses ahead on a thread of its own while DuckDB checks.
     """
+    opened.keep.update(plan.kept_types)
     threads = max(1, min(os.cpu_count() or 2, 4))
     batches = opened.batches
     if plan.hashed:

@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from catalog.drift import variant_name
 from catalog.errors import InputError
-from catalog.model import Feed
+from catalog.model import Feed, ResolvedField
 from catalog.registry import Catalog
-from ingestion.columns_sql import clean, code_map, raw_name, raw_sql, typed_sql
-from ingestion.formats.base import PROBLEM_ZH, REPAIRED, batch_schema
-from ingestion.formats.header import Wanted, flat, is_unnamed, normalise
+from ingestion.columns_sql import as_it_comes, clean, code_map, kept_type, raw_name, raw_sql, typed_sql
+from ingestion.formats.base import PROBLEM_ZH, RAGGED, REPAIRED, batch_schema
+from ingestion.formats.header import Wanted, flat, is_unnamed, normalise, template_columns
 from ingestion.pseudonyms import hashed_places
 from quality.pseudonym import pseudonym_sql
 from quality.rules import CompiledRule
@@ -50,6 +50,7 @@ class Plan:
 
     Args:
         columns: the source's columns; ``c<i>`` is the i-th.
+        types: types in which the reader can hand on columns that need not go through text.
         extra: source columns the contract does not know, with the names they are kept under by drift policy evolve.
     """
 
@@ -60,6 +61,7 @@ class Plan:
         columns: Sequence[str],
         extra: Mapping[str, str],
         rules: Sequence[CompiledRule],
+        types: Mapping[int, pa.DataType] | None = None,
     ) -> None:
         self.feed, self.fields = feed, catalog.fields(feed)
         self.columns = list(columns)
@@ -79,7 +81,9 @@ class Plan:
         self.hashed_late = [name for name in self.pseudonyms if name not in self.hashed]
         """Fields whose pseudonym is made of the typed value; `quality.pseudonym` must know the connection."""
         self.key = catalog.table_key(feed)
-        self.arrow_schema = batch_schema(self.width)
+        self.kept_types = self._kept_types(types or {})
+        """Columns that come typed and stay so: what the contract wants is what the source has."""
+        self.arrow_schema = batch_schema(self.width, self.kept_types)
         for i in range(len(self.hashed)):
             self.arrow_schema = self.arrow_schema.append(pa.field(f"_h{i}", pa.string()))
         row_rules = [r for r in rules if r.scope == "row"]
@@ -92,6 +96,30 @@ class Plan:
         }
 
     # --- source
+
+    def _kept_types(self, types: Mapping[int, pa.DataType]) -> dict[int, pa.DataType]:
+        if self.wide or not types:
+            return {}
+        users: dict[int, list[ResolvedField]] = {}
+        for f in self.fields:
+            for name in (*f.spec.from_, *template_columns(f.spec.template or ""), f.spec.x or "", f.spec.y or ""):
+                for place in self.places.get(normalise(name), [])[:1]:
+                    users.setdefault(place, []).append(f)
+        kept = {}
+        for place, fields in users.items():
+            wanted = kept_type(fields[0], self.feed.format, types[place]) if place in types else None
+            alone = len(fields) == 1 and sum(normalise(n) in self.places for n in fields[0].spec.from_) == 1
+            if wanted is not None and alone:
+                kept[place] = wanted
+        return kept
+
+    def _place(self, field: ResolvedField) -> int | None:
+        """The column a field takes as it comes, None for one that is read from text."""
+        found = [p for n in field.spec.from_ for p in self.places.get(normalise(n), [])[:1] if p in self.kept_types]
+        return found[0] if found else None
+
+    def _text(self, place: int) -> str:
+        return f"CAST(c{place} AS VARCHAR)" if place in self.kept_types else f"c{place}"
 
     def _wide_columns(self) -> list[tuple[int, str]]:
         unpivot = self.feed.format.unpivot
@@ -156,16 +184,25 @@ class Plan:
         )
 
     def _raw_json(self) -> str:
-        pairs = ", ".join(f"{self._parameter(n)}::VARCHAR, c{i}" for i, n in enumerate(self.columns))
+        pairs = ", ".join(f"{self._parameter(n)}::VARCHAR, {self._text(i)}" for i, n in enumerate(self.columns))
         return f"CAST(json_object({pairs}) AS VARCHAR)"
 
     def _source(self) -> str:
         texts = ", ".join([*(f"c{i}" for i in range(self.width)), *(f"_h{i}" for i in range(len(self.hashed)))])
-        filled = ", ".join(f"nullif(c{i}, '')" for i in range(self.width))
-        blank = f"coalesce({filled})"
-        skip = f"WHEN _problem IS NULL AND {blank} IS NULL THEN 'blank'"
+        order = sorted(range(self.width), key=lambda i: i in self.kept_types)  # text is the cheapest to look at
+        filled = ", ".join(
+            f"CASE WHEN c{i} IS NOT NULL THEN '.' END" if i in self.kept_types else f"nullif(c{i}, '')" for i in order
+        )
+        # a row of another number of fields has none in its columns: its first value is looked for in what was read
+        fields = "list_filter(CAST(_raw::JSON->'$._fields' AS VARCHAR[]), x -> trim(x) <> '')[1]"
+        ragged = f"coalesce({fields}, _raw::JSON->>'$._line')"
+        blank = f"CASE WHEN _problem = '{RAGGED}' THEN {ragged} ELSE coalesce({filled}) END"
+        skip = f"WHEN (_problem IS NULL OR _problem = '{RAGGED}') AND {blank} IS NULL THEN 'blank'"
         if self.feed.format.footer:
             skip += f" WHEN regexp_matches({blank}, {self._parameter(self.feed.format.footer)}::VARCHAR) THEN 'footer'"
+        again = self._header_again()
+        if again:
+            skip += f" WHEN _problem IS NULL AND {again} THEN 'header'"
         inner = f"SELECT _row_number, {texts}, _problem, _raw AS _rawin, CASE {skip} END AS _skip FROM _stream"
         if not self.wide:
             return f"SELECT *, 0 AS _part FROM ({inner})"
@@ -179,13 +216,24 @@ class Plan:
             f"unnest(CASE WHEN {whole} THEN [0] ELSE range(1, {len(self.wide) + 1}) END) AS _part FROM ({inner})"
         )
 
+    def _header_again(self) -> str:
+        """Condition of a record that is the header once more, as where files were put together."""
+        names = [(i, n) for i, n in enumerate(self.columns[: self.width]) if "#" not in n and not is_unnamed(n)]
+        if self.feed.format.type not in ("csv", "excel") or self.feed.format.header_row == 0 or not names:
+            return ""
+        return "(" + " AND ".join(f"c{i} = {self._parameter(n)}::VARCHAR" for i, n in names) + ")"
+
     def _raw(self, source: str) -> str:
-        raws = ", ".join(f"{raw_sql(f, self.feed.format, self.places)} AS {raw_name(f.name)}" for f in self.fields)
+        raws = ", ".join(f"{self._raw_of(f)} AS {raw_name(f.name)}" for f in self.fields)
         skip = "_skip"
         if self.wide:
             value = clean(f"c{self.width + 1}", self.feed.format.null_values)
             skip = f"CASE WHEN _skip IS NULL AND _part > 0 AND {value} IS NULL THEN 'no_value' ELSE _skip END"
         return f"SELECT * REPLACE ({skip} AS _skip), {raws} FROM ({source})"
+
+    def _raw_of(self, field: ResolvedField) -> str:
+        place = self._place(field)
+        return raw_sql(field, self.feed.format, self.places) if place is None else f"c{place}"
 
     def _typed(self, source: str) -> str:
         columns, joins = [], []
@@ -195,7 +243,9 @@ class Plan:
                 alias = quote("_m_" + f.name)
                 joins.append(f"LEFT JOIN {quote('_codes_' + f.name)} {alias} ON {alias}.raw = s.{raw_name(f.name)}")
                 mapped = f"coalesce({alias}.code, s.{raw_name(f.name)})"
-            columns.append(f"{typed_sql(f, self.feed.format, mapped=mapped)} AS {quote(f.name)}")
+            place = self._place(f)
+            typed = typed_sql(f, self.feed.format, mapped=mapped) if place is None else as_it_comes(f)
+            columns.append(f"{typed} AS {quote(f.name)}")
         for original, name in self.extra.items():
             place = self.columns.index(original)
             columns.append(f"{clean(f'c{place}', self.feed.format.null_values)} AS {quote(name)}")
@@ -203,7 +253,8 @@ class Plan:
         if not self.variants:
             return typed
         texts = ", ".join(
-            f"CASE WHEN {quote(f)} IS NULL THEN {raw_name(f)} END AS {quote(name)}" for f, name in self.variants.items()
+            f"CASE WHEN {quote(f)} IS NULL THEN CAST({raw_name(f)} AS VARCHAR) END AS {quote(name)}"
+            for f, name in self.variants.items()
         )
         return f"SELECT *, {texts} FROM ({typed})"
 

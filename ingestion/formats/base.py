@@ -12,7 +12,7 @@ import contextlib
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,13 +64,16 @@ class Opened:
         batches: the records; consumed once.
         about: what was found out (encoding, header_row, sheet, crs …), kept with the load.
         late_columns: names met while reading that are not in ``columns`` (NDJSON); filled as batches are consumed.
-
+        types: types of columns that the source itself has, where the reader can hand them on.
+        keep: columns to hand on in a type instead of as text; whoever consumes the batches fills it first.
     """
 
     columns: tuple[str, ...]
     batches: Iterator[pa.RecordBatch]
     about: dict[str, Any] = field(default_factory=dict)
     late_columns: set[str] = field(default_factory=set)
+    types: Mapping[int, pa.DataType] = field(default_factory=dict)
+    keep: dict[int, pa.DataType] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
 
 
@@ -80,9 +83,9 @@ class Reader(Protocol):
     def __call__(self, path: Path, fmt: Format, wanted: Wanted) -> Opened: ...
 
 
-def batch_schema(width: int) -> pa.Schema:
-    """The schema of the batches of a source with ``width`` columns."""
-    texts = [pa.field(f"c{i}", pa.string()) for i in range(width)]
+def batch_schema(width: int, kept: Mapping[int, pa.DataType] | None = None) -> pa.Schema:
+    """The schema of the batches of a source with ``width`` columns, all text but those ``kept`` in a type."""
+    texts = [pa.field(f"c{i}", (kept or {}).get(i, pa.string())) for i in range(width)]
     return pa.schema(
         [pa.field("_row_number", pa.int64()), *texts, pa.field("_problem", pa.string()), pa.field("_raw", pa.string())]
     )
@@ -95,6 +98,7 @@ def make_batch(
     raws: Sequence[str | None] | None = None,
     *,
     wide_blanks: bool = True,
+    kept: Mapping[int, pa.DataType] | None = None,
 ) -> pa.RecordBatch:
     """A batch from columns of text, blanks at both ends taken off; no problems when none are given.
 
@@ -102,16 +106,22 @@ def make_batch(
 
     Args:
         wide_blanks: False when none of `WIDE_BLANKS` is in the text: five times faster.
+        kept: columns that are no text and stay as they are.
     """
     n = len(numbers)
     none = pa.nulls(n, pa.string())
     arrays = [
         numbers if isinstance(numbers, pa.Array) else pa.array(numbers, pa.int64()),
-        *(_trimmed(c if isinstance(c, pa.Array) else pa.array(c, pa.string()), wide_blanks) for c in columns),
+        *(
+            c
+            if kept and i in kept
+            else _trimmed(c if isinstance(c, pa.Array) else pa.array(c, pa.string()), wide_blanks)
+            for i, c in enumerate(columns)
+        ),
         none if problems is None else pa.array(problems, pa.string()),
         none if raws is None else pa.array(raws, pa.string()),
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=batch_schema(len(columns)))
+    return pa.RecordBatch.from_arrays(arrays, schema=batch_schema(len(columns), kept))
 
 
 def _trimmed(column: pa.Array, wide_blanks: bool) -> pa.Array:

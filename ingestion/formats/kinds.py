@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import zipfile
@@ -42,6 +43,8 @@ def detect_kind(path: Path) -> Kind:
     if _is_dbf(head):
         return "dbf"
     wide = _wide_text(head)
+    if wide is None and head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        wide = head[: len(head) // 4 * 4].decode("utf-32", "ignore").encode()
     if wide is None and head[:8192].count(0) > min(len(head), 8192) // 4:
         return "binary"
     text = (wide or head).lstrip(b"\xef\xbb\xbf").lstrip()
@@ -225,9 +228,20 @@ def _markup_kind(text: bytes) -> Kind:
     start = text[:4096].lower()
     if b"<kml" in start:
         return "kml"
-    if re.search(rb"<!doctype html|<html|<table|<head|<body", start):
+    if _is_page(start):
         return "html"
     return "gml" if b"opengis.net/gml" in start or b"opengis.net/wfs" in start else "xml"
+
+
+_ROOT = re.compile(rb"(?:<\?.*?\?>|<!--.*?-->|<!doctype[^>]*>|\s)*<([a-z0-9:]+)", re.DOTALL)
+
+
+def _is_page(start: bytes) -> bool:
+    """Whether markup is a web page or a piece of one; data may have elements called head or table, too."""
+    root = _ROOT.match(start)
+    if re.search(rb"<!doctype html|<html", start) or (root and root.group(1) in (b"head", b"body", b"table", b"style")):
+        return True
+    return not start.startswith(b"<?xml") and re.search(rb"<table|<body", start) is not None
 
 
 _GEOJSON_TYPES = "FeatureCollection|Feature|GeometryCollection|(?:Multi)?(?:Polygon|Point|LineString)"

@@ -38,7 +38,10 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     about = {"row_groups": file.metadata.num_row_groups, "rows": file.metadata.num_rows}
     if geometries:
         about["crs"] = next(iter(geometries.values()))
-    return Opened(columns, _batches(file, geometries), about, close=file.close)
+    types = {i: f.type for i, f in enumerate(file.schema_arrow) if f.name not in geometries}
+    keep: dict[int, pa.DataType] = {}
+    batches = _batches(file, geometries, keep)
+    return Opened(columns, batches, about, types=types, keep=keep, close=file.close)
 
 
 def _checked(file: pq.ParquetFile, fmt: Format) -> tuple[str, ...]:
@@ -78,13 +81,19 @@ def _geometries(schema: pa.Schema, fmt: Format) -> dict[str, str]:
     return found
 
 
-def _batches(file: pq.ParquetFile, geometries: dict[str, str]) -> Iterator[pa.RecordBatch]:
+def _batches(
+    file: pq.ParquetFile, geometries: dict[str, str], keep: dict[int, pa.DataType]
+) -> Iterator[pa.RecordBatch]:
     done = 0
     for batch in _whole(file.iter_batches(batch_size=BATCH_ROWS)):
         n = batch.num_rows
         numbers = pa.array(range(done + 1, done + n + 1), pa.int64())
         done += n
-        yield make_batch(numbers, [_column(c, batch, geometries) for c in range(batch.num_columns)])
+        columns = [
+            _typed(batch.column(c), keep[c]) if c in keep else _column(c, batch, geometries)
+            for c in range(batch.num_columns)
+        ]
+        yield make_batch(numbers, columns, kept=keep)
 
 
 def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -92,6 +101,14 @@ def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from batches
     except (pa.ArrowException, OSError) as e:
         raise _damaged() from e
+
+
+def _typed(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column in ``kind``; NaN is no value, as in text."""
+    column = column.cast(kind, safe=False)
+    if pa.types.is_floating(kind):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
+    return column
 
 
 def _column(place: int, batch: pa.RecordBatch, geometries: dict[str, str]) -> pa.Array:

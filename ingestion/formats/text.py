@@ -51,11 +51,21 @@ def detect_encoding(path: Path) -> str:
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError:
-                return FALLBACK
+                return "utf-8" if _damaged_utf8(pending + chunk) else FALLBACK
             seen += len(chunk)
             if seen >= PROBE_BYTES:
                 break
     return "utf-8"
+
+
+def _damaged_utf8(data: bytes) -> bool:
+    """Whether text is UTF-8 but for a few broken characters: other encodings hardly ever read as it at all.
+
+    Read as GB18030, such a file would come out as wrong characters without an error.
+    """
+    text = data.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    return sum(not c.isascii() for c in text) - broken > 20 * broken
 
 
 def resolve_encoding(path: Path, declared: str) -> str:

@@ -203,7 +203,7 @@ def _type_misfit(column: Column, element: Element, *, sure: bool) -> str:
     }
     wide = sure and element.type == "decimal" and column.type == "double"
     if element.type != "string" and (
-        (column.type not in kinds.get(element.type, ()) and not wide) or column.form in ("money", "percent")
+        (column.type not in kinds.get(element.type, ()) and not wide) or column.form in ("money", "percent", "unit")
     ):
         return f"值是 {column.form or column.type}"
     if element.unit and column.unit != element.unit and not (sure and not column.unit):
@@ -315,6 +315,15 @@ def _personal(value: str) -> bool:
     return 2 <= len(value) <= 4 and value[0] in _SURNAMES and all("一" <= c <= "鿿" for c in value)
 
 
+MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
+"""Months as GB/T 7408.1 writes them, as in the house's own element."""
+
+
+def in_yuan(column: Column) -> bool:
+    """Whether all amounts of a column are renminbi, and its header names no other unit than 元."""
+    return column.form == "money" and column.unit == "元" and unit_of(column.name)[1] in ("", "元")
+
+
 _PARTY = re.compile(r"单位|企业名|相对人|申请|业主|当事|纳税人|户名|人$|人名称$")
 _EMAIL_HEADER = re.compile(r"邮箱|e-?mail")
 
@@ -322,13 +331,15 @@ _EMAIL_HEADER = re.compile(r"邮箱|e-?mail")
 def _own(column: Column) -> tuple[Element, str]:
     """An element of the column's own: type and length from its values, grade from what they hold."""
     key = header_key(column.name)
-    type_ = "string" if column.form == "money" else column.type
+    type_ = "string" if column.form == "money" and not in_yuan(column) else column.type
     if not column.filled and column.unit:
         type_ = "decimal"
     label, unit = column.name, column.unit or ("%" if column.form == "percent" else "")
     extra: dict[str, Any] = {}
     if type_ == "string" and column.filled:
         extra["max_length"] = _room(column.max_length)
+    if column.form == "month":
+        extra["pattern"] = MONTH_PATTERN
     if type_ == "decimal":
         scale = max(2, column.decimals)
         extra.update(precision=max(18, min(38, column.digits + 4 + scale)), scale=scale)

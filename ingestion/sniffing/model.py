@@ -33,8 +33,9 @@ class Column(Model):
         position: 1-based.
         share: part of the filled values that read as ``type``, 0-1.
         formats: strptime formats of a date or timestamp, commonest first.
-        form: ``percent``, ``thousands``, ``money`` where numbers are written as text.
-        unit: unit of measure named in the header, e.g. 万元.
+        form: ``percent``, ``thousands``, ``money``, ``unit`` where numbers are written as text; ``date_cn``,
+            ``excel_date``, ``month``, ``year`` where periods are.
+        unit: unit of measure named in the header, e.g. 万元; of ``unit`` and ``money`` that of the cells.
         decimals: most digits after the point.
         digits: most digits before the point.
         null_tokens: texts that stand for "no value" here.

@@ -24,10 +24,17 @@ from ingestion.formats.excel import Book, text
 from ingestion.formats.header import join_header
 
 FOOTER = re.compile(
-    r"^(合计|总计|小计|共计|注[:：\s]|注\d*$|备注[:：]|数据来源|资料来源|来源[:：]|填表|制表|填报|审核|单位负责人|"
+    r"^(合\s*计|总\s*计|小\s*计|共\s*计|注[:：\s]|注\d*$|备注[:：]|数据来源|资料来源|来源[:：]|填表|制表|填报|审核|单位负责人|"
     r"说明[:：]|统计[:：人]|联系人[:：])"
 )
-_TOTALS = ("合计", "总计", "小计", "共计")
+_ALONE = re.compile(
+    r"^(?:(?:合计|总计|小计|共计)\s*[:：\d共]|(?:注|备注|说明|数据来源|资料来源|来源|填表人?|制表人?|填报人|填报单位|填报日期|审核人?|单位负责人|"
+    r"统计人?|统计时间|联系人)\s*[:：])"
+)
+"""A footer that stands in the only column, where a value may begin with any word."""
+_TOTAL = re.compile(r"^[合总小共]\s*计")
+_INNER_TOTAL = re.compile(r"^[合总小共]\s*计\s*[:：]?$")
+"""A sum between the records: the cell says nothing else."""
 _FOOTER_LOOK = 12
 NO_DELIMITER = "\x1f"
 """Stands in no text: a line that holds it nowhere is one cell."""
@@ -185,8 +192,10 @@ def table_of(rows: list[list[str]], complete: bool, max_rows: int, span: tuple[i
     filled = [row for row in body if any(c.strip() for c in row)]
     if not filled and not header.row:
         raise InputError("the file has no records", hint="ask for the file again")
-    footer, feet = _footer(filled) if complete else (None, 0)
+    filled = [row for row in filled if not header.row or not _again(row, rows[header.row - 1])]
+    footer, feet = _footer(filled, _usual_width(header, filled)) if complete else (None, 0)
     data = filled[: len(filled) - feet]
+    footer, data, inner = _without_totals(footer, data)
     data, complete = data[:max_rows], complete and len(data) <= max_rows
     names = _widen(header, data)
     width = len(names)
@@ -212,7 +221,7 @@ def table_of(rows: list[list[str]], complete: bool, max_rows: int, span: tuple[i
         short=short,
         junk_columns=max(0, max(len(rows[header.row - 1]) if header.row else widest, width) - width),
         footer=footer,
-        footer_rows=feet,
+        footer_rows=feet + inner,
         options={"header_rows": span[1]} if span else {},
         notes=(f"表头有 {span[1]} 行，列名由上下两级以“_”连成",) if span else (),
     )
@@ -240,6 +249,13 @@ def _is_group(top: Sequence[str], sub: Sequence[str], below: Sequence[str]) -> b
     return parts > 0 and whole > 0
 
 
+def _usual_width(header: Header, rows: Sequence[Sequence[str]]) -> int:
+    """Columns of a record: those of the header, else of most rows."""
+    if header.row:
+        return len(header.names)
+    return Counter(len(r) for r in rows).most_common(1)[0][0]
+
+
 def _widen(header: Header, data: list[list[str]]) -> tuple[str, ...]:
     """Header names, plus ``列<n>`` for unnamed columns that most records fill."""
     ends = Counter(max((i for i, c in enumerate(r, 1) if c.strip() not in BLANKS), default=0) for r in data)
@@ -250,17 +266,56 @@ def _widen(header: Header, data: list[list[str]]) -> tuple[str, ...]:
     return header.names + tuple(f"列{n}" for n in range(width + 1, usual + 1))
 
 
-def _footer(data: list[list[str]]) -> tuple[str | None, int]:
-    """The regular expression of the rows at the end that are no records, and their number."""
-    words: list[str] = []
+def _footer(data: list[list[str]], width: int) -> tuple[str | None, int]:
+    """The regular expression of the rows at the end that are no records, and their number.
+
+    Args:
+        width: cells of a record; in a single column only the very last rows are asked, and more strictly.
+    """
+    found: list[str] = []
     feet = 0
     for back, row in enumerate(reversed(data[-_FOOTER_LOOK:]), start=1):
         first = next((c.strip() for c in row if c.strip()), "")
-        found = FOOTER.match(first)
-        sparse = sum(bool(c.strip()) for c in row) <= max(1, len(row) // 2)
-        if found and (len(row) > 1 or back == 1) and (sparse or found.group(1) in _TOTALS):
+        if _is_foot(first, row, width):
             feet = back
-            words.append(re.sub(r"[:：\s]$", "", found.group(1)))
-    if feet and any(len(r) > 1 for r in data):
-        return f"^({'|'.join(dict.fromkeys(re.escape(w) for w in reversed(words)))})", feet
-    return None, 0
+            found.append(first)
+        elif width <= 1:
+            break
+    if not feet or feet == len(data):
+        return None, 0
+    above = [next((c.strip() for c in row if c.strip()), "") for row in data[: len(data) - feet]]
+    return f"^({'|'.join(dict.fromkeys(_told_by(first, above) for first in reversed(found)))})", feet
+
+
+def _without_totals(footer: str | None, data: list[list[str]]) -> tuple[str | None, list[list[str]], int]:
+    """Takes sums between the records out of ``data``; the footer's expression tells them, too."""
+    first = [next((c.strip() for c in row if c.strip()), "") for row in data]
+    words = sorted({w for w in first if _INNER_TOTAL.match(w)}) if max(map(len, data), default=0) > 1 else []
+    if not words:
+        return footer, data, 0
+    inner = "|".join(re.escape(w) + r"\s*$" for w in words)
+    rest = [row for row, w in zip(data, first, strict=True) if not _INNER_TOTAL.match(w)]
+    return (f"{footer[:-1]}|{inner})" if footer else f"^({inner})"), rest, len(data) - len(rest)
+
+
+def _again(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a row is the header once more, as where files were put together."""
+    return [c.strip() for c in row] == [c.strip() for c in header]
+
+
+def _is_foot(first: str, row: Sequence[str], width: int) -> bool:
+    if width <= 1:
+        return _ALONE.match(first) is not None
+    found = FOOTER.match(first)
+    sparse = sum(bool(c.strip()) for c in row) <= max(1, width // 2)
+    return found is not None and (sparse or bool(_TOTAL.match(first)))
+
+
+def _told_by(first: str, above: Sequence[str]) -> str:
+    """What of a footer's first cell tells it from records: its first word, or all of it where a record has that."""
+    found = FOOTER.match(first)
+    word = found.group(1) if found else ""
+    if not word or any(value.startswith(word) for value in above):
+        mark = re.match(r"[^:：]{1,8}[:：]", first)
+        word = mark.group() if mark and not any(value.startswith(mark.group()) for value in above) else first
+    return re.escape(word)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ingestion.detect import header_key
+from ingestion.parsers import SPELLED, UNIT_NAMES, unit_pattern
 from ingestion.sniffing.model import SniffedType
 
 NULL_TOKENS = frozenset(
@@ -27,7 +28,7 @@ EXPONENT = re.compile(r"^[-+]?\d+(?:\.\d+)?[eE][-+]?\d+$")
 THOUSANDS = re.compile(r"^[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$")
 PERCENT = re.compile(r"^[-+]?\d+(?:\.\d+)?\s*[%％]$")
 MONEY = re.compile(
-    r"^[-+]?[\d,]+(?:\.\d+)?\s*[(（]?\s*(?:[万亿千百]?(?:元|圆)|[万亿]?(?:人民币|美元|港元|港币|欧元|日元|英镑|[^\d(（]{0,4}元))"
+    r"^[¥￥]\s*[-+]?[\d,]+(?:\.\d+)?$|^[-+]?[\d,]+(?:\.\d+)?\s*[(（]?\s*(?:[万亿千百]?(?:元|圆)|[万亿]?(?:人民币|美元|港元|港币|欧元|日元|英镑|[^\d(（]{0,4}元))"
     r"(?:人民币|整)?\s*[)）]?$"
 )
 IDENTIFIER = re.compile(
@@ -61,6 +62,13 @@ _TIMES = {
 STYLES: dict[str, re.Pattern[str]] = {
     d + t: re.compile(f"^{dp}{tp}$") for d, dp in _DATES.items() for t, tp in _TIMES.items() if d != "%Y%m%d" or not t
 }
+_SPELLED_DATE = re.compile(r"[〇○零一二三四五六七八九]{4}年[一二三四五六七八九十]{1,2}月[一二三四五六七八九十]{1,3}日")
+_MONTH = re.compile(r"(?:19|20)\d{2}(?:[-/.年](?:0?[1-9]|1[0-2])月?份?|(?:0[1-9]|1[0-2]))$")
+_YEAR = re.compile(r"(?:19|20)\d{2}\s*年度?$")
+_MONTH_HEADER = re.compile(r"月|所属期|账期|周期|month|period")
+_WIDE = str.maketrans("０１２３４５６７８９．，－＋％（）", "0123456789.,-+%()")
+_WITH_UNIT = re.compile(r"[-+]?[\d,]*\d(?:\.\d+)?\s*([^\d\s,.:：/%％＊*()（）-]{1,5}[23]?)$")
+_CNY = re.compile(unit_pattern("元"))
 _DATE_LIKE = re.compile(r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}|^(?:19|20)\d{6}$")
 _DATE_HEADER = re.compile(r"日期|时间|日$|date|time|截止|有效期")
 
@@ -75,6 +83,7 @@ class Typed(NamedTuple):
     decimals: int = 0
     digits: int = 0
     note: str = ""
+    unit: str = ""
 
 
 def strip_nulls(values: Counter[str]) -> tuple[Counter[str], Counter[str]]:
@@ -101,12 +110,61 @@ def infer(header: str, values: Mapping[str, int]) -> Typed:
         return Typed("string")
     if set(map(str.lower, sample)) <= {"true", "false"}:
         return Typed("boolean")
-    when = _dates(key, sample, total)
+    when = _dates(key, sample, total) or _spelled(key, sample, total) or _period(key, sample, total)
     if when:
         return when
+    if serial := _serial(key, sample):
+        return serial
     if (IDENTIFIER.search(key) and not re.search(r"序号$|^no\.?$", key)) or re.search(r"[a-z]I[dD]$|ID$", header):
         return Typed("string")
-    return _number(key, sample, total) or Typed("string", note=_mixed(sample, total))
+    return _number(key, _half(sample), total) or Typed("string", note=_mixed(sample, total))
+
+
+def _half(sample: Mapping[str, int]) -> dict[str, int]:
+    """The values with full-width digits and signs as half-width ones."""
+    out: dict[str, int] = {}
+    for value, n in sample.items():
+        half = value.translate(_WIDE)
+        out[half] = out.get(half, 0) + n
+    return out
+
+
+def arabic(value: str) -> str:
+    """A date in Chinese numerals as one in digits, as the parser ``date_cn`` reads it."""
+    text = value.translate(SPELLED)
+    for pattern, by in ((r"([1-9])十([1-9])", r"\1\2"), (r"([1-9])十", r"\g<1>0"), (r"十([1-9])", r"1\1")):
+        text = re.sub(pattern, by, text)
+    return text.replace("十", "10")
+
+
+def _spelled(key: str, sample: Mapping[str, int], total: int) -> Typed | None:
+    """Dates in Chinese numerals, among them others in digits."""
+    if not any(_SPELLED_DATE.fullmatch(v) for v in sample):
+        return None
+    digits: dict[str, int] = {}
+    for value, n in sample.items():
+        text = arabic(value)
+        digits[text] = digits.get(text, 0) + n
+    found = _dates(key, digits, total)
+    return found._replace(form="date_cn") if found else None
+
+
+def _serial(key: str, sample: Mapping[str, int]) -> Typed | None:
+    """Days since 1899-12-30 below a header of dates: cells of a workbook that lost their format (1964 to 2119)."""
+    if not _DATE_HEADER.search(key) or not all(re.fullmatch(r"[2-7]\d{4}(?:\.0+)?", v) for v in sample):
+        return None
+    note = "值是 Excel 的日期序号，按日期读取，请确认"
+    return Typed("date", form="excel_date", note=note) if all(23_400 < float(v) < 80_000 for v in sample) else None
+
+
+def _period(key: str, sample: Mapping[str, int], total: int) -> Typed | None:
+    """Months and years that are written with 年 or below a header that says so."""
+    if _matches(sample, _YEAR) >= ENOUGH * total:
+        return Typed("integer", _matches(sample, _YEAR) / total, form="year", digits=4)
+    months = _matches(sample, _MONTH) / total
+    if months >= ENOUGH and (_MONTH_HEADER.search(key) or all("年" in v for v in sample)):
+        return Typed("string", months, form="month")
+    return None
 
 
 def _thin(values: Mapping[str, int]) -> dict[str, int]:
@@ -181,9 +239,33 @@ def _number(key: str, sample: Mapping[str, int], total: int) -> Typed | None:
         if hits and hits + sum(plain.values()) >= ENOUGH * total:
             decimals = max(len(v.partition(".")[2]) for v in sample)
             return Typed(
-                "decimal", (hits + sum(plain.values())) / total, form=form, decimals=min(decimals, 6), digits=18
-            )
-    return None
+                "decimal", (hits + sum(plain.values())) / total, form=form, decimals=min(decimals, 6), digits=18,
+                unit="元" if form == "money" and all(_CNY.fullmatch(v) for v in sample) else "",
+            )  # fmt: skip
+    return _united(sample, total)
+
+
+def _united(sample: Mapping[str, int], total: int) -> Typed | None:
+    """Numbers with one unit of the house's in their cells: ``10.5平方米``; money is told before."""
+    named: Counter[str] = Counter()
+    for value, n in sample.items():
+        found = _WITH_UNIT.match(value)
+        if found:
+            named[_unit_called(found.group(1))] += n
+    unit = named.most_common(1)[0][0] if named else ""
+    if unit not in UNITS or unit == "元":
+        return None
+    pattern = re.compile(unit_pattern(unit))
+    good = {v: n for v, n in sample.items() if pattern.fullmatch(v)}
+    share = sum(good.values()) / total
+    if share < ENOUGH:
+        return None
+    decimals = max(len(m.group(1).partition(".")[2]) for v in good if (m := pattern.fullmatch(v)))
+    return Typed("decimal", share, form="unit", decimals=min(decimals, 6), digits=18, unit=unit)
+
+
+def _unit_called(word: str) -> str:
+    return next((unit for unit, names in UNIT_NAMES.items() if word in names), word)
 
 
 def _mixed(sample: Mapping[str, int], total: int) -> str:

@@ -125,7 +125,8 @@ def new(
 ) -> None:
     """Look at a sample and write its contract."""
     from ingestion.contract_edit import difference
-    from ingestion.new_feed import propose, write_contract
+    from ingestion.contract_files import write_contract
+    from ingestion.new_feed import propose
     from ingestion.sniff import sniff
     from lakehouse.compiled import ROOT, write_compiled
     from lakehouse.present import note, print_json, print_table
@@ -326,8 +327,8 @@ def drift(
     as_json: Json = False,
 ) -> None:
     """What changed in the deliveries, since which receipt, and the contract's change that would take it."""
+    from ingestion.contract_files import replace_contract
     from ingestion.drift_report import drift_report
-    from ingestion.new_feed import replace_contract
     from lakehouse.present import note, print_json, print_table
 
     settings, catalog = both()

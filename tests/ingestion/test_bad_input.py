@@ -103,8 +103,10 @@ def test_header_spelling_full_width_blanks_newlines_and_bom(build: Build, contra
     assert house.send('\ufeff 编 号 ,"雨量\n（ｍｍ）"\nA,1\n').rows_loaded == 1
 
 
-def test_two_header_rows_as_data_are_quarantined(readings: Any) -> None:
+def test_a_header_among_the_data_is_skipped_and_another_one_quarantined(readings: Any) -> None:
     result = readings.send(GOOD + "编号,雨量\nC,3\n")
+    assert (result.rows_loaded, result.rows_quarantined, result.skipped) == (3, 0, {"header": 1})
+    result = readings.send("编号,雨量\nD,1\nE,2\n编号,降雨\nF,3\n")
     assert (result.rows_loaded, result.reasons) == (3, {"rain_mm.type": 1, "rain_mm.required": 1})
 
 

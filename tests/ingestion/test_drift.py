@@ -159,7 +159,7 @@ def test_the_report_names_renamed_new_and_missing_columns_since_when(build: Buil
 
 def test_the_proposed_contract_lints_and_takes_the_delivery(build: Build, contracts: dict[str, str]) -> None:
     from catalog.registry import load_catalog
-    from ingestion.new_feed import replace_contract
+    from ingestion.contract_files import replace_contract
 
     house, report = _reported(build, contracts)
     changed = _file("编号,站名称,安装日期,类别", "cn", kinds="男女").replace("水位", "")

@@ -187,3 +187,13 @@ def test_the_fast_way_is_not_lost_where_the_head_ends(tmp_path: Path, header: st
     opened = open_file(path, fmt, wanted)
     assert sum(b.num_rows for b in opened.batches) == 45_000 + (header == "0")
     opened.close()
+
+
+def test_utf8_with_a_broken_character_is_not_taken_for_gb18030(tmp_path: Path) -> None:
+    """Read as GB18030 it would load as wrong characters; as damaged UTF-8 it is refused with the place."""
+    path = tmp_path / "damaged.csv"
+    text = "".join(f"第{i}号,西城区广安门内街道\n" for i in range(50)).encode()
+    path.write_bytes(text[:602] + text[603:])
+    assert detect_encoding(path) == "utf-8"
+    path.write_bytes("".join(f"第{i}号,西城区广安门内街道\n" for i in range(50)).encode("gb18030"))
+    assert detect_encoding(path) == "gb18030"

@@ -12,7 +12,8 @@ import yaml
 
 from catalog.errors import ContractError, UnknownName
 from catalog.registry import Catalog, load_catalog
-from ingestion.new_feed import PREVIEW_HEADINGS, ContractExists, Proposal, propose, write_contract
+from ingestion.contract_files import ContractExists, write_contract
+from ingestion.new_feed import PREVIEW_HEADINGS, Proposal, propose
 from ingestion.sniff import sniff
 from ingestion.sniffing.names import field_name, identifier, object_name, title_of
 from tests.ingestion.test_sniff import GOOD_USCC, resident_id, workbook, write

@@ -11,7 +11,8 @@ import pytest
 
 from catalog.registry import load_catalog
 from catalog.settings import Settings
-from ingestion.new_feed import propose, write_contract
+from ingestion.contract_files import write_contract
+from ingestion.new_feed import propose
 from ingestion.sniff import sniff
 from ingestion.stage import stage
 from quality.rules import compile_rules

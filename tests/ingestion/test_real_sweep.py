@@ -18,8 +18,9 @@ import pytest
 
 from catalog.registry import load_catalog
 from catalog.settings import Settings
+from ingestion.contract_files import write_contract
 from ingestion.load import ingest
-from ingestion.new_feed import propose, write_contract
+from ingestion.new_feed import propose
 from ingestion.results import LoadResult
 from ingestion.sniff import sniff
 from ingestion.sniffing.model import Sample

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from catalog.registry import load_catalog
-from ingestion.new_feed import propose, write_contract
+from ingestion.contract_files import write_contract
+from ingestion.new_feed import propose
 from ingestion.sniff import sniff
 from ingestion.sniffing.model import Sample
 
