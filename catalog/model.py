@@ -220,20 +220,21 @@ class Load(Model):
 
     ``history``: every version of a row is kept in ``history.<feed>`` with ``valid_from`` and ``valid_to``.
 
-    ``deletes``: rows that a comparing connector finds gone at the source are kept, or removed by key.
+    ``deletes``: rows that a comparing connector finds gone at the source are kept as they are, kept and marked with
+    ``_deleted_at``, or removed by key.
     """
 
     mode: Literal["snapshot", "append", "upsert"]
     key: tuple[str, ...] = ()
     newest_by: str | None = None
     partition_by: tuple[str, ...] = ()
-    deletes: Literal["keep", "remove"] = "keep"
+    deletes: Literal["keep", "mark", "remove"] = "keep"
     history: bool = False
 
     @model_validator(mode="after")
     def _key(self) -> Load:
-        if self.deletes == "remove" and self.mode != "upsert":
-            raise ValueError("deletes: remove belongs to mode upsert; a snapshot removes by itself")
+        if self.deletes != "keep" and self.mode != "upsert":
+            raise ValueError(f"deletes: {self.deletes} belongs to mode upsert; a snapshot removes by itself")
         if self.history and (self.mode == "append" or not self.key):
             raise ValueError("history: true belongs to mode upsert, or to snapshot with a key")
         if self.mode != "snapshot" and not self.key:

@@ -2,9 +2,9 @@
 """The history of a feed table: ``history.<feed>``, every version of a row with the time it was held for true.
 
 After a load the open versions are compared with the feed table: a row that is new opens a version, one that differs
-closes the old and opens another, one that is gone closes. The comparison makes a repeat after a crash change nothing.
-Direct identifiers are no column of it, as they are none of the feed table; `warehouse.erase_tables` takes a person out
-of it as of any other table.
+closes the old and opens another, one that is gone, or marked as gone, closes. The comparison makes a repeat after a
+crash change nothing. Direct identifiers are no column of it, as they are none of the feed table;
+`warehouse.erase_tables` takes a person out of it as of any other table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from catalog.settings import Settings
 from quality.sql import literal, quote
 from warehouse.delta import commit_once, ensure_table, exists, scan_sql, transaction_version
 from warehouse.duck import connect
-from warehouse.schema import VALID_FROM, VALID_TO, feed_columns, history_schema
+from warehouse.schema import DELETED_AT, VALID_FROM, VALID_TO, feed_columns, history_schema
 
 OPEN = f"{VALID_TO} IS NULL"
 
@@ -68,7 +68,15 @@ def _changes(
     """Versions to close and to open, in the columns of the history."""
     columns = [c.name for c in feed_columns(catalog, feed)]
     content = [c.name for c in feed_columns(catalog, feed) if c.origin != "system"]
-    _view(con, "_now", path, catalog, feed, ())
+    _view(
+        con,
+        "_now",
+        path,
+        catalog,
+        feed,
+        (),
+        where=f" WHERE {DELETED_AT} IS NULL" if feed.load.deletes == "mark" else "",
+    )
     _view(con, "_open", target, catalog, feed, (VALID_FROM, VALID_TO))
     same = " AND ".join(f"n.{quote(k)} = o.{quote(k)}" for k in catalog.table_key(feed))
     differs = " OR ".join(f"n.{quote(c)} IS DISTINCT FROM o.{quote(c)}" for c in content)
@@ -88,7 +96,14 @@ def _changes(
 
 
 def _view(
-    con: duckdb.DuckDBPyConnection, name: str, path: str, catalog: Catalog, feed: Feed, more: tuple[str, ...]
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    path: str,
+    catalog: Catalog,
+    feed: Feed,
+    more: tuple[str, ...],
+    *,
+    where: str = "",
 ) -> None:
     """The contract's columns of a table; one that the table lacks yet reads as NULL."""
     there = {f.name for f in DeltaTable(path).schema().fields}
@@ -96,6 +111,7 @@ def _view(
         quote(c.name) if c.name in there else f"CAST(NULL AS {c.duckdb}) AS {quote(c.name)}"
         for c in feed_columns(catalog, feed)
     ]
-    con.execute(f"CREATE TEMP VIEW {name} AS SELECT {', '.join([*pieces, *more])} FROM {scan_sql(con, path)}")
+    read = f"SELECT {', '.join([*pieces, *more])} FROM {scan_sql(con, path)}"
+    con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM ({read}){where}")
     if more:
         con.execute(f"CREATE TEMP VIEW _all AS SELECT * FROM {name}")

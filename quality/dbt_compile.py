@@ -22,6 +22,15 @@ _SYSTEM = (
     ("_row_number", "bigint", "在交付文件中的记录序号，从 1 起"),
     ("_loaded_at", "timestamp", "入库时间（UTC）"),
 )
+_DELETED = (
+    "_deleted_at",
+    "timestamp",
+    "在来源处已不存在的发现时间（UTC），空值表示仍在；取数时须加条件 _deleted_at is null",
+)
+_HELD = (
+    ("valid_from", "timestamp", "此版本自何时起有效（UTC）"),
+    ("valid_to", "timestamp", "此版本至何时止（UTC，不含），空值表示现行"),
+)
 _NAMES = {
     "string": "string",
     "integer": "bigint",
@@ -48,8 +57,9 @@ def sources_yaml(catalog: Catalog) -> str:
         "schema": "feed",
         "tables": tables,
     }
+    sources = [source, *_histories(catalog)]
     text = yaml.dump(
-        {"version": 2, "sources": [source]},
+        {"version": 2, "sources": sources},
         Dumper=_dumper(),
         allow_unicode=True,
         sort_keys=False,
@@ -57,6 +67,31 @@ def sources_yaml(catalog: Catalog) -> str:
         default_flow_style=False,
     )
     return HEADER + text
+
+
+def _histories(catalog: Catalog) -> list[dict[str, Any]]:
+    """The source ``history``, of the feeds whose contract keeps one; none when none does."""
+    tables = []
+    for feed in catalog.feeds.values():
+        if not feed.load.history:
+            continue
+        table = _table(catalog, feed)
+        for column in table["columns"]:  # a row has many versions here, some of before a rule
+            column.pop("data_tests", None)
+        table["columns"] += [{"name": n, "description": d, "data_type": k} for n, k, d in _HELD]
+        table["config"]["meta"] |= {"key": [*table["config"]["meta"]["key"], "valid_from"], "mode": "history"}
+        table["description"] += "，各行的历次版本"
+        tables.append(table)
+    if not tables:
+        return []
+    return [
+        {
+            "name": "history",
+            "description": "合同要求留存历史的数据：每行每个版本及其有效期",
+            "schema": "history",
+            "tables": tables,
+        }
+    ]
 
 
 def _dumper() -> Any:
@@ -81,7 +116,8 @@ def _table(catalog: Catalog, feed: Feed) -> dict[str, Any]:
             columns.append(_column(catalog, field, feed, rules))
         if field.element.pseudonym:
             columns.append(_pseudonym(catalog, field, feed, rules))
-    for name, kind, description in _SYSTEM:
+    marked = (_DELETED,) if feed.load.deletes == "mark" else ()
+    for name, kind, description in (*_SYSTEM, *marked):
         columns.append({"name": name, "description": description, "data_type": kind})
     return {
         "name": feed.id,

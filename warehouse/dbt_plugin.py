@@ -25,7 +25,7 @@ from warehouse.addresses.functions import register as register_address_functions
 from warehouse.duck import literal, load_extension, quote
 from warehouse.entities.functions import register as register_entity_match
 from warehouse.model_grades import PROJECT
-from warehouse.schema import feed_columns
+from warehouse.schema import VALID_FROM, VALID_TO, duckdb_type, feed_columns
 from warehouse.tables import TableRef, readable_tables, table_lock
 
 EXTENSIONS = ("delta", "spatial")
@@ -85,6 +85,10 @@ def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog:
     for feed_id in catalog.feeds:
         table = tables.pop(("feed", "feed", feed_id), None)
         _replace_view(conn, "feed", feed_id, feed_select(conn, catalog, feed_id, table))
+        if catalog.feed(feed_id).load.history:
+            versions = tables.pop(("feed", "history", feed_id), None)
+            conn.execute("create schema if not exists history")
+            _replace_view(conn, "history", feed_id, history_select(conn, catalog, feed_id, versions))
     for name, columns in platform_sources().items():
         table = tables.pop(("platform", "platform", name), None)
         _replace_view(conn, "platform", name, source_select(conn, columns, table))
@@ -101,6 +105,14 @@ def feed_select(conn: duckdb.DuckDBPyConnection, catalog: Catalog, feed_id: str,
     """
     hidden = frozenset(f.name for f in catalog.vaulted(feed_id))
     return source_select(conn, {c.name: c.duckdb for c in feed_columns(catalog, feed_id)}, table, hidden=hidden)
+
+
+def history_select(conn: duckdb.DuckDBPyConnection, catalog: Catalog, feed_id: str, table: TableRef | None) -> str:
+    """The same for the versions of a feed's rows, with ``valid_from`` and ``valid_to``."""
+    hidden = frozenset(f.name for f in catalog.vaulted(feed_id))
+    held = {name: duckdb_type("timestamp") for name in (VALID_FROM, VALID_TO)}
+    columns = {c.name: c.duckdb for c in feed_columns(catalog, feed_id)}
+    return source_select(conn, columns | held, table, hidden=hidden)
 
 
 def source_select(

@@ -21,7 +21,7 @@ from quality.lineage import GradeReport, ModelSpec, Problem, Relation, check, so
 from quality.masks.registry import all_masks, get_mask
 from warehouse.dbt_nodes import table_of
 from warehouse.delta import exists
-from warehouse.schema import feed_columns
+from warehouse.schema import VALID_FROM, VALID_TO, feed_columns
 
 REMEMBERED = 50
 """Checks remembered; builds of staging, libraries and marts alternate."""
@@ -49,6 +49,10 @@ def feed_relations(catalog: Catalog) -> dict[str, Relation]:
                 registers=frozenset({feed_id} if identifies and not place else ()),
             )
         found[f"feed.{feed_id}"] = source(f"feed.{feed_id}", columns, catalog.table_key(feed))
+        if feed.load.history:
+            versions = columns | {VALID_FROM: Flow(), VALID_TO: Flow()}
+            key = (*catalog.table_key(feed), VALID_FROM)
+            found[f"history.{feed_id}"] = source(f"history.{feed_id}", versions, key)
     return found
 
 

@@ -61,6 +61,10 @@ SYSTEM_COLUMNS = (
 )
 """Receipt of the delivery, 1-based record in its file, and when the row was committed (UTC)."""
 
+DELETED_AT = "_deleted_at"
+"""When a row was found gone at the source (UTC), NULL while it is there; only where the contract marks deletions."""
+_DELETED = TableColumn(DELETED_AT, "timestamp", origin="system")
+
 
 def arrow_type(kind: DataType, precision: int = 18, scale: int = 2) -> pa.DataType:
     """The Arrow type of a contract's type; precision and scale matter to ``decimal`` only."""
@@ -86,6 +90,8 @@ def feed_columns(catalog: Catalog, feed: Feed | str) -> tuple[TableColumn, ...]:
         if field.element.pseudonym:
             columns.append(TableColumn(field.element.pseudonym, "string", origin="pseudonym"))
     columns.extend(SYSTEM_COLUMNS)
+    if feed.load.deletes == "mark":
+        columns.append(_DELETED)
     seen: set[str] = set()
     for column in columns:
         if column.name in seen:

@@ -2,7 +2,7 @@
 
 DuckDB's scanners stream the table into one Parquet file of this pull; what is landed is made from
 that. ``compare`` keeps a digest of every row by key, so that changed rows are landed alone and rows
-that are gone are known: a delivery of their keys, where the contract removes them.
+that are gone are known: a delivery of their keys, where the contract marks or removes them.
 """
 
 # ruff: noqa: S608 - names are quoted, values are literals of checked cursors
@@ -255,8 +255,8 @@ def _compared(
     con.execute(_copy("SELECT * FROM now", remembered))
     changed = f"SELECT n.* FROM {rows} n ANTI JOIN before b ON {same} AND b._digest = md5(to_json(n)::VARCHAR)"
     delivery = _delivery(con, changed, pull, place, cursor)
-    removes = bool(gone) and pull.feed.load.deletes == "remove"
-    note = "" if removes or not gone else " (kept here: the contract has no load.deletes: remove)"
+    removes = bool(gone) and pull.feed.load.deletes != "keep"
+    note = "" if removes or not gone else " (kept here: the contract has no load.deletes: mark or remove)"
     pull.say(f"{pull.feed.id}: {delivery.rows:,} rows new or changed, {gone:,} gone{note}")
     new: dict[str, Any] = {"keys": remembered.name}
     if not delivery.rows and not gone:

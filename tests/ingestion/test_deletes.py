@@ -58,3 +58,28 @@ def test_a_file_of_keys_that_cannot_be_read_is_stopped(build: Build, contracts: 
     house.send("编号,雨量\nA,1\n")
     assert send_keys(house, "number\nA\n").verdict == "stopped"
     assert house.rows("sensor_id") == [("A",)]
+
+
+def test_rows_that_are_gone_are_marked_and_come_again(build: Build, contracts: dict[str, str]) -> None:
+    marking = contracts["readings"].replace("append, key: [sensor_id]", "upsert, key: [sensor_id], deletes: mark")
+    house = build(marking)
+    house.send("编号,雨量\nA,1\nB,2\nC,3\n")
+    result = send_keys(house, "编号\nB\nX\n")
+    assert (result.rows_found, result.rows_loaded, result.skipped) == (2, 1, {"not_there": 1})
+    marked = "sensor_id, rain_mm, _deleted_at = TIMESTAMPTZ '2026-08-01 04:00:00Z' AS gone"
+    assert house.rows(marked) == [("A", 1, None), ("B", 2, True), ("C", 3, None)]
+    house.send("编号,雨量\nB,2\n", "b.csv")
+    assert house.rows(marked) == [("A", 1, None), ("B", 2, None), ("C", 3, None)]
+
+
+def test_a_contract_that_begins_to_mark_finds_rows_without_the_column(build: Build, contracts: dict[str, str]) -> None:
+    house = build(contracts["readings"].replace("append", "upsert"))
+    house.send("编号,雨量\nA,1\nB,2\n")
+    feed = house.catalog.feed(house.feed_id)
+    marking = feed.model_copy(update={"load": feed.load.model_copy(update={"deletes": "mark"})})
+    house.catalog = house.catalog.model_copy(update={"feeds": {**house.catalog.feeds, feed.id: marking}})
+    with pytest.raises(Killed):
+        send_keys(house, "编号\nB\n", checkpoint=kill_at("load.removed"))
+    (result,) = house.ingest_all()
+    assert result.rows_loaded == 1
+    assert house.rows("sensor_id, _deleted_at IS NULL AS there") == [("A", True), ("B", False)]

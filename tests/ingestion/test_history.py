@@ -199,3 +199,39 @@ def test_a_source_is_asked_again_from_a_day(build: Build, contracts: dict[str, s
             assert state.cursor() == {"since": back, "pull": 3}
     with pytest.raises(ContractError, match="dropped"):
         rewind(house.settings, build(contracts["readings"]).catalog.feed(house.feed_id), date(2026, 7, 1))
+
+
+def test_a_row_marked_as_gone_ends_its_version(kept: Callable[..., Any]) -> None:
+    from tests.ingestion.test_deletes import send_keys
+
+    house = kept(marks="history: true => history: true, deletes: mark")
+    house.send(HEADER + "A,1,王一\nB,2,王二\n")
+    assert send_keys(house, "编号\nB\n").rows_loaded == 1
+    assert [(v[0], v[3] is None) for v in versions(house)] == [("A", True), ("B", False)]
+    house.send(HEADER + "B,2,王二\n", "b.csv")
+    assert [(v[0], v[3] is None) for v in versions(house)] == [("A", True), ("B", False), ("B", True)]
+
+
+def test_the_history_is_a_source_of_dbt(kept: Callable[..., Any]) -> None:
+    import duckdb
+    import yaml
+
+    from quality.dbt_compile import sources_yaml
+    from warehouse.dbt_plugin import register_views
+    from warehouse.duck import load_extension
+    from warehouse.grade_check import feed_relations
+
+    house = kept()
+    feed, history = yaml.safe_load(sources_yaml(house.catalog))["sources"]
+    assert (history["name"], [t["name"] for t in history["tables"]]) == ("history", [house.feed_id])
+    columns = [c["name"] for c in history["tables"][0]["columns"]]
+    assert columns == [*(c["name"] for c in feed["tables"][0]["columns"]), "valid_from", "valid_to"]
+    assert set(columns) == set(feed_relations(house.catalog)[f"history.{house.feed_id}"].columns)
+    with duckdb.connect() as con:
+        load_extension(con, "delta")
+        read = f"SELECT {', '.join(columns)} FROM history.{house.feed_id}"
+        register_views(con, house.settings, house.catalog)
+        assert con.execute(read).fetchall() == []
+        house.send(HEADER + "A,1,王一\n")
+        register_views(con, house.settings, house.catalog)
+        assert len(con.execute(read).fetchall()) == 1
