@@ -24,16 +24,16 @@ Place = tuple[str, ...]
 """Keys from the record down to a value."""
 
 
-def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
+def read(path: Path, fmt: Format, wanted: Wanted, *, probe_lines: int = PROBE_LINES) -> Opened:
     """Open lines of JSON objects; blank lines do not count as records.
 
-    The columns are the contract's and whatever else the first thousand lines carry; names met
+    The columns are the contract's and whatever else the first ``probe_lines`` carry; names met
     only later are in ``Opened.late_columns`` once the batches are consumed.
     """
     encoding = resolve_encoding(path, fmt.encoding)
     stream = Utf8Reader(path, encoding)
     lines = stream.text()
-    head = list(itertools.islice(lines, PROBE_LINES))
+    head = list(itertools.islice(lines, probe_lines))
     found: dict[str, Place] = {}
     for line in head:
         found |= _places(line, fmt.flatten)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from catalog.errors import ContractError, InputError
+from catalog.errors import ContractError, DriftError, InputError
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -24,6 +24,7 @@ from ingestion.commit import commit_feed, commit_quarantine, mark_known_rows
 from ingestion.content import check_content
 from ingestion.formats import Wanted, open_file
 from ingestion.formats.base import Opened
+from ingestion.formats.ndjson import PROBE_LINES
 from ingestion.landing import Checkpoint, no_checkpoint
 from ingestion.results import LoadResult
 from ingestion.stage import Staged, recount, stage
@@ -35,6 +36,8 @@ from quality.gate import GateResult, run_gate
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from warehouse.delta import transaction_version
 from warehouse.tables import LOCK_SECONDS, table_lock
+
+ALL_LINES = 1 << 40
 
 
 def spool_folder(settings: Settings, feed_id: str) -> Path:
@@ -86,7 +89,7 @@ class Loader:
         self, settings: Settings, catalog: Catalog, feed_id: str, source: str, *, say: Callable[[str], None],
         checkpoint: Checkpoint = no_checkpoint, lock_timeout: float = LOCK_SECONDS,
     ) -> None:  # fmt: skip
-        self._settings, self._catalog, self._feed = settings, catalog, catalog.feed(feed_id)
+        self._settings, self._catalog, self._feed = settings, catalog, by_message(catalog.feed(feed_id))
         check_contract(catalog, self._feed)
         self._source, self._say = source, say
         self._checkpoint, self._lock_timeout = checkpoint, lock_timeout
@@ -162,9 +165,8 @@ class Loader:
     def _stage_and_commit(self, hour: Hour, segment: Segment, now: datetime) -> tuple[LoadResult, list[dict[str, Any]]]:
         settings, catalog, feed = self._settings, self._catalog, self._feed
         rules = compile_rules(catalog, feed, as_of=segment.started_at)
-        source = _numbered(segment.path, feed, hour.result.rows_found)
         try:
-            with stage(settings, catalog, feed, source, receipt=hour.receipt.id, loaded_at=now, rules=rules) as staged:
+            with self._staged(hour, segment, now, rules) as staged:
                 self._checkpoint("stream.staged")
                 replacing = mark_known_rows(settings, catalog, feed, staged, near=self._near)
                 content = check_content(staged, now, remember_raw=staged.remember_raw)
@@ -190,6 +192,20 @@ class Loader:
             self._say(f"{feed.id}: micro-batch {segment.number} cannot be read: {e}")
             return _none_of(hour, found), []
 
+    def _staged(self, hour: Hour, segment: Segment, now: datetime, rules: Sequence[CompiledRule]) -> Staged:
+        """The segment staged; where a name is met late, once more with all lines looked at for names first."""
+
+        def attempt(probe_lines: int) -> Staged:
+            source = _numbered(segment.path, self._feed, hour.result.rows_found, probe_lines)
+            return stage(
+                self._settings, self._catalog, self._feed, source, receipt=hour.receipt.id, loaded_at=now, rules=rules
+            )
+
+        try:
+            return attempt(PROBE_LINES)
+        except DriftError:
+            return attempt(ALL_LINES)
+
     def _gate(self, hour: Hour, staged: Staged, rules: Sequence[CompiledRule], segment: Segment) -> GateResult:
         batch = BatchStats(
             feed=self._feed.id, receipt=hour.receipt.id, rows_found=staged.rows_found,
@@ -208,11 +224,25 @@ class Loader:
         landing.write_durably(path, json.dumps(plan, ensure_ascii=False).encode())
 
 
-def _numbered(path: Path, feed: Feed, before: int) -> Callable[[bool], Opened]:
+def by_message(feed: Feed) -> Feed:
+    """The contract as a stream takes it: what it freezes stops the message that has it, not all that came with it."""
+
+    def softer(action: Any) -> Any:
+        if isinstance(action, str):
+            return "quarantine" if action == "freeze" else action
+        return {kind: softer(one) for kind, one in action.items()}
+
+    drift = {name: softer(getattr(feed.drift, name)) for name in ("columns", "types", "codes")}
+    return feed.model_copy(update={"drift": feed.drift.model_copy(update=drift)})
+
+
+def _numbered(path: Path, feed: Feed, before: int, probe_lines: int) -> Callable[[bool], Opened]:
     """Opens a segment whose records are numbered after the ``before`` of its hour."""
 
     def source(recover: bool) -> Opened:
-        opened = open_file(path, feed.format, Wanted.of(feed), scratch=path.with_suffix(".scratch"))
+        opened = open_file(
+            path, feed.format, Wanted.of(feed), scratch=path.with_suffix(".scratch"), probe_lines=probe_lines
+        )
         opened.batches = _shifted(opened.batches, before)
         return opened
 

@@ -175,15 +175,21 @@ def test_rejected_messages_are_replayed_while_the_hour_is_open(build: Build) -> 
     assert len(house.rows()) == 2
 
 
-def test_what_the_contract_freezes_out_stops_one_micro_batch_and_is_kept(stream: Any) -> None:
-    fill(stream, [message(1), message(2, firmware="9")])
-    fill(stream, [message(3)])
-    one = loader(stream)
+def test_what_the_contract_freezes_out_stops_that_message_and_no_other(build: Build) -> None:
+    house = build(contract(**{"ignore: [mqtt_topic]": "ignore: [mqtt_topic]\ndrift: {types: freeze}"}))
+    fill(house, [message(1), message(2, firmware="9"), message(3, mm="ERR")])
+    late = [message(n) for n in range(10, 1100)]
+    fill(house, [*late, message(2000, met_late=1)])
+    one = loader(house)
     one.run_once(NOW, hand_over=True)
-    assert one.rows == {"rows_found": 3, "rows_loaded": 1, "rows_quarantined": 0, "rows_skipped": 2}
-    assert stream.platform("loads", "verdict, rows_skipped") == [("warned", 2)]
-    kept = landing.landed_file(stream.settings, landing.receipts_of(stream.settings, stream.feed_id)[0])
-    assert gzip.decompress(kept.read_bytes()).count(b"\n") == 3
+    assert one.rows == {"rows_found": 1094, "rows_loaded": 1091, "rows_quarantined": 3, "rows_skipped": 0}
+    assert sorted(house.rows("rules", "quarantine")) == [
+        (["rain_mm.type", "rain_mm.required"],), (["unknown_column"],), (["unknown_column"],),
+    ]  # fmt: skip
+    assert house.platform("loads", "verdict, rows_loaded") == [("warned", 1091)]
+    house = build(contract(**{"ignore: [mqtt_topic]": "ignore: [mqtt_topic, firmware, met_late]"}))
+    assert replay(house.settings, house.catalog, house.feed_id, now=NOW).rows_loaded == 2
+    assert len(house.rows()) == 1093
 
 
 def test_a_busy_table_is_waited_for(stream: Any) -> None:
