@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from ingestion import stage as stage_module
-from warehouse import delta
+from tests.ingestion.fault_support import Boundaries, boundaries, copied
 
+assert boundaries
 Build = Callable[[str], Any]
 
 LINES = {
@@ -32,64 +32,6 @@ CONTRACTS = {
 }
 AT_LEAST = 100
 """Boundaries that the cases must have together, or the test says nothing."""
-
-
-class Dead(BaseException):
-    """The process is gone."""
-
-
-class Boundaries:
-    """Counts boundaries and dies at the one that is wished; dead, it lets nothing more through."""
-
-    def __init__(self) -> None:
-        self.at, self.count, self.dead, self.watching = 0, 0, False, False
-        self.names: list[str] = []
-        self.thread = threading.get_ident()
-
-    def __call__(self, name: str) -> None:
-        if not self.watching or threading.get_ident() != self.thread:
-            return
-        if self.dead:
-            raise Dead
-        self.count += 1
-        self.names.append(name)
-        if self.count == self.at:
-            self.dead = True
-            raise Dead
-
-    def run(self, work: Callable[[], Any], at: int = 0) -> bool:
-        """Do ``work`` and die at boundary ``at``; whether it did."""
-        self.at, self.count, self.dead, self.watching, self.names = at, 0, False, True, []
-        try:
-            work()
-        except Dead:
-            return True
-        finally:
-            self.watching = False
-        return False
-
-
-@pytest.fixture
-def boundaries(monkeypatch: pytest.MonkeyPatch) -> Boundaries:
-    counted = Boundaries()
-
-    def before(function: Callable[..., Any], name: str, *, after: bool = False) -> Callable[..., Any]:
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            counted(name)
-            result = function(*args, **kwargs)
-            if after:
-                counted(f"{name} done")
-            return result
-
-        return wrapped
-
-    for name in ("fsync", "rename", "replace", "unlink"):
-        monkeypatch.setattr(os, name, before(getattr(os, name), name))
-    for name in ("write_deltalake", "_merge", "_create"):
-        monkeypatch.setattr(delta, name, before(getattr(delta, name), name, after=True))
-    # DuckDB's OpenSSL is for stages that spill, which these do not; checking its signature takes half of a load
-    monkeypatch.setattr(stage_module, "load_extension", lambda con, name: None)
-    return counted
 
 
 def _house(build: Build, contracts: dict[str, str], case: str, outbox: Path) -> Any:
@@ -127,11 +69,6 @@ def _state(house: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _copied(house: Any, prepared: Path) -> None:
-    shutil.rmtree(house.settings.home)
-    shutil.copytree(prepared, house.settings.home)
-
-
 @pytest.mark.slow
 def test_stopped_at_every_boundary(
     build: Build, contracts: dict[str, str], tmp_path: Path, boundaries: Boundaries
@@ -156,7 +93,7 @@ def test_stopped_at_every_boundary(
         assert len(expected["feed"]) == (2 if "snapshot" in case else 3)
         assert len(expected["quarantine"]) == 3
         for at in range(1, len(names) + 1):
-            _copied(house, prepared)
+            copied(house, prepared)
             if boundaries.run(load, at):
                 killed += 1
             load()
