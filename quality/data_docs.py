@@ -45,7 +45,17 @@ _WORDS = {
     "Run Time": "运行时间",
     "Great Expectations Version": "Great Expectations 版本",
 }
-_PHRASES = ((re.compile(r"^(\S+) not null$"), r"有值 \1"), (re.compile(r"^(\S+) unexpected$"), r"不符合 \1"))
+_PHRASES = (
+    (re.compile(r"^(\S+) not null$"), r"有值 \1"),
+    (re.compile(r"^(\S+) unexpected$"), r"不符合 \1"),
+    # a template of the renderer: its parameters are filled in by the view
+    (
+        re.compile(
+            r"(\$unexpected_count) unexpected values found\. (\$unexpected_percent) of (\$element_count) total rows\."
+        ),
+        r"不符合 \1 行，占 \3 行的 \2",
+    ),
+)
 _OUTSIDE = re.compile(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//|url\(\s*["']?(?:https?:)?//|@import""", re.I)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from quality.data_docs import KEPT, DocsNotLocal, _local, build_docs, docs_dir
+from quality.data_docs import KEPT, DocsNotLocal, _in_chinese, _local, build_docs, docs_dir
 from quality.gate import run_gate
 from quality.rules import compile_rules
 
@@ -59,6 +59,10 @@ def test_pages_are_local_and_count_only(settings: Settings, catalog: Catalog) ->
     assert "cpi_city_yoy100.range" in text
     assert "隔离该行" in text
     assert "Great Expectations" in text
+    broken = _in_chinese(
+        "\n\n$unexpected_count unexpected values found. $unexpected_percent of $element_count total rows.", {}
+    )
+    assert broken.strip() == "不符合 $unexpected_count 行，占 $element_count 行的 $unexpected_percent"
     assert "通过" in index.read_text(encoding="utf-8")
 
 
