@@ -215,6 +215,79 @@ def test_copy_a_table_when_a_run_ends(tmp_path: Path) -> None:
         scan_project(tmp_path)
 
 
+def refused(folder: Path, text: str, name: str = "models/mart__x.sql") -> str:
+    """What the look through a project says of one file in it."""
+    from warehouse.project_scan import scan_project
+
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ContractError) as caught:
+        scan_project(folder)
+    file.unlink()
+    return str(caught.value)
+
+
+def test_run_a_query_under_another_name(tmp_path: Path) -> None:
+    """`run_query` put together, called over two lines, or reached through what dbt hands to a model."""
+    for text in (
+        "{{ context['run_' ~ 'query']('copy x to y') }}",
+        "{% set q = dbt['run_' ~ 'query'] %}{{ q('copy x to y') }}",
+        "{% do adapter.add_query('copy x to y') %} select 1 as x",
+        "{% call\nstatement('x') %} copy x to y {% endcall %} select 1 as x",
+        "{{ builtins.ref }} select 1 as x",
+        "{% do modules.os %} select 1 as x",
+        "{{ log(graph.nodes, info=true) }} select 1 as x",
+    ):
+        assert "may run or read something" in refused(tmp_path, text)
+    assert "may run or read" in refused(
+        tmp_path, "{% test t(model) %}{{ load_result('x') }}{% endtest %}", "tests/g.sql"
+    )
+    assert "may run or read" in refused(
+        tmp_path, "models: [{name: x, description: \"{{ env_var('A') }}\"}]", "models/x.yml"
+    )
+
+
+def test_name_a_hook_by_parts(tmp_path: Path) -> None:
+    assert "none of them is a hook" in refused(tmp_path, "{{ config(**{'pre_' ~ 'hook': 'copy'}) }} select 1 as x")
+    text = 'models: [{name: x, config: {"post\\x2dhook": "copy x to y"}}]'
+    assert "post-hook runs SQL" in refused(tmp_path, text, "models/x.yml")
+
+
+def test_hang_a_hook_on_every_model(tmp_path: Path) -> None:
+    text = "name: x\nmodels: {x: {marts: {+post-hook: \"copy x to 'y'\"}}}\n"
+    assert "+post-hook runs SQL" in refused(tmp_path, text, "dbt_project.yml")
+
+
+def test_read_models_from_a_folder_nobody_looks_through(tmp_path: Path) -> None:
+    for key in ("model-paths", "test-paths", "macro-paths"):
+        text = f"name: x\n{key}: [models, elsewhere]\n"
+        assert f"{key} names a folder" in refused(tmp_path, text, "dbt_project.yml")
+
+
+def test_write_a_model_in_python(tmp_path: Path) -> None:
+    text = "def model(dbt, session):\n    return open('keys/pseudonym.key').read()\n"
+    assert "models are SQL" in refused(tmp_path, text, "models/mart__x.py")
+
+
+def test_read_the_environment_into_a_model(tmp_path: Path) -> None:
+    assert "env_var" in refused(tmp_path, "select '{{ env_var('LAKEHOUSE_PASSPHRASE') }}' as x")
+    refused(tmp_path, "select getenv('LAKEHOUSE_PASSPHRASE') as x")
+
+
+def test_read_a_file_by_functions_lineage_does_not_know(catalog: Catalog) -> None:
+    for sql in (
+        "select x from st_read('lake/landing/x.csv')",
+        "select x from 'lake/landing/x.csv'",
+        "select x from read_csv/**/('x')",
+        "select (select x from st_read('x')) as x",
+        "select unnest((from st_read('x'))) as x",
+        "select x from query_table('feed.public_security__household')",
+        "select x from query('select 1 as x')",
+    ):
+        assert {p.kind for p in build(catalog, sql, x=1).problems} == {"untraceable"}
+
+
 def test_release_above_the_bound_by_the_grade_of_the_model(catalog: Catalog) -> None:
     from catalog.model import Product
 
