@@ -339,11 +339,11 @@ class _Rows:
         self.count = 0
         self.error: BaseException | None = None
         self._request = request
-        self.reader = pa.RecordBatchReader.from_batches(self._source.schema, self._pass())
+        self.reader = pa.RecordBatchReader.from_batches(self._source.schema, self._pass(self._source))
 
-    def _pass(self) -> Iterator[pa.RecordBatch]:
+    def _pass(self, source: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         try:
-            for batch in self._source:
+            for batch in source:
                 for name in self._request.not_null:
                     if batch.column(name).null_count:
                         raise StoreError(
