@@ -9,7 +9,7 @@ The materializations in ``dbt_project/macros/materializations`` call ``store``.
 # ruff: noqa: S608 - views take no parameters: identifiers are quoted, paths are literals
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         self.settings = settings_of(plugin_config)
         self._con: duckdb.DuckDBPyConnection | None = None
+        self._keep_answers: Callable[[], None] = lambda: None
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Prepare the build database; called once for every time it is opened."""
@@ -47,7 +48,7 @@ class Plugin(BasePlugin):
         conn.execute("set global python_enable_replacements = false")
         conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
         register_entity_match(conn, self.settings)
-        register_address_functions(conn, self.settings)
+        self._keep_answers = register_address_functions(conn, self.settings)
         register_views(conn, self.settings, load_catalog(self.settings.catalog_dir))
 
     def store(self, target_config: TargetConfig) -> None:
@@ -61,6 +62,7 @@ class Plugin(BasePlugin):
         relation = target_config.relation
         with table_lock(self.settings, f"{relation.schema}.{relation.identifier}"):
             result = store(self._con, request)
+        self._keep_answers()
         reply.update(rows=result.rows, version=result.version)
 
 

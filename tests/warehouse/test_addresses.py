@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from catalog.errors import UnknownName
 from catalog.settings import Settings
@@ -48,6 +49,37 @@ def test_the_book_is_read_from_the_tables(lake: Settings) -> None:
     found = load_matcher(lake).match("西城区白云胡同12号院3单元502室")
     assert (found.address_id, found.street_code, found.longitude) == ("110102010X1", "110102010", 116.37)
     assert len(load_book(lake).communities) == 263
+
+
+def test_answers_are_kept_while_the_book_is_the_same(lake: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from warehouse.addresses.functions import _Index
+
+    asked: list[str | None] = []
+    match_many = Matcher.match_many
+
+    def counted(self: Matcher, texts: list[str | None], *more: Any) -> Any:
+        asked.extend(texts)
+        return match_many(self, texts, *more)
+
+    monkeypatch.setattr(Matcher, "match_many", counted)
+    texts = pa.chunked_array([["白云胡同12号院", "无处可寻", None]], pa.string())
+    nothing = pa.chunked_array([[None] * 3], pa.string())
+    first = _Index(lake, keeps=True)
+    answers = first.match(texts, nothing, nothing)
+    first.keep()
+    assert "110102010X1" in answers[0].as_py()
+    assert len(asked) == 3
+    again = _Index(lake, keeps=True)
+    assert again.match(texts, nothing, nothing) == answers
+    hint = pa.chunked_array([["110102010"] + [None] * 2], pa.string())
+    again.match(texts, hint, nothing)
+    assert asked[3:] == ["白云胡同12号院"]  # a hint makes another question
+    again.keep()
+    table = DeltaTable(lake.table_path(*STANDARDS))
+    table.update({"house_number": "'14号院'", "standard_address": "'北京市西城区德胜街道白云胡同14号院'"})
+    moved = _Index(lake, keeps=True).match(texts, nothing, nothing)
+    assert moved != answers
+    assert len(asked) == 7
 
 
 @pytest.mark.slow

@@ -18,13 +18,14 @@ STANDARDS = ("library", "spatiotemporal", "addresses")
 AREAS = ("library", "spatiotemporal", "address_areas")
 ALIASES = ("library", "spatiotemporal", "address_aliases")
 
-_COLUMNS = {
+TABLES = {
     STANDARDS: "address_code, standard_address, lane_name, house_number, compound_name, street_code, community_code, "
     "longitude_cgcs2000, latitude_cgcs2000, located_street_code",
     AREAS: "area_id, name, alias, number_stem, number_from, number_to, number_kind, parity, building, community_code, "
     "community_name",
     ALIASES: "alias_name, number_stem, number, building, address_code",
 }
+"""What the book is read from, and the columns of each."""
 
 
 def communities(settings: Settings, *, current: bool = True) -> list[Community]:
@@ -79,7 +80,7 @@ def versions(settings: Settings) -> tuple[int, ...]:
     """Versions of the tables behind the book; -1 for one that is not there."""
     from deltalake import DeltaTable
 
-    paths = [settings.table_path(*table) for table in _COLUMNS]
+    paths = [settings.table_path(*table) for table in TABLES]
     return tuple(DeltaTable(p).version() if DeltaTable.is_deltatable(p) else -1 for p in paths)
 
 
@@ -101,4 +102,4 @@ def _rows(con: duckdb.DuckDBPyConnection, settings: Settings, table: tuple[str, 
     path = settings.table_path(*table)
     if not exists(path):
         return []
-    return con.execute(f"SELECT {_COLUMNS[table]} FROM {scan_sql(con, path)} ORDER BY ALL").fetchall()
+    return con.execute(f"SELECT {TABLES[table]} FROM {scan_sql(con, path)} ORDER BY ALL").fetchall()
