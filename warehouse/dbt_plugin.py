@@ -17,11 +17,13 @@ from typing import Any
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
+from duckdb.func import FunctionNullHandling
 
 from catalog.registry import Catalog, load_catalog
 from catalog.settings import PACKAGED_CATALOG, Settings
 from catalog.yamlfile import read_yaml
 from warehouse.addresses.functions import register as register_address_functions
+from warehouse.dbt_remade import made_through
 from warehouse.duck import literal, load_extension, quote
 from warehouse.entities.functions import register as register_entity_match
 from warehouse.model_grades import PROJECT
@@ -47,6 +49,14 @@ class Plugin(BasePlugin):
         conn.execute("set global TimeZone = 'UTC'")
         conn.execute("set global python_enable_replacements = false")
         conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
+        conn.create_function(
+            "lakehouse_made_through",
+            made_through,
+            ["VARCHAR"],
+            "BIGINT",
+            side_effects=True,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
         register_entity_match(conn, self.settings)
         self._keep_answers = register_address_functions(conn, self.settings)
         register_views(conn, self.settings, load_catalog(self.settings.catalog_dir))

@@ -27,6 +27,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
+from warehouse.dbt_remade import PROJECT_DIGEST, THROUGH, project_digest
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.duck import literal, quote
 
@@ -35,6 +36,7 @@ MERGE_ROWS_IN_MEMORY = 1_000_000
 """Up to so many rows a merge holds its source in memory: only then does it skip files without its keys."""
 STAGE = "lakehouse_increment"
 WHOLE = "lakehouse_whole"
+GONE = "lakehouse_gone"
 _SEVERAL_PIPELINES = re.compile(r"\b(UNION|RIGHT|RIGHT_SEMI|RIGHT_ANTI|OUTER|FULL)\b")
 """What a plan says of them."""
 SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
@@ -43,6 +45,24 @@ SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 
 Strategy = Literal["overwrite", "append", "merge", "replace_partitions", "history"]
+
+
+class Remade(BaseModel):
+    """A table that is remade for what changed only.
+
+    Attributes:
+        key: column by which rows belong together; the query returns all rows of the keys that are remade.
+        kept_sql: a SELECT of the keys that stay as they are; empty when the whole table is made.
+        through: the run up to which the table is made now, noted in the commit.
+        table_key: columns that identify a row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    kept_sql: str
+    through: int
+    table_key: tuple[str, ...]
 
 
 class StoreRequest(BaseModel):
@@ -77,6 +97,7 @@ class StoreRequest(BaseModel):
     at: datetime
     hard_deletes: Literal["ignore", "invalidate"] = "ignore"
     full_refresh: bool = False
+    remade: Remade | None = None
 
 
 class StoreResult(BaseModel):
@@ -105,6 +126,8 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
         _check_request(request, columns)
         exists = DeltaTable.is_deltatable(request.path)
         query = f"select {_list(columns)} from (\n{request.sql}\n)"
+        if exists and request.remade and request.remade.kept_sql and not request.full_refresh:
+            return _remake(cur, request, request.remade, columns, query)
         if request.strategy == "overwrite" or request.full_refresh or not exists:
             if request.strategy == "history":
                 query = first_version(query, request.at)
@@ -126,6 +149,45 @@ def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str
             commit_properties=_commit(request),
         )
     return StoreResult(rows=rows.count, version=DeltaTable(request.path).version())
+
+
+def _remake(
+    cur: duckdb.DuckDBPyConnection, request: StoreRequest, remade: Remade, columns: tuple[Column, ...], query: str
+) -> StoreResult:
+    """Merge the rows of the remade keys, and delete those of their rows that are no longer returned."""
+    target = delta_columns(cur.sql(f"from delta_scan({literal(request.path)})"), model=request.model)
+    table = DeltaTable(request.path)
+    keyed = request.model_copy(update={"unique_key": remade.table_key, "on_schema_change": "fail"})
+    written = _match(cur, keyed, columns, target)
+    cur.execute(f"create or replace temporary table {STAGE} as select {_list(written)} from (\n{query}\n)")
+    _check_keys(cur, keyed)
+    keys = ", ".join(quote(k) for k in remade.table_key)
+    names = ", ".join(quote(c.name) for c in written)
+    cur.execute(
+        f"create or replace temporary table {WHOLE} as select {names}, false as {GONE} from {STAGE}"
+        f" union all by name select {keys}, true as {GONE} from delta_scan({literal(request.path)}) as t"
+        f" where {quote(remade.key)} not in ({remade.kept_sql})"
+        f" and not exists (select 1 from {STAGE} as s where {_same('s', 't', remade.table_key)})"
+    )
+    rows = _scalar(cur, f"select count(*) from {STAGE}")
+    with _Rows(cur, f"from {WHOLE}", request.model_copy(update={"not_null": ()})) as stream:
+        merge = table.merge(
+            stream.reader,
+            predicate=_same(SOURCE, TARGET, remade.table_key),
+            source_alias=SOURCE,
+            target_alias=TARGET,
+            streamed_exec=rows > MERGE_ROWS_IN_MEMORY,
+            writer_properties=_WRITER,
+            commit_properties=_commit(request),
+        )
+        merge = merge.when_matched_delete(predicate=f"{SOURCE}.{GONE}")
+        merge = merge.when_matched_update_all(predicate=f"not {SOURCE}.{GONE}", except_cols=[GONE])
+        merge.when_not_matched_insert_all(predicate=f"not {SOURCE}.{GONE}", except_cols=[GONE]).execute()
+    return StoreResult(rows=rows, version=DeltaTable(request.path).version())
+
+
+def _same(a: str, b: str, columns: tuple[str, ...]) -> str:
+    return " and ".join(f"{a}.{quote(k)} = {b}.{quote(k)}" for k in columns)
 
 
 def _increment(
@@ -395,13 +457,14 @@ def _streamable(cur: duckdb.DuckDBPyConnection, query: str) -> str:
 
 
 def _commit(request: StoreRequest) -> CommitProperties:
-    return CommitProperties(
-        custom_metadata={
-            "model": request.model,
-            "invocation_id": request.invocation_id,
-            "strategy": "overwrite" if request.full_refresh else request.strategy,
-        }
-    )
+    note = {
+        "model": request.model,
+        "invocation_id": request.invocation_id,
+        "strategy": "overwrite" if request.full_refresh else request.strategy,
+    }
+    if request.remade:
+        note |= {THROUGH: str(request.remade.through), PROJECT_DIGEST: project_digest()}
+    return CommitProperties(custom_metadata=note)
 
 
 def _list(columns: tuple[Column, ...]) -> str:

@@ -26,7 +26,7 @@ from warehouse.linking.identity import IDENTIFIED, identify
 from warehouse.linking.join import join_records
 from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS, give_keys
 from warehouse.linking.records import load_records, shape_records, work_database
-from warehouse.linking.scope import SCOPE, Changes, find_changes, make_scope
+from warehouse.linking.scope import CHANGED, SCOPE, Changes, find_changes, make_scope
 from warehouse.linking.scoring import Model, default_model, learn, score
 from warehouse.tables import table_lock
 
@@ -227,16 +227,37 @@ class _Run:
         con.execute(
             f"""
             CREATE OR REPLACE TABLE all_identities AS
-            SELECT k.person_key, h.resident_key, CAST(o.birth_date AS DATE) AS birth_date, o.sex_code,
-                count(*) AS records, coalesce(o.is_sure, false) AS is_identified
-            FROM {KEYED} AS k LEFT JOIN own AS o USING (person_key) LEFT JOIN hashed AS h USING (person_key)
-            GROUP BY k.person_key, h.resident_key, o.birth_date, o.sex_code, o.is_sure
+            WITH made AS (
+                SELECT k.person_key, h.resident_key, CAST(o.birth_date AS DATE) AS birth_date, o.sex_code,
+                    count(*) AS records, coalesce(o.is_sure, false) AS is_identified
+                FROM {KEYED} AS k LEFT JOIN own AS o USING (person_key) LEFT JOIN hashed AS h USING (person_key)
+                GROUP BY k.person_key, h.resident_key, o.birth_date, o.sex_code, o.is_sure
+            ),
+            touched AS ({_touched_sql()})
+            SELECT m.*, CASE
+                WHEN t.person_key IS NULL AND (m.resident_key, m.birth_date, m.sex_code, m.records, m.is_identified)
+                    IS NOT DISTINCT FROM (b.resident_key, b.birth_date, b.sex_code, b.records, b.is_identified)
+                    THEN coalesce(b.changed_run, {self.number})
+                ELSE {self.number}
+            END AS changed_run
+            FROM made AS m LEFT JOIN touched AS t USING (person_key)
+            LEFT JOIN old_{store.IDENTITIES} AS b USING (person_key)
             UNION ALL
             SELECT * FROM old_{store.IDENTITIES} WHERE person_key NOT IN (SELECT person_key FROM {PRIOR})
                 AND person_key NOT IN (SELECT person_key FROM {KEYED})
             """
         )
         con.unregister("hashed")
+
+
+def _touched_sql() -> str:
+    """SQL: persons of whom a record was delivered again, came, went, or is linked otherwise than before."""
+    said = "feed, record_key, role, person_key, method, weight, has_own_id"
+    return f"""
+        SELECT person_key FROM {KEYED} SEMI JOIN {CHANGED} USING (feed, record_key)
+        UNION SELECT person_key FROM (SELECT {said} FROM {KEYED} EXCEPT SELECT {said} FROM {PRIOR})
+        UNION SELECT person_key FROM (SELECT {said} FROM {PRIOR} EXCEPT SELECT {said} FROM {KEYED})
+    """
 
 
 def _hold_to_size(linking: Linking, changes: Changes, last: dict[str, Any] | None, accepted: tuple[str, ...]) -> None:

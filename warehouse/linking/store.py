@@ -1,7 +1,8 @@
 """What linking leaves in the lake, and how it is read again: ``platform.person_*``; keys and counts, no identifier.
 
 person_links       one row a person of a record: which person it is, how that was found, the pseudonym of the name
-person_identities  one row a person: the pseudonym of the believed resident ID, and the birth and sex it tells
+person_identities  one row a person: the pseudonym of the believed resident ID, the birth and sex it tells, and the run
+                   in which something of the person changed last
 person_redirects   keys that were merged, split or are gone
 person_reviews     pairs a person has to decide
 person_decisions   what was decided
@@ -41,7 +42,7 @@ def schemas() -> dict[str, pa.Schema]:
     redirect = [(n, text) for n in ("from_key", "to_key", "current_key", "reason")]
     columns = {
         LINKS: [("feed", text), ("record_key", text), ("role", text), *link],
-        IDENTITIES: [("person_key", text), *persons, ("is_identified", flag)],
+        IDENTITIES: [("person_key", text), *persons, ("is_identified", flag), ("changed_run", whole)],
         REDIRECTS: [*redirect, ("changed_at", at)],
         REVIEWS: [("review", text), *ref, ("weight", real), ("agreement", text), ("found_at", at)],
         DECISIONS: [("review", text), *ref, *decided],

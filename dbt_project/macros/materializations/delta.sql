@@ -90,6 +90,7 @@
         'at': lakehouse_instant(),
         'hard_deletes': config.get('hard_deletes') or 'ignore',
         'full_refresh': should_full_refresh(),
+        'remade': lakehouse_remade() or none,
     }) }}
 {% endmacro %}
 

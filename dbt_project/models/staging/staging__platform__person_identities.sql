@@ -4,5 +4,6 @@ select
     resident_key,
     birth_date,
     sex_code,
-    is_identified
+    is_identified,
+    changed_run
 from {{ source('platform', 'person_identities') }}

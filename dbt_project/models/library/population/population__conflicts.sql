@@ -1,6 +1,8 @@
 -- noqa: disable=LT02
 -- Open disagreements: one row a record and element in which a register says something else than what was chosen,
 -- addressed to the department of that register. It closes by itself when the register says the same.
+-- depends_on: {{ ref('staging__platform__person_identities') }}
+{{ config(remade_by='person_key') }}
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code'] %}
 with compared as (
     {%- for element in elements %}
@@ -16,7 +18,9 @@ with compared as (
     from {{ ref('population__sources') }} as sources
     inner join {{ ref('population__residents') }} as residents
         on sources.person_key = residents.person_key
-    where sources.{{ element }} <> residents.{{ element }}
+    where
+        sources.{{ element }} <> residents.{{ element }}
+        and {{ of_changed_persons('sources.person_key') }}
     union all
     {%- endfor %}
     select
@@ -31,7 +35,9 @@ with compared as (
     from {{ ref('population__sources') }} as sources
     inner join {{ ref('population__residents') }} as residents
         on sources.person_key = residents.person_key
-    where residents.death_date is not null and sources.says_living and sources.change_code is null
+    where
+        residents.death_date is not null and sources.says_living and sources.change_code is null
+        and {{ of_changed_persons('sources.person_key') }}
 )
 
 select

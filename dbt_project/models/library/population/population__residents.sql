@@ -2,6 +2,8 @@
 -- One row a person known to the district: registered here (resident), living here registered elsewhere (floating), or
 -- known to other registers only (other). Each value is from the register with authority over it, the newest among
 -- equals; birth and sex are those of the resident ID where linking believes it. Names, numbers, phones are not here.
+-- depends_on: {{ ref('staging__platform__person_identities') }}
+{{ config(remade_by='person_key') }}
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code', 'education_code', 'marital_code', 'community_code',
     'death_date', 'household_key'] %}
 with authority as (
@@ -24,6 +26,7 @@ ranked as (
     from {{ ref('population__sources') }} as sources
     left join authority
         on sources.feed_id = authority.feed_id
+    where {{ of_changed_persons('sources.person_key') }}
 ),
 
 chosen as (

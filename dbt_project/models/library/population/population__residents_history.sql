@@ -1,6 +1,8 @@
 -- noqa: disable=LT02
 -- How a person stood at any day: one row a person and day on which something changed, valid from that day to the day
 -- before the next. Made of dated events (arrivals, moves, departures, marriages, deaths) and of the registers' entries.
+-- depends_on: {{ ref('staging__platform__person_identities') }}
+{{ config(remade_by='person_key') }}
 with deaths as (
     select
         person_key,
@@ -33,6 +35,7 @@ events as (
             'public_security__household', 'public_security__household_changes',
             'public_security__floating_population', 'civil_affairs__marriages', 'civil_affairs__deaths'
         )
+        and {{ of_changed_persons('person_key') }}
 ),
 
 days as (

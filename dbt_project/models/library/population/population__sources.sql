@@ -8,10 +8,12 @@
 -- depends_on: {{ ref('staging__education__students') }}
 -- depends_on: {{ ref('staging__health__records') }}
 -- depends_on: {{ ref('staging__housing__occupants') }}
+-- depends_on: {{ ref('staging__platform__person_identities') }}
 -- depends_on: {{ ref('staging__public_security__floating_population') }}
 -- depends_on: {{ ref('staging__public_security__household') }}
 -- depends_on: {{ ref('staging__public_security__household_changes') }}
 -- depends_on: {{ ref('staging__social_security__insured') }}
+{{ config(remade_by='person_key') }}
 {%- set text, day, whole, yes = 'cast(null as ' ~ text_type() ~ ')', 'cast(null as date)', 'cast(null as integer)',
     'cast(true as boolean)' %}
 {%- set nothing = {
@@ -133,3 +135,4 @@ inner join {{ ref('staging__platform__person_links') }} as links
         placed.feed_id = links.feed_id
         and placed.record_key = links.record_key
         and placed.role = links.role
+where {{ of_changed_persons('links.person_key') }}
