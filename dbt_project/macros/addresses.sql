@@ -21,6 +21,7 @@
 {# What matching reads; stands in a model as a comment, so that dbt builds these first. #}
 {% macro address_book() -%}
     -- {{ ref('spatiotemporal__addresses') }}, {{ ref('spatiotemporal__address_areas') }}, {{ ref('spatiotemporal__address_aliases') }}
+    -- {{ ref('spatiotemporal__divisions') }}
 {%- endmacro %}
 
 {# The columns of a match, from its JSON. #}

@@ -54,12 +54,14 @@ class Area(NamedTuple):
 
 
 class Community(NamedTuple):
-    """A community of the code list; ``street_name`` without 街道."""
+    """A community of the code list; ``street_name`` without 街道; its middle in CGCS2000 degrees where known."""
 
     code: str
     name: str
     street_code: str
     street_name: str
+    longitude: float | None = None
+    latitude: float | None = None
 
 
 class Alias(NamedTuple):
@@ -91,9 +93,11 @@ class AddressBook:
     Attributes:
         doors: (name, stem, number, building) to the standard addresses there.
         compounds: name of a compound to the standard addresses it has.
-        spans: name to the areas stated for it; ``families``: series of names (头条, 二条 …) to communities.
+        spans: name to the areas stated for it; ``families``: series of names (头条, 二条 …) to communities;
+            ``beginnings``: first two to four characters to the names of areas that begin so.
         spots: name to positions along it.
         labelled: positions of places whose community is known, from west to east; ``labels`` the communities.
+        middles: positions of the middles of communities; ``middle_of`` the communities.
     """
 
     standards: tuple[Standard, ...] = ()
@@ -103,12 +107,15 @@ class AddressBook:
     compounds: dict[str, list[int]] = field(default_factory=dict)
     spans: dict[str, list[Area]] = field(default_factory=dict)
     families: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    beginnings: dict[str, set[str]] = field(default_factory=dict)
     spots: dict[str, list[Spot]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     typos: TypoIndex = field(default_factory=lambda: TypoIndex(()))
     labelled: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     labels: tuple[str, ...] = ()
     label_areas: tuple[frozenset[str], ...] = ()
+    middles: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    middle_of: tuple[str, ...] = ()
     places: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     place_of: tuple[int, ...] = ()
 
@@ -133,8 +140,13 @@ def make_book(
             if base := family(key):
                 series[base][label_of(area)].add(area.area_id)
     stems = community_stems(known.values())
+    beginnings: dict[str, set[str]] = defaultdict(set)
+    for key in spans:
+        for length in (2, 3, 4):
+            beginnings[key[:length]].add(key)
     names = frozenset({*compounds, *spans, *stems, *(key[0] for key in doors), *spots})
     labelled, labels, label_areas = _labelled(standards, spans, spots, compounds, stems)
+    centred = [c for c in known.values() if c.longitude is not None]
     placed = [i for i, s in enumerate(standards) if s.longitude is not None]
     return AddressBook(
         standards=standards,
@@ -144,12 +156,15 @@ def make_book(
         compounds=compounds,
         spans=dict(spans),
         families={base: dict(by) for base, by in series.items()},
+        beginnings=dict(beginnings),
         spots=spots,
         names=names,
         typos=TypoIndex(names),
         labelled=labelled,
         labels=labels,
         label_areas=label_areas,
+        middles=np.array([metres(c.longitude, c.latitude) for c in centred]).reshape(-1, 2),
+        middle_of=tuple(c.code for c in centred),
         places=np.array([metres(standards[i].longitude, standards[i].latitude) for i in placed]).reshape(-1, 2),
         place_of=tuple(placed),
     )

@@ -1,14 +1,15 @@
 """Finds the standard address and the community of an address as people write it, or says that it is not sure.
 
 In order: the door itself, a compound of that name, then what lists of areas, neighbouring numbers, names of
-communities and places around say (``evidence``). What is less sure than ``ANSWER_FROM`` stays empty: an empty answer is
-asked again, a wrong one is believed.
+communities and places around say (``evidence``). What is less sure than ``ANSWER_FROM`` (a community alone: than ``COMMUNITY_FROM``)
+stays empty: an empty answer is asked again, a wrong one is believed.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -17,16 +18,18 @@ from pydantic import BaseModel, ConfigDict
 
 from quality.addresses.areas import Piece, pieces
 from quality.addresses.book import AddressBook, Standard, degrees, locate, metres
-from quality.addresses.evidence import hints, near_labels, weigh
+from quality.addresses.evidence import clues, near_places, weigh
 from quality.addresses.parse import Elements, parse
 from quality.addresses.text import GATES, full_name, name_key, normalise
 
 ANSWER_FROM = 0.81
-"""Answers less sure than this are left empty; of those above, nine of ten were right on a real list of areas."""
+"""Standard addresses less sure than this are left empty."""
+COMMUNITY_FROM = 0.85
+"""Communities less sure than this are left empty; of those above, nine of ten were right on real areas never seen."""
+NEIGHBOURS = 5
+"""Places around a point that say which community it lies in."""
 PIECES = 12
 """So many numbers of a list are asked for; more tell nothing new."""
-UNLISTED = 0.88
-"""A community that the code list has not is often one that was dissolved since, or a slip of the pen."""
 SEEN = 200_000
 """Distinct addresses remembered."""
 
@@ -67,9 +70,12 @@ class Match(BaseModel):
 class Matcher:
     """Matches addresses against one book; remembers what it was asked."""
 
-    def __init__(self, book: AddressBook, *, answer_from: float = ANSWER_FROM) -> None:
+    def __init__(
+        self, book: AddressBook, *, answer_from: float = ANSWER_FROM, community_from: float = COMMUNITY_FROM
+    ) -> None:
         self.book = book
         self._answer_from = answer_from
+        self._community_from = community_from
         self._streets = {c.street_name: c.street_code for c in book.communities.values()}
         self._streets |= {GATES[s]: self._streets[s] for s in GATES if s in self._streets}
         self._streets |= {s: self._streets[GATES[s]] for s in GATES if GATES[s] in self._streets}
@@ -98,8 +104,7 @@ class Matcher:
         found = self._door(e.name, e.stem, e.number, e.building, street, community_code, e.alias)
         if found.address_id and (found.community_code or not self.book.spans):
             return found
-        listed = pieces(plain)[:PIECES] if _LIST.search(plain) or not e.name else [_piece(e)]
-        return self._with_community(found, tuple(listed), community_code)
+        return self._with_community(found, tuple(pieces_of(plain, e)), community_code)
 
     def match_many(
         self,
@@ -134,12 +139,15 @@ class Matcher:
             return None
         found = self._answer(self.book.standards[self.book.place_of[nearest]], 1.0, "door")
         found = found.model_copy(update={"accuracy_m": round(float(distance[nearest]), 1)})
-        votes = near_labels(self.book, x, y)
-        if found.community_code or not votes:
+        near = near_places(self.book, x, y, count=NEIGHBOURS)
+        if found.community_code or not near:
             return found
-        best = max(votes, key=lambda c: (votes[c][0], c))
-        share = votes[best][0] / sum(v for v, _ in votes.values())
-        if share < self._answer_from or votes[best][1] > 120:
+        votes: dict[str, float] = defaultdict(float)
+        for apart, community in near:
+            votes[community] += 1.0 / (30.0 + apart)
+        best = max(votes, key=lambda c: (votes[c], c))
+        share = votes[best] / sum(votes.values())
+        if share < self._community_from or next(apart for apart, community in near if community == best) > 120:
             return found.model_copy(update={"guess": best})
         return self._community(found, best, share)
 
@@ -242,25 +250,33 @@ class Matcher:
             how=how,
         )
 
+    def known_as(self, piece: Piece) -> tuple[str, float]:
+        """The key of a piece's name and how sure it is; of an unknown name its own, which others may resemble."""
+        keys = self.resolve(piece.name) or (self.resolve(piece.alias) if piece.alias else ())
+        if keys and keys[0][1] >= 0.8:
+            return keys[0]
+        key = name_key(piece.name)
+        return (key, 1.0) if len(key) >= 2 else ("", 0.0)
+
     def _with_community(self, found: Match, listed: tuple[Piece, ...], known: str) -> Match:
         """``found`` with the community that the evidence gives, where that is sure enough."""
         reasons, where, reading = [], None, 1.0
         for piece in listed:
-            keys = self.resolve(piece.name) or (self.resolve(piece.alias) if piece.alias else ())
-            if keys and keys[0][1] >= 0.8:
-                reading = min(reading, keys[0][1])
-                reasons.append(hints(self.book, piece, keys[0][0]))
-                where = where or locate(self.book.spots.get(keys[0][0], ()), piece.stem, piece.lo)
+            key, sure = self.known_as(piece)
+            if key:
+                reading = min(reading, sure)
+                reasons.append(clues(self.book, piece, key))
+                where = where or locate(self.book.spots.get(key, ()), piece.stem, piece.lo)
         if found.community_code:
             return found
         best, sure = weigh(reasons)
-        sure = round(sure * reading * (1.0 if best in self.book.communities else UNLISTED), 3)
+        sure = round(sure * reading, 3)
         if not best:
             return found
         if found.longitude is None and where is not None and where[2] <= 300:
             lon, lat = degrees(where[0], where[1])
             found = found.model_copy(update={"longitude": lon, "latitude": lat, "accuracy_m": round(where[2])})
-        if sure < self._answer_from and best != known:
+        if sure < self._community_from and best != known:
             if found.address_id:
                 return found.model_copy(update={"guess": best, "reason": "unsure"})
             blank = {"longitude": None, "latitude": None, "accuracy_m": None}
@@ -281,6 +297,12 @@ class Matcher:
                 "reason": "",
             }
         )
+
+
+def pieces_of(plain: str, e: Elements) -> list[Piece]:
+    """The numbers that a normalised text names: of a list all, of one address the one, ``PIECES`` at most."""
+    listed = pieces(plain)[:PIECES] if _LIST.search(plain) or not e.name else [_piece(e)]
+    return [piece for piece in listed if piece.name]
 
 
 def _piece(e: Elements) -> Piece:

@@ -42,7 +42,7 @@ def lake(settings: Settings) -> Settings:
 def test_an_empty_lake_says_what_to_load(settings: Settings) -> None:
     with pytest.raises(UnknownName, match="empty"):
         load_matcher(settings)
-    assert versions(settings) == (-1, -1, -1)
+    assert versions(settings) == (-1, -1, -1, -1)
 
 
 def test_the_book_is_read_from_the_tables(lake: Settings) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STANDARDS = ("library", "spatiotemporal", "addresses")
 AREAS = ("library", "spatiotemporal", "address_areas")
 ALIASES = ("library", "spatiotemporal", "address_aliases")
+DIVISIONS = ("library", "spatiotemporal", "divisions")
 
 TABLES = {
     STANDARDS: "address_code, standard_address, lane_name, house_number, compound_name, street_code, community_code, "
@@ -24,6 +25,7 @@ TABLES = {
     AREAS: "area_id, name, alias, number_stem, number_from, number_to, number_kind, parity, building, community_code, "
     "community_name",
     ALIASES: "alias_name, number_stem, number, building, address_code",
+    DIVISIONS: "division_code, longitude_cgcs2000, latitude_cgcs2000",
 }
 """What the book is read from, and the columns of each."""
 
@@ -54,14 +56,16 @@ def load_book(settings: Settings) -> AddressBook:
         standards = [_standard(row) for row in _rows(con, settings, STANDARDS)]
         areas = [Area(*(_text(v, i) for i, v in enumerate(row))) for row in _rows(con, settings, AREAS)]
         aliases = [Alias(*row) for row in _rows(con, settings, ALIASES)]
-    return make_book(standards, areas, communities(settings), aliases)
+        middles = {code: middle for code, *middle in _rows(con, settings, DIVISIONS) if middle[0] is not None}
+    listed = [Community(*c[:4], *middles.get(c.code, ())) for c in communities(settings)]
+    return make_book(standards, areas, listed, aliases)
 
 
 def load_matcher(settings: Settings, *, answer_from: float | None = None) -> Matcher:
     """A matcher over the lake's book, for many questions.
 
     Args:
-        answer_from: least confidence of an answer; the default is ``match.ANSWER_FROM``.
+        answer_from: least confidence of any answer; the defaults are ``match.ANSWER_FROM`` and ``COMMUNITY_FROM``.
 
     Raises:
         UnknownName: neither standard addresses nor areas were built.
@@ -73,7 +77,7 @@ def load_matcher(settings: Settings, *, answer_from: float | None = None) -> Mat
             hint="load planning__address_points, planning__residential_compounds or education__enrolment_areas, "
             "then `lakehouse build`",
         )
-    return Matcher(book) if answer_from is None else Matcher(book, answer_from=answer_from)
+    return Matcher(book) if answer_from is None else Matcher(book, answer_from=answer_from, community_from=answer_from)
 
 
 def versions(settings: Settings) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 -- The standard addresses: doors of the planning office's survey and residential compounds, with codes of street and
 -- community by name, position in CGCS2000, and whether the point lies inside the district and the street it names.
+-- Where the source names no community, the polygon tells it that the point lies in, if planning has delivered it.
 -- A compound's source puts a neighbourhood in brackets before the address; it names no street, the point tells it.
 with compounds as (
     select
@@ -64,15 +65,17 @@ points as (
 shapes as (
     select
         division_code,
+        level,
         geom_cgcs2000
     from {{ ref('spatiotemporal__divisions') }}
-    where level = 'street' and geom_cgcs2000 is not null
+    where level in ('street', 'community') and geom_cgcs2000 is not null
 ),
 
 located as (
     select
         points.address_code,
-        min(shapes.division_code) as located_street_code
+        min(case when shapes.level = 'street' then shapes.division_code end) as located_street_code,
+        min(case when shapes.level = 'community' then shapes.division_code end) as located_community_code
     from points
     inner join shapes
         on {{ geometry_contains('shapes.geom_cgcs2000', 'points.geom_cgcs2000') }}
@@ -80,14 +83,14 @@ located as (
 ),
 
 known as (
-    select count(*) as shapes_count from shapes
+    select count(*) as shapes_count from shapes where level = 'street'
 )
 
 select
     points.address_code,
     points.standard_address,
     points.street_code,
-    points.community_code,
+    coalesce(points.community_code, located.located_community_code) as community_code,
     points.lane_name,
     points.house_number,
     points.compound_name,
@@ -96,10 +99,10 @@ select
     {{ point_latitude('points.geom_cgcs2000') }} as latitude_cgcs2000,
     located.located_street_code,
     case
-        when points.geom_cgcs2000 is not null and known.shapes_count > 0 then located.address_code is not null
+        when points.geom_cgcs2000 is not null and known.shapes_count > 0 then located.located_street_code is not null
     end as is_inside_district,
     case
-        when located.address_code is not null and points.street_code is not null
+        when located.located_street_code is not null and points.street_code is not null
             then located.located_street_code = points.street_code
     end as is_inside_street,
     points.collected_date,

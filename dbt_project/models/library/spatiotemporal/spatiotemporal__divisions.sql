@@ -1,6 +1,7 @@
 -- Province, districts, streets and communities with codes and valid time; polygons where planning has delivered them.
 -- Where only lists tell when a code came or went, valid_from and valid_to are the widest, certain_from and
--- certain_to the narrowest span the lists allow.
+-- certain_to the narrowest span the lists allow. The middle is a point inside the polygon, or where there is none the
+-- one that the code list of statistics states: 9 digits of a street, 12 of a community, zeros put behind.
 with history as (
     select
         code,
@@ -95,6 +96,33 @@ shapes as (
         area_ha,
         geom_cgcs2000
     from {{ ref('staging__planning__divisions') }}
+),
+
+stated as (
+    select
+        case
+            when area_code like '%000000' then substring(area_code, 1, 6)
+            when length(area_code) = 12 and area_code like '%000' then substring(area_code, 1, 9)
+            else area_code
+        end as division_code,
+        max(geom_cgcs2000) as geom_cgcs2000
+    from {{ ref('staging__statistics__area_codes') }}
+    where geom_cgcs2000 is not null
+    group by 1
+),
+
+placed as (
+    select
+        codes.code,
+        coalesce(
+            case when shapes.geom_cgcs2000 is not null then {{ geometry_inner_point('shapes.geom_cgcs2000') }} end,
+            stated.geom_cgcs2000
+        ) as middle
+    from codes
+    left join shapes
+        on codes.code = shapes.division_code
+    left join stated
+        on codes.code = stated.division_code
 )
 
 select
@@ -111,7 +139,11 @@ select
         when shapes.geom_cgcs2000 is not null then round({{ geometry_area_m2('shapes.geom_cgcs2000') }}, 0)
     end as area_m2,
     shapes.area_ha * 10000 as stated_area_m2,
+    case when spans.valid_to is null then {{ point_longitude('placed.middle') }} end as longitude_cgcs2000,
+    case when spans.valid_to is null then {{ point_latitude('placed.middle') }} end as latitude_cgcs2000,
     shapes.geom_cgcs2000
 from spans
+left join placed
+    on spans.code = placed.code
 left join shapes
     on spans.code = shapes.division_code and spans.valid_to is null
