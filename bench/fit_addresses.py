@@ -1,9 +1,10 @@
 """Fits the weights of address evidence on a real list of areas, and tells how good the answers are on unseen areas.
 
-``python -m bench.fit_addresses FOLDER`` reads ``address/xicheng_address_to_community_dev.csv`` and
-``poi/xicheng_residential_compounds.json`` and ``admin/xicheng_divisions_nbs2016.csv`` below FOLDER, prints ``WEIGHTS`` for ``quality/addresses/evidence.py`` and, of
-five folds, precision and coverage where each fold was hidden from both the book and the weights. *By row* a fold hides
-rows; *by area* it hides all rows of one text, so that nothing asked is known from another year.
+``python -m bench.fit_addresses FOLDER`` reads ``address/xicheng_address_to_community_dev.csv``,
+``poi/xicheng_residential_compounds.json`` and ``admin/xicheng_divisions_nbs2016.csv`` below FOLDER, prints ``WEIGHTS`` for
+``quality/addresses/evidence.py`` and, of five folds, precision and coverage where each fold was hidden from both the
+book and the weights. *By row* a fold hides rows; *by area* it hides all rows of one text, so that nothing asked is
+known from another year.
 """
 
 from __future__ import annotations
@@ -224,7 +225,9 @@ def main(shared: Path) -> None:
     real = load(shared, communities(Settings.from_env()))
     weights = fit(samples(real, matcher_without(real, set()), range(len(real.texts))))
     sys.stdout.write("WEIGHTS: dict[str, float] = {\n")
-    sys.stdout.writelines(f'    "{kind}": {weight},\n' for kind, weight in weights.items() if not math.isclose(weight, 0))
+    sys.stdout.writelines(
+        f'    "{kind}": {weight},\n' for kind, weight in weights.items() if not math.isclose(weight, 0)
+    )
     sys.stdout.write("}\n")
     for by_area in (False, True):
         answers = cross_validate(real, range(3), by_area=by_area)

@@ -57,7 +57,7 @@ class CommunityNames:
 
 
 def _bare(name: str) -> str:
-    """Without the words that are left out or put in freely: 三里河第二社区 is 三里河二区社区, 槐柏树北里 槐柏树街北里."""
+    """Without characters left out or put in freely: 三里河第二社区 is 三里河二区社区, 槐柏树北里 槐柏树街北里."""
     return re.sub(r"[街区第]", "", _loose(_WORD.sub("", normalise(name))))
 
 

@@ -1,8 +1,8 @@
 """Finds the standard address and the community of an address as people write it, or says that it is not sure.
 
 In order: the door itself, a compound of that name, then what lists of areas, neighbouring numbers, names of
-communities and places around say (``evidence``). What is less sure than ``ANSWER_FROM`` (a community alone: than ``COMMUNITY_FROM``)
-stays empty: an empty answer is asked again, a wrong one is believed.
+communities and places around say (``evidence``). What is less sure than ``ANSWER_FROM`` (a community alone: than
+``COMMUNITY_FROM``) stays empty: an empty answer is asked again, a wrong one is believed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from quality.addresses.text import GATES, full_name, name_key, normalise
 
 ANSWER_FROM = 0.81
 """Standard addresses less sure than this are left empty."""
-COMMUNITY_FROM = 0.85
+COMMUNITY_FROM = 0.86
 """Communities less sure than this are left empty; of those above, nine of ten were right on real areas never seen."""
 NEIGHBOURS = 5
 """Places around a point that say which community it lies in."""

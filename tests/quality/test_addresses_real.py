@@ -35,9 +35,7 @@ def everything(real: Real) -> Matcher:
 
 
 @pytest.mark.slow
-def test_of_areas_never_seen_nine_of_ten_answers_are_right(
-    real: Real, record_property: pytest.RecordProperty
-) -> None:
+def test_of_areas_never_seen_nine_of_ten_answers_are_right(real: Real, record_property: pytest.RecordProperty) -> None:
     answers = cross_validate(real, range(1), by_area=False)
     for once in (False, True):
         precision, coverage = precision_and_coverage(real, answers, once=once)

@@ -83,7 +83,9 @@ located as (
 ),
 
 known as (
-    select count(*) as shapes_count from shapes where level = 'street'
+    select count(*) as shapes_count
+    from shapes
+    where level = 'street'
 )
 
 select
