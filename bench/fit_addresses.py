@@ -1,8 +1,8 @@
 """Fits the weights of address evidence on a real list of areas, and tells how good the answers are on unseen areas.
 
 ``python -m bench.fit_addresses FOLDER`` reads ``address/xicheng_address_to_community_dev.csv``,
-``poi/xicheng_residential_compounds.json`` and ``admin/xicheng_divisions_nbs2016.csv`` below FOLDER, prints ``WEIGHTS`` for
-``quality/addresses/evidence.py`` and, of five folds, precision and coverage where each fold was hidden from both the
+``poi/xicheng_residential_compounds.json`` and ``admin/xicheng_divisions_nbs2016.csv`` below FOLDER, prints ``WEIGHTS``
+of ``quality/addresses/evidence.py`` and, of five folds, precision and coverage where each fold was hidden from both the
 book and the weights. *By row* a fold hides rows; *by area* it hides all rows of one text, so that nothing asked is
 known from another year.
 """
