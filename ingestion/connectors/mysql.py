@@ -37,6 +37,7 @@ class Mysql:
     params = MysqlParams
     formats: tuple[str, ...] = ("ndjson", "parquet")
     query_function = "mysql_query"
+    scans_tables = False
 
     def place(self, params: MysqlParams) -> str:
         return f"mysql://{params.host}:{params.port}/{params.database}/{params.table}"

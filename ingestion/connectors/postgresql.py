@@ -48,6 +48,7 @@ class Postgresql:
     params = PostgresqlParams
     formats: tuple[str, ...] = ("ndjson", "parquet")
     query_function = "postgres_query"
+    scans_tables = True
 
     def place(self, params: PostgresqlParams) -> str:
         return f"postgresql://{params.host}:{params.port}/{params.database}/{params.table}"

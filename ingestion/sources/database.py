@@ -75,10 +75,16 @@ class DatabaseParams(Params):
 
 
 class Dialect(Protocol):
-    """What differs between databases."""
+    """What differs between databases.
+
+    Attributes:
+        query_function: DuckDB's function that sends a query.
+        scans_tables: DuckDB reads a table in pieces, several at a time, of one snapshot.
+    """
 
     name: str
     query_function: str
+    scans_tables: bool
 
     def attach(self, con: duckdb.DuckDBPyConnection, params: Any, pull: Pull) -> None:
         """Make the database ``src`` of ``con``; no password in SQL that can be shown."""
@@ -129,8 +135,18 @@ def fetch_table(dialect: Dialect, params: DatabaseParams, pull: Pull, place: str
             dialect.attach(con, params, pull)
             columns = _columns(con, dialect, params)
             key = _key(pull, list(columns))
-            sql = _select(dialect, params, columns, key, cursor)
-            con.execute(_copy(f"SELECT * FROM {dialect.query_function}('src', {literal(sql)})", everything))
+            if params.mode == "full":
+                rows = _all_rows(con, dialect, params, columns, key)
+                delivery = _delivery(con, rows, pull, place, cursor)
+            elif params.mode == "compare":
+                con.execute(_copy(_all_rows(con, dialect, params, columns, []), everything))
+            else:
+                sql = _select(dialect, params, columns, key, cursor)
+                con.execute(_copy(f"SELECT * FROM {dialect.query_function}('src', {literal(sql)})", everything))
+        if params.mode == "full":
+            pull.say(f"{pull.feed.id}: {delivery.rows:,} rows read")
+            yield from delivery.fetched({}, always=True)
+            return
         reached = _reached(con, params, everything, cursor, pull)
         new = {"since": reached} if reached else {}
         if params.mode == "compare":
@@ -138,7 +154,7 @@ def fetch_table(dialect: Dialect, params: DatabaseParams, pull: Pull, place: str
         else:
             delivery = _delivery(con, f"SELECT * FROM read_parquet({literal(str(everything))})", pull, place, cursor)
             pull.say(f"{pull.feed.id}: {delivery.rows:,} rows read")
-            yield from delivery.fetched(new, always=params.mode == "full")
+            yield from delivery.fetched(new, always=False)
 
 
 def _columns(con: duckdb.DuckDBPyConnection, dialect: Dialect, params: DatabaseParams) -> dict[str, str]:
@@ -165,6 +181,33 @@ def _columns(con: duckdb.DuckDBPyConnection, dialect: Dialect, params: DatabaseP
         )
     wanted = {*params.columns, params.cursor} if params.columns else set(there)
     return {c: e for c, e in there.items() if c in wanted}
+
+
+def _all_rows(
+    con: duckdb.DuckDBPyConnection, dialect: Dialect, params: DatabaseParams, columns: dict[str, str], key: list[str]
+) -> str:
+    """The query of all rows: of the table itself, in pieces side by side of one snapshot, where DuckDB can scan it.
+
+    Args:
+        key: what the rows are sorted by, so that the same rows are the same bytes.
+    """
+    order = f" ORDER BY {', '.join(quote(k) for k in key)}" if key and all(key) else ""
+    schema, table = dialect.split(params)
+    as_they_are = all(e == dialect.quote(c) for c, e in columns.items())
+    if dialect.scans_tables and as_they_are and _is_plain(con, dialect.query_function, schema, table, columns):
+        return f"SELECT {', '.join(quote(c) for c in columns)} FROM src.{quote(schema)}.{quote(table)}{order}"
+    sql = _select(dialect, params, columns, [], {})
+    return f"SELECT * FROM {dialect.query_function}('src', {literal(sql)}){order}"
+
+
+def _is_plain(con: duckdb.DuckDBPyConnection, function: str, schema: str, table: str, columns: dict[str, str]) -> bool:
+    """Whether names that differ in case only, which DuckDB cannot tell apart, do not stand here."""
+    sql = (
+        f"SELECT count(*) AS n FROM information_schema.tables WHERE lower(table_schema) = {literal(schema.lower())} "
+        f"AND lower(table_name) = {literal(table.lower())}"
+    )
+    found = con.execute(f"SELECT n FROM {function}('src', {literal(sql)})").fetchone()
+    return found is not None and found[0] == 1 and len({c.lower() for c in columns}) == len(columns)
 
 
 def _key(pull: Pull, columns: list[str]) -> list[str]:
@@ -277,8 +320,7 @@ def _delivery(
     """The rows of ``sql`` as the file to land, in the format of the contract."""
     ending = pull.feed.format.type
     delivery = Delivery(pull, place + suffix, cursor, ending=ending, suffix=suffix)
-    con.execute(_copy(sql, delivery.path, "json" if ending == "ndjson" else ending))
-    row = con.execute(f"SELECT count(*) FROM ({sql})").fetchone()
+    row = con.execute(_copy(sql, delivery.path, "json" if ending == "ndjson" else ending)).fetchone()
     delivery.rows = int(row[0]) if row else 0
     return delivery
 
