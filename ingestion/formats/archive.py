@@ -13,7 +13,6 @@ import re
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,7 +22,7 @@ from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.base import Opened
 from ingestion.formats.header import Wanted
-from ingestion.formats.kinds import ARCHIVES, MAX_MEMBERS, PACKED, Kind, bomb, detect_kind
+from ingestion.formats.kinds import ARCHIVES, MAX_MEMBERS, PACKED, Kind, as_archive, bomb, detect_kind
 from ingestion.formats.several import Part, several
 
 CHUNK = 1 << 20
@@ -32,7 +31,6 @@ RATIO_FREE_BYTES = 64 << 20
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _SUFFIX = re.compile(r"^\.[A-Za-z0-9]{1,10}$")
 _UTF8_NAME = 0x800
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, NotImplementedError)
 
 
 class Member(NamedTuple):
@@ -101,7 +99,7 @@ def unpack(path: Path, fmt: Format, into: Path, kind: Kind | None = None) -> Unp
     left: list[str] = []
     stems: dict[str, int] = {}
     allowance = _Allowance(path.stat().st_size, fmt)
-    try:
+    with as_archive():
         for number, (name, stream) in enumerate(walk(path)):
             if number >= MAX_MEMBERS:
                 raise InputError(f"the archive has more than {MAX_MEMBERS} members", hint="ask for fewer files")
@@ -118,10 +116,6 @@ def unpack(path: Path, fmt: Format, into: Path, kind: Kind | None = None) -> Unp
             _write(stream, target, allowance)
             _refuse_nested(name, target)
             found.append(Member(name, target))
-    except _DAMAGED as e:
-        raise InputError(
-            f"the archive is damaged or cut short: {type(e).__name__}", hint="ask the department to send it again"
-        ) from e
     if not found:
         why = f"no member of the archive matches {fmt.members!r}" if fmt.members else "the archive holds no file"
         raise InputError(why, hint="correct format.members" if fmt.members else "ask for the delivery again")

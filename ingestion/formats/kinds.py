@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import errno
+import gzip
 import json
 import re
+import struct
+import tarfile
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -138,6 +145,26 @@ def check_kind(path: Path, declared: str) -> Kind:
     )
 
 
+_DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, NotImplementedError, struct.error,
+)  # fmt: skip
+
+
+@contextmanager
+def as_archive() -> Iterator[None]:
+    """What Python's archive modules raise at damage comes out as an InputError; faults of the disk as they are."""
+    try:
+        yield
+    except (*_DAMAGED, OSError) as e:
+        # a place that a damaged list of members points to is no place of the file
+        if isinstance(e, OSError) and not isinstance(e, _DAMAGED) and e.errno != errno.EINVAL:
+            raise
+        told = type(e).__name__ if isinstance(e, OSError) else str(e) or type(e).__name__
+        raise InputError(
+            f"the archive is damaged or cut short: {told}", hint="ask the department to send the file again"
+        ) from e
+
+
 def check_archive(path: Path, limit_mb: int) -> None:
     """Refuse an archive (XLSX is one) that would unpack to more than ``limit_mb``, or whose names escape.
 
@@ -147,27 +174,22 @@ def check_archive(path: Path, limit_mb: int) -> None:
         InputError: too big, damaged, encrypted, too many members, or an unsafe member name.
     """
     limit = limit_mb * 1_000_000
-    try:
-        with zipfile.ZipFile(path) as z:
-            members = z.infolist()
-            if len(members) > MAX_MEMBERS:
-                raise InputError(
-                    f"the archive has {len(members)} members, more than {MAX_MEMBERS}", hint="ask for fewer files"
-                )
-            for m in members:
-                parts = m.filename.replace("\\", "/").split("/")
-                if m.filename.startswith(("/", "\\")) or ".." in parts:
-                    raise InputError("a member name of the archive leaves its folder", hint="refuse this delivery")
-                if m.flag_bits & 1:
-                    raise InputError("the archive is encrypted", hint="ask the department to send it without password")
-            if sum(m.file_size for m in members) > limit:
-                raise bomb(limit_mb)
-            if sum(m.compress_size for m in members) * MAX_DEFLATE_RATIO > limit:
-                _count_unpacked(z, members, limit, limit_mb)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as e:
-        raise InputError(
-            f"the archive is damaged or cut short: {e}", hint="ask the department to send the file again"
-        ) from e
+    with as_archive(), zipfile.ZipFile(path) as z:
+        members = z.infolist()
+        if len(members) > MAX_MEMBERS:
+            raise InputError(
+                f"the archive has {len(members)} members, more than {MAX_MEMBERS}", hint="ask for fewer files"
+            )
+        for m in members:
+            parts = m.filename.replace("\\", "/").split("/")
+            if m.filename.startswith(("/", "\\")) or ".." in parts:
+                raise InputError("a member name of the archive leaves its folder", hint="refuse this delivery")
+            if m.flag_bits & 1:
+                raise InputError("the archive is encrypted", hint="ask the department to send it without password")
+        if sum(m.file_size for m in members) > limit:
+            raise bomb(limit_mb)
+        if sum(m.compress_size for m in members) * MAX_DEFLATE_RATIO > limit:
+            _count_unpacked(z, members, limit, limit_mb)
 
 
 def _count_unpacked(z: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int, limit_mb: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from catalog.errors import InputError
+from ingestion.formats.kinds import as_archive
 
 MAX_CELLS = 60_000_000
 """Cells of the rectangle a sheet spans; a stray cell in the last corner would span 17 thousand million."""
@@ -21,7 +22,7 @@ _EMPTY_TEXT = re.compile(rb"""\bt=["']str["']""")
 
 def external_links(path: Path) -> int:
     """Other workbooks this one refers to; they are never opened, only the stored values are read."""
-    with zipfile.ZipFile(path) as z:
+    with as_archive(), zipfile.ZipFile(path) as z:
         return sum(bool(re.fullmatch(r"xl/externalLinks/[^/]+\.xml", n)) for n in z.namelist())
 
 
@@ -31,7 +32,7 @@ def refuse_unstored_formulas(path: Path, sheet: str) -> None:
     Raises:
         InputError: with the number of such cells.
     """
-    with zipfile.ZipFile(path) as z:
+    with as_archive(), zipfile.ZipFile(path) as z:
         part = _part_of(z, sheet)
         cells = _unstored(z, part) if part else 0
     if cells:
@@ -90,7 +91,7 @@ def check_extent(path: Path) -> None:
     Raises:
         InputError: with the extent.
     """
-    with zipfile.ZipFile(path) as z:
+    with as_archive(), zipfile.ZipFile(path) as z:
         for name in z.namelist():
             if not re.match(r"xl/worksheets/[^/]+\.xml$", name):
                 continue

@@ -44,7 +44,8 @@ def read_fixed(path: Path, max_rows: int) -> Raw | None:
     elif titles:
         words = lines[titles - 1].split()  # a header that is not in line with its columns
         names = column_names(words) if len(words) == len(layout.spans) else ()
-    names = names or tuple(f"列{n}" for n in range(1, len(layout.spans) + 1))
+    width = len(layout.spans)  # a header may have more words than there are columns, or fewer
+    names = (*names, *(f"列{n}" for n in range(len(names) + 1, width + 1)))[:width]
     raw = table_of([list(names), *rows[header.row :]], complete, max_rows)
     records = [row + [""] * (len(names) - len(row)) for row in rows[header.row :]][:max_rows]
     options: dict[str, Any] = {

@@ -204,11 +204,16 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
             with path.open(encoding=encoding, errors="replace") as f:
                 lines = [line for _, line in zip(range(max_rows + 1), f, strict=False) if line.strip()]
             complete = len(lines) <= max_rows
-            found: list[Any] = [json.loads(line) for line in lines[:max_rows]]
+            found: list[Any] = _parsed(lines[:max_rows])
         else:
             records_path, found = _records(json.loads(path.read_text(encoding=encoding)))
     except json.JSONDecodeError as e:
         raise InputError(f"not JSON: {e.msg}", hint="ask for the file again", file=path.name, line=e.lineno) from e
+    except UnicodeDecodeError as e:
+        told = f"not {encoding} text: byte {e.object[e.start]:#04x} is unreadable"
+        raise InputError(told, hint="the file is damaged there: ask for it again", offset=e.start) from e
+    except RecursionError as e:
+        raise InputError("the JSON is nested too deeply", hint="refuse this delivery", file=path.name) from e
     records = [r for r in found if isinstance(r, dict)]
     if not records:
         raise InputError("no list of records in this JSON", hint="save the records as CSV", file=path.name)
@@ -223,6 +228,23 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
     return Raw(
         names, rows, len(rows), complete, encoding=encoding, records_path=records_path, options=options, notes=notes
     )
+
+
+def _parsed(lines: list[str]) -> list[Any]:
+    """The records of lines of JSON; a few lines that are none are the load's to set apart.
+
+    Raises:
+        json.JSONDecodeError: most lines are none.
+    """
+    found, failed = [], []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError as e:
+            failed.append(e)
+    if len(failed) > len(found):
+        raise failed[0]
+    return found
 
 
 def _records(document: Any, at: str = "") -> tuple[str, list[Any]]:
