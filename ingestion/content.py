@@ -19,7 +19,7 @@ from catalog.settings import Settings
 from ingestion.landing import Receipt
 from ingestion.stage import CONTENT_RULE, Staged
 from quality.scanner import ColumnFinding, scan_table
-from quality.scanner_kinds import CELL_KINDS, GRADES, KIND_LABELS
+from quality.scanner_kinds import CELL_KINDS, GAP, GRADES, KIND_LABELS
 from quality.sql import literal, quote
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ STOP_SHARE = 0.01
 """From this share of a column's values on the batch is stopped; below it the rows are quarantined."""
 SAMPLE_ROWS = 100_000
 """Larger deliveries are sampled first: of content in a thousandth of the values about a hundred are then seen
-(missed with a chance of e^-100), and what is seen is counted in every row."""
+(missed with a chance of e^-100), and what is seen is counted in every row. Numbers that say enough by themselves are
+looked for in every row all the same, by `ONE_IS_ENOUGH`: a sample does not see five IDs in a million."""
+ONE_IS_ENOUGH = f"[0-9]{{6}}{GAP}?(?:19|20)[0-9]{{6}}{GAP}?[0-9]{{3}}[0-9Xx]|1[3-9][0-9]{{9}}"
+"""The common forms of a resident ID and of a mobile number; whether they are any is judged by the scanner then."""
 EXTRA_GRADE = 1
 """Columns a drifting source added carry no grade yet and are held to the lowest."""
 HIGHEST = max(GRADES.values())
@@ -80,6 +83,7 @@ def check_content(
         con.execute(f"CREATE OR REPLACE TEMP VIEW _sample AS SELECT * FROM _content WHERE hash(_r) % {every} = 0")
         seen = scan_table(con, "_sample", columns=suspects, headers=headers, on=at.date(), key="_r")
         suspects = [c for c in grades if any(f.column == c and f.grade > grades[c] for f in seen)]
+        suspects += _with_numbers(con, [c for c in grades if c not in suspects])
     con.execute(f"CREATE OR REPLACE TEMP TABLE {_CELLS} (cell BIGINT, col VARCHAR, kind VARCHAR)")
     found = scan_table(con, "_content", columns=suspects, headers=headers, on=at.date(), key="_r", cells=_CELLS)
     worst: dict[str, ColumnFinding] = {}
@@ -94,6 +98,17 @@ def check_content(
         staged.view()
     stops = [r for r in results if r.severity == "stop"]
     return ContentCheck(results, "；".join(f"{r.code}：{r.message}" for r in stops))
+
+
+def _with_numbers(con: duckdb.DuckDBPyConnection, columns: list[str]) -> list[str]:
+    """Columns in which anything has the form of an ID or mobile number, wherever it stands."""
+    if not columns:
+        return []
+    forms = ", ".join(
+        f"bool_or(strlen({quote(c)}) >= 11 AND regexp_matches({quote(c)}, '{ONE_IS_ENOUGH}'))" for c in columns
+    )
+    found = con.execute(f"SELECT {forms} FROM _content").fetchall()[0]
+    return [c for c, yes in zip(columns, found, strict=True) if yes]
 
 
 def report(settings: Settings, receipt: Receipt, check: ContentCheck, at: datetime) -> None:

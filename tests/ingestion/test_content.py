@@ -84,3 +84,14 @@ def test_a_large_delivery_is_sampled_and_then_counted_in_full(build: Callable[[s
     result = house.send("编号,说明\n" + text)
     assert result.reasons == {"note.content_grade": rows // 1000}
     assert result.rows_loaded == rows - rows // 1000
+
+
+@pytest.mark.slow
+def test_a_single_id_in_a_large_delivery_is_found(build: Callable[[str], House]) -> None:
+    """Whatever rows the sample takes: two IDs stand far apart, and a telephone."""
+    house = house_of(build)
+    rows = 2 * SAMPLE_ROWS + 1
+    stray = {11: f"登记人{resident_id(1)}", 77_777: f"{resident_id(2)[:6]} {resident_id(2)[6:14]} {resident_id(2)[14:]}",
+             rows - 2: "13800001234"}  # fmt: skip
+    result = house.send("编号,说明\n" + "".join(f"s{i},{stray.get(i, '正常')}\n" for i in range(rows)))
+    assert (result.reasons, result.rows_loaded) == ({"note.content_grade": 3}, rows - 3)
