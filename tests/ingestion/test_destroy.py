@@ -22,6 +22,7 @@ from tests.delta_rows import rows_of
 from tests.ingestion.conftest import NOW, PEOPLE, House, resident_id
 from warehouse.audit_verify import verify
 from warehouse.erase_person import Person, holds
+from warehouse.objections import ObjectionRefused
 
 PHONES = """  phone: {from: 联系电话}
 """
@@ -167,6 +168,9 @@ def test_a_dry_run_changes_nothing_and_an_unknown_person_is_said_so(lake: House)
     before = files()
     found = erase(lake, dry_run=True)
     assert {t["table"]: t["rows_removed"] for t in found["tables"]}["feed.t__f"] == 1  # type: ignore[attr-defined]
+    with pytest.raises(ObjectionRefused, match="personal value") as said:
+        erase(lake, reason=f"代 {resident_id(3)} 申请", dry_run=True)
+    assert resident_id(3) not in str(said.value)
     nobody = person_of(lake.settings, lake.catalog, resident_id=resident_id(1, "19990909"))
     for dry in (True, False):
         with pytest.raises(UnknownName, match="no trace"):
