@@ -21,7 +21,7 @@ from catalog.errors import Busy, GateStopped, UnknownName
 from catalog.settings import Settings
 from warehouse.checkpoints import SuiteVerdict
 from warehouse.computed import refresh
-from warehouse.dbt_call import BuildFailed, call, failure, parse, target
+from warehouse.dbt_call import BuildFailed, call, copy_of, failure, parse, target
 from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
 from warehouse.dbt_phases import LayerGate, Phase, blocked_by, not_built, plan, without
 from warehouse.dbt_report import scrub, write_run_log
@@ -305,7 +305,7 @@ def _compile(settings: Settings, project: Path, manifest: Any, names: list[str],
     wanted = names or ["resource_type:model"]
     args = ["compile", "--select", *wanted, "--indirect-selection", "empty"]
     args += ["--full-refresh"] if full_refresh else []
-    outcome = call(args, settings, project, manifest=manifest.deepcopy())
+    outcome = call(args, settings, project, manifest=copy_of(manifest))
     if not outcome.success:
         failed = next((r.message for r in getattr(outcome.result, "results", ()) if r.message), "it cannot be compiled")
         raise failure(outcome.exception, f"the dbt project: {scrub(failed)}")

@@ -68,7 +68,19 @@ def parse(settings: Settings, project: Path) -> Any:
         if not outcome.success:
             raise failure(outcome.exception, "the dbt project cannot be read")
         known = _read[project] = (files, variables, outcome.result)
-    return known[2].deepcopy()
+    return copy_of(known[2])
+
+
+def copy_of(manifest: Any) -> Any:
+    """A manifest of its own. dbt's way fails over lists of what is disabled, which partial parsing leaves behind of
+    tests that were removed."""
+    disabled, manifest.disabled = manifest.disabled, {}
+    try:
+        copied = manifest.deepcopy()
+    finally:
+        manifest.disabled = disabled
+    copied.disabled = {name: list(nodes) for name, nodes in disabled.items()}
+    return copied
 
 
 def _state(project: Path) -> tuple[Signature, list[tuple[str, str]]]:

@@ -476,3 +476,15 @@ def test_many_models_on_four_threads(tmp_path: Path) -> None:
 )
 def test_messages_lose_values_and_keep_names(message: str, clean: str) -> None:
     assert scrub(message) == clean
+
+
+def test_a_manifest_that_remembers_what_was_removed_is_copied() -> None:
+    """Partial parsing in a lakehouse of before leaves removed tests among what is disabled."""
+    from dbt.contracts.graph.manifest import Manifest
+
+    from warehouse.dbt_call import copy_of
+
+    manifest = Manifest(disabled={"test.p.gone": []})
+    copied = copy_of(manifest)
+    assert copied.disabled == manifest.disabled == {"test.p.gone": []}
+    assert copied.disabled is not manifest.disabled
