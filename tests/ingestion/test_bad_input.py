@@ -176,7 +176,7 @@ format: {type: csv, encoding: auto, free_text: 标题}
 load: {mode: append, key: [order_id]}
 fields:
   order_id: {from: 工单编号, required: true}
-  order_title: {from: 标题}
+  order_title: {from: 标题, grade: 2, grade_reason: 测试数据，无人}
   called_at: {from: 来电时间, formats: ["%Y-%m-%d"], required: true}
 """
 

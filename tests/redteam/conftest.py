@@ -139,7 +139,7 @@ def deliver(drop: Path) -> None:
             "市政",
             "供水",
             "停水",
-            "反映停水",
+            f"{c.address}反映停水",
             text,
             "",
             "区水务局",

@@ -165,6 +165,24 @@ def test_call_a_raw_value_a_pseudonym(catalog: Catalog) -> None:
     assert duckdb.sql(sql).fetchall() == [(None,), ("ab" * 32,)]
 
 
+def test_read_the_rooms_callers_speak_of(catalog: Catalog) -> None:
+    """Where something happened is written to the room, and in the title, too: that is where the caller lives."""
+    import duckdb
+
+    told = "北京市西城区墨池街118号院北楼3单元505室"
+    feed, mart = (
+        TableRef("feed", "feed", "hotline__work_orders", ""),
+        TableRef("mart", "hotline", "order_addresses", ""),
+    )
+    views = column_views(catalog, feed, [("incident_address", "VARCHAR"), ("order_title", "VARCHAR")], salt="s")
+    views += column_views(catalog, mart, [("address_text", "VARCHAR")], salt="s")
+    for view in views:
+        sql = f"select {view.expression} from (select $1 as {view.name})"
+        ((shown,),) = duckdb.execute(sql, [told]).fetchall()
+        assert "505" not in (shown or "")
+        assert "118" not in (shown or "")
+
+
 def test_put_ids_into_a_seed(tmp_path: Path, root: Path) -> None:
     from tests.redteam.canaries import PERSONS
     from warehouse.project_scan import scan_project
