@@ -1,0 +1,22 @@
+{# The run up to which this model's table was made; empty when all must be made. #}
+{% macro lakehouse_made_through() %}
+    {% if should_full_refresh() %}
+        {{ return('') }}
+    {% endif %}
+    {% set path = adapter.escape_sql_string(lakehouse_path()) %}
+    {% set found = run_query("select lakehouse_made_through('" ~ path ~ "')") %}
+    {{ return(found.rows[0][0] | string if found.rows[0][0] is not none else '') }}
+{% endmacro %}
+
+{# For the writer: what is remade, and the note of this commit. Empty for a model that is not remade by person. #}
+{% macro lakehouse_remade() %}
+    {% set key = config.get('remade_by') %}
+    {% if key is none %}
+        {{ return({}) }}
+    {% endif %}
+    {% set identities = ref('staging__platform__person_identities') %}
+    {% set newest = run_query('select coalesce(max(changed_run), 0) from ' ~ identities).rows[0][0] | int %}
+    {% set since = lakehouse_made_through() %}
+    {% set kept = '' if since == '' else 'select person_key from ' ~ identities ~ ' where changed_run <= ' ~ since %}
+    {{ return({'key': key, 'kept_sql': kept, 'through': newest, 'table_key': lakehouse_list(model.config.meta.get('key'))}) }}
+{% endmacro %}
