@@ -9,12 +9,17 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import Opened, rows_to_batches, unique_columns
+from ingestion.formats.base import BATCH_ROWS, Opened, make_batch, rows_to_batches, unique_columns
 from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, join_header
 from ingestion.formats.html import Page
 from ingestion.formats.kinds import check_archive, detect_kind
@@ -23,6 +28,8 @@ from ingestion.formats.xlsx import check_extent, external_links, refuse_unstored
 
 EXACT_INTEGER = 10**15
 """Excel keeps 15 digits; a longer number has lost some, and is shown as Excel shows it: 9.11E+17."""
+PLAIN_FRACTIONS = 1e-4, 1e9
+"""Fractions outside are not written alike by Python and Arrow: one of them takes an exponent."""
 
 
 def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
@@ -165,7 +172,11 @@ def _read_sheet(book: Book, name: str, fmt: Format, wanted: Wanted) -> Opened:
     if book.kind == "html":
         about["html"] = True
     body = _body(head[last:], rows, left)
-    return Opened(columns, rows_to_batches(_rows(body, last, merged, len(columns)), len(columns)), about)
+    if merged:
+        batches = rows_to_batches(_rows(body, last, merged, len(columns)), len(columns))
+    else:
+        batches = _by_column(body, len(columns))
+    return Opened(columns, batches, about)
 
 
 def _filled(rows: list[list[str | None]], sheet: Any) -> list[list[str | None]]:
@@ -219,6 +230,37 @@ def _merged_below(sheet: Any, header_row: int) -> dict[int, list[tuple[int, int,
         if top >= header_row:
             out.setdefault(top, []).append((top, left, bottom, right))
     return out
+
+
+def _by_column(body: Iterator[list[Any]], width: int) -> Iterator[pa.RecordBatch]:
+    """Batches of rows without merged cells: most columns hold one kind of value and are turned to text at once."""
+    done = 0
+    while chunk := list(islice(body, BATCH_ROWS)):
+        rows = [row if len(row) == width else [*row[:width], *[None] * (width - len(row))] for row in chunk]
+        columns, numeric = [], {}
+        for place, values in enumerate(zip(*rows, strict=True)):
+            numbers = _numbers(values)
+            if numbers is not None:
+                numeric[place] = pa.string()  # digits: there is nothing to trim
+            columns.append(pa.array(map(text, values), pa.string()) if numbers is None else numbers)
+        yield make_batch(range(done + 1, done + len(rows) + 1), columns, kept=numeric)
+        done += len(rows)
+
+
+def _numbers(values: Sequence[Any]) -> pa.Array | None:
+    """A column of nothing but numbers as `text` writes them; None when it is another, or has very long ones."""
+    if set(map(type, values)) != {float}:
+        return None
+    found = np.array(values)
+    size = np.abs(found)
+    if not (size < EXACT_INTEGER).all():
+        return None
+    whole = found == np.trunc(found)
+    low, high = PLAIN_FRACTIONS
+    if (((size < low) | (size > high)) & ~whole).any():
+        return None
+    integers = pa.array(np.where(whole, found, 0).astype(np.int64)).cast(pa.string())
+    return integers if whole.all() else pc.if_else(pa.array(whole), integers, pa.array(found).cast(pa.string()))
 
 
 def _rows(

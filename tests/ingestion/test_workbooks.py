@@ -243,3 +243,19 @@ def test_a_page_without_a_table_or_too_wide(build: Build, contracts: dict[str, s
     refused(house.send("<!DOCTYPE html><html><body>请登录</body></html>", "a.xls"), "web page without a table", "login")
     cells = "<tr>" + '<td rowspan="1000" colspan="1000">x</td>' * 30 + "</tr>"
     refused(house.send(f"<html><table>{cells}</table></html>", "b.xls"), "too many cells")
+
+
+def test_numbers_of_a_column_are_written_as_cell_by_cell() -> None:
+    from random import Random
+
+    from ingestion.formats.excel import _numbers, text
+
+    dice = Random(7)
+    plain = [dice.choice((1, -1)) * dice.uniform(1, 9.9) * 10.0 ** dice.randrange(-4, 9) for _ in range(5000)]
+    plain += [0.0, -0.0, 1.0, 0.1, 0.0001, 999999999999999.0, 123456789.0125, 1 / 3, 45000.25]
+    for values in (plain, [float(int(v)) for v in plain], [0.5]):
+        found = _numbers(values)
+        assert found is not None
+        assert found.to_pylist() == [text(v) for v in values]
+    for other in ([1e15], [0.00001, 1.0], [123456789012.5], [1.0, "1"], [1.0, None], [float("nan")], [True]):
+        assert _numbers(other) is None
