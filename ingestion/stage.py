@@ -40,7 +40,7 @@ from quality.sql import literal, quote
 from warehouse.duck import load_extension
 from warehouse.schema import DELETED_AT, feed_columns
 
-MEMORY_LIMIT = "600MB"
+MEMORY_LIMIT = "450MB"
 CONTENT_RULE = "content_grade"
 QUARANTINES = f"(why = 'key_conflict' OR ends_with(why, '.{CONTENT_RULE}'))"
 """Condition on ``_losers``: the row goes to quarantine instead of being skipped."""
