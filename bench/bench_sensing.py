@@ -83,6 +83,10 @@ def roll_up(parquet: str) -> None:
         "CREATE TABLE staging__water__rain_gauges (sensor_id VARCHAR, observed_at TIMESTAMPTZ, sequence_number BIGINT, "
         "rain_mm DOUBLE, battery_pct DOUBLE)"
     )
+    con.execute(
+        "CREATE TABLE spatiotemporal__sensor_readings (sensor_id VARCHAR, observed_at TIMESTAMPTZ, "
+        "sequence_number BIGINT, measured_value DOUBLE, battery_pct DOUBLE, is_flat_line BOOLEAN, is_spike BOOLEAN)"
+    )
     _build(con, ROLLUP, views=("city_sensing__readings",))
     assert con.execute("SELECT count(*) FROM city_sensing__daily").fetchone()[0] > 0
 

@@ -24,6 +24,8 @@ FEED = "city_sensing__readings"
 HEADER = ("sensor_id", "observed_at", "sequence", "value", "battery_pct", "received_at", "mqtt_topic")
 MINUTES = 120
 KINDS = ("WL", "NS")
+LEVELS = {"WL": 6.0, "NS": 52.0}
+"""About what they measure on a dry evening, as the gateway's daily file says too: mm of water, dB(A)."""
 STUCK, JUMPING, BEYOND = (1, 11), (4, 17), (7, 20, 33)
 """Places of the faulty instruments among the devices."""
 
@@ -80,8 +82,8 @@ def kept_rows(world: World) -> list[Row]:
 
 def _walk(rng: np.random.Generator, device: Device, place: int) -> np.ndarray:
     """What a device measures in these hours."""
-    level = 52.0 if device.kind.prefix == "NS" else 240.0
-    out = np.asarray(level + np.cumsum(rng.normal(0, 0.4, MINUTES)) + rng.normal(0, 0.8, MINUTES))
+    level = LEVELS[device.kind.prefix] + np.cumsum(rng.normal(0, 0.4, MINUTES))
+    out = np.asarray(np.abs(level + rng.normal(0, 0.8, MINUTES)))  # no water stands below the ground
     if place in STUCK:
         out[30:] = out[30]
     if place in JUMPING:
@@ -116,11 +118,11 @@ def messages(world: World, now: Callable[[], datetime]) -> Iterator[tuple[str, b
     """
     rng = world.rng("publisher")
     made = [d for d in devices(world) if d.kind.prefix in KINDS]
-    level = {d.id: 52.0 if d.kind.prefix == "NS" else 240.0 for d in made}
+    level = {d.id: LEVELS[d.kind.prefix] for d in made}
     sequence = int(now().timestamp() * 1000)
     while True:
         for device in made:
-            level[device.id] += float(rng.normal(0, 0.3))
+            level[device.id] = abs(level[device.id] + float(rng.normal(0, 0.3)))
             sequence += 1
             said = {
                 "sensor_id": device.id, "observed_at": now().astimezone(UTC).isoformat(timespec="milliseconds"),

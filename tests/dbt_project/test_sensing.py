@@ -45,6 +45,71 @@ def _minutes(at: Any) -> float | None:
     return None if at is None else (at - T0).total_seconds() / 60
 
 
+def test_live_readings_count_once_and_only_where_no_file_has_them(models: Models) -> None:
+    """W at 0 comes by file and live (30), at 5 live twice: one each; a spike, a flat line, no register: not valid."""
+    file = {"sensor_id": "varchar", "observed_at": "timestamptz", "sequence_number": "bigint",
+            "measured_value": "double", "battery_pct": "double"}  # fmt: skip
+    register = {"sensor_id": "varchar", "sensor_kind_code": "varchar", "measured_unit": "varchar", "range_min": "double",
+                "range_max": "double"}  # fmt: skip
+    at = [T0 + timedelta(minutes=5 * i) for i in range(4)]
+    models.table("staging__water__rain_gauges", {("rain_mm" if k == "measured_value" else k): v for k, v in file.items()},
+                 [("R", at[0], 7, 0.4, 90.0)])  # fmt: skip
+    models.table("staging__city_sensing__gateway", file, [("W", at[0], 1, 20.0, 90.0)])
+    models.table("staging__city_sensing__sensors", register,
+                 [("W", "water_level", "mm", 0, 2000), ("R", "rain_gauge", "mm", 0, 50)])  # fmt: skip
+    models.table(
+        "spatiotemporal__sensor_readings", {**file, "is_flat_line": "boolean", "is_spike": "boolean"},
+        [("W", at[0], 1, 30.0, 80.0, False, False), ("W", at[1], 2, 40.0, 80.0, False, False),
+         ("W", at[1], 3, 41.0, 80.0, False, False), ("W", at[2], 4, 1900.0, 80.0, False, True),
+         ("W", at[3], 5, 41.0, 80.0, True, False), ("R", at[1], 8, 99.0, 80.0, False, False),
+         ("X", at[0], 9, 1.0, 80.0, False, False)],
+    )  # fmt: skip
+    models.build("city_sensing__readings")
+    rows = models.rows(
+        "select sensor_id, observed_at, sequence_number, measured_value, measured_unit, is_registered, is_valid, source_feed "
+        "from city_sensing__readings order by 1, 2"
+    )
+    live, gateway, gauges = "city_sensing__readings", "city_sensing__gateway", "water__rain_gauges"
+    assert [(s, _minutes(t), *rest) for s, t, *rest in rows] == [
+        ("R", 0, 7, 0.4, "mm", True, True, gauges), ("R", 5, 8, 99.0, "mm", True, False, live),
+        ("W", 0, 1, 20.0, "mm", True, True, gateway), ("W", 5, 3, 41.0, "mm", True, True, live),
+        ("W", 10, 4, 1900.0, "mm", True, False, live), ("W", 15, 5, 41.0, "mm", True, False, live),
+        ("X", 0, 9, 1.0, None, False, False, live),
+    ]  # fmt: skip
+
+
+def test_flags_of_live_readings(models: Models) -> None:
+    """Twelve equal readings make a flat line, at the bottom of the range none; a jump and back is a spike, a step none."""
+    read = {"sensor_id": "varchar", "observed_at": "timestamptz", "sequence_number": "bigint", "measured_value": "double",
+            "battery_pct": "double", "received_at": "timestamptz", "_loaded_at": "timestamptz"}  # fmt: skip
+    register = {"sensor_id": "varchar", "sensor_kind_code": "varchar", "measured_unit": "varchar", "range_min": "double",
+                "range_max": "double", "calibrated_date": "date"}  # fmt: skip
+    series = {"flat": [7.0] * 13, "dry": [0.0] * 13, "spike": [5, 5.1, 80, 5.2, 5], "step": [5, 5.1, 80, 80.1, 80]}
+    series["beyond"] = [101, 102, 101]
+    rows: list[tuple[Any, ...]] = []
+    for sensor, values in series.items():
+        for i, value in enumerate(values):
+            at = T0 + timedelta(minutes=i)
+            rows.append((sensor, at, i, value, 90.0, at, T0 + timedelta(days=1)))
+    models.table("staging__city_sensing__readings", read, rows)
+    models.table("staging__city_sensing__sensors", register,
+                 [(s, "water_level", "mm", 0, 100, date(2026, 1, 1)) for s in series])  # fmt: skip
+    made = {c: "varchar" for c in ("sensor_id", "sensor_kind_code", "measured_unit")}
+    made |= {"observed_at": "timestamptz", "sequence_number": "bigint", "measured_value": "double", "battery_pct": "double",
+             "calibrated_date": "date", "is_registered": "boolean", "is_out_of_range": "boolean", "is_flat_line": "boolean",
+             "is_spike": "boolean", "is_usable": "boolean", "received_at": "timestamptz", "_loaded_at": "timestamptz"}  # fmt: skip
+    models.table("spatiotemporal__sensor_readings", made, [("before", *[None] * 13, T0)])
+    models.build("spatiotemporal__sensor_readings")
+    flagged = models.rows(
+        "select sensor_id, sequence_number, is_out_of_range, is_flat_line, is_spike from spatiotemporal__sensor_readings "
+        "where not is_usable order by 1, 2"
+    )
+    assert flagged == [
+        *(("beyond", i, True, False, False) for i in range(3)),
+        *(("flat", i, False, True, False) for i in (11, 12)), ("spike", 2, False, False, True),
+    ]  # fmt: skip
+
+
 def test_an_alarm_stays_until_the_value_is_below_the_lower_limit(models: Models) -> None:
     """On at 50, off below 30: 45 and 30 neither raise nor clear; an invalid reading does neither; the last one lasts."""
     levels: list[float | None] = [0, 45, 50, 35, 80, 30, -1, 29, 49, 10, 60, 31]
