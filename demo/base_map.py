@@ -91,10 +91,10 @@ def _features(office: Office, doors: list[Doors]) -> None:
     world, feed = office.world, "planning__base_map"
     buildings = building_rows(world, doors)
     layers = (
-        (f"buildings_{office.before}", buildings, BUILDING_FAULTS),
-        (f"roads_{office.before}", road_rows(world), ()),
-        (f"green_water_{office.before}", [*green_rows(world), *water_rows(world)], ()),
-        (f"buildings_{office.day}", _demolished(world, buildings), ()),
+        (f"{office.before}_buildings", buildings, BUILDING_FAULTS),
+        (f"{office.before}_green_water", [*green_rows(world), *water_rows(world)], ()),
+        (f"{office.before}_roads", road_rows(world), ()),
+        (f"{office.day}_buildings", _demolished(world, buildings), ()),
     )
     for name, rows, faults in layers:
         path, sent, _, _ = office.break_some(feed, f"{name}.geojson", FEATURE_HEADER, rows, faults, key=("要素编码",))

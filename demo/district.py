@@ -56,8 +56,8 @@ class _Part:
 
 PARTS = (
     _Part("企业登记、行政处罚、欠税与上市公司", deliveries.entities),
-    _Part("街道界线", deliveries.divisions),
     _Part("底图、部件、点位与网格", base_map.deliver),
+    _Part("街道界线", deliveries.divisions),
     _Part("空气质量", air.deliver),
     _Part("雨量站", rain.deliver),
     _Part("城市感知设备与网关", sensing.deliver),

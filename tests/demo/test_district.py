@@ -49,17 +49,18 @@ def test_every_contract_gets_files_where_it_looks(district: District, catalog: C
         assert found == listed, feed_id
 
 
-AT_ONCE = (
-    *("planning__base_map", "planning__divisions", "planning__poi", "planning__residential_compounds"),
-    *("public_security__cameras", "urban_management__components", "urban_management__grid_cells"),
-)
-"""Maps: all layers are sent together, in any order."""
+AT_ONCE = {
+    *("planning__poi", "planning__residential_compounds"),
+    *("public_security__cameras", "urban_management__grid_cells"),
+}
+"""Surveys that are delivered whole, in one file."""
 
 
 def test_upsert_and_append_feeds_come_in_several_files(district: District, catalog: Catalog) -> None:
     for feed_id, totals in district.summary.feeds.items():
-        if catalog.feed(feed_id).load.mode != "snapshot" and feed_id not in (*SOMETIMES, *AT_ONCE):
+        if catalog.feed(feed_id).load.mode != "snapshot" and feed_id not in SOMETIMES | AT_ONCE:
             assert totals.files >= 2, feed_id
+    assert {f for f in AT_ONCE if district.summary.feeds[f].files != 1} == set(), "these need no exemption"
 
 
 def test_nothing_else_is_left_in_the_drop_folder(district: District) -> None:
@@ -70,8 +71,7 @@ def test_nothing_else_is_left_in_the_drop_folder(district: District) -> None:
 def test_files_sort_in_the_order_they_were_sent(district: District) -> None:
     for feed_id in district.summary.feeds:
         files = [f["file"] for f in district.table("files.csv") if f["feed"] == feed_id]
-        if feed_id not in AT_ONCE:
-            assert files == sorted(files)
+        assert files == sorted(files), feed_id
 
 
 def test_the_ledger_adds_up(district: District) -> None:
