@@ -14,7 +14,6 @@ Strategies:
 # ruff: noqa: S608 - SQL is put together here from quoted identifiers, escaped literals and dbt's own SELECT
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
@@ -29,16 +28,13 @@ from pydantic import BaseModel, ConfigDict
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
 from warehouse.dbt_remade import PROJECT_DIGEST, THROUGH, project_digest
 from warehouse.dbt_types import Column, StoreError, delta_columns
-from warehouse.duck import literal, quote
+from warehouse.duck import WHOLE, literal, quote, streamable
 
 BATCH_ROWS = 100_000
 MERGE_ROWS_IN_MEMORY = 1_000_000
 """Up to so many rows a merge holds its source in memory: only then does it skip files without its keys."""
 STAGE = "lakehouse_increment"
-WHOLE = "lakehouse_whole"
 GONE = "lakehouse_gone"
-_SEVERAL_PIPELINES = re.compile(r"\b(UNION|RIGHT|RIGHT_SEMI|RIGHT_ANTI|OUTER|FULL)\b")
-"""What a plan says of them."""
 SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
 """Aliases of a merge, those dbt's ``incremental_predicates`` use everywhere."""
 
@@ -397,7 +393,7 @@ class _Rows:
     """
 
     def __init__(self, cur: duckdb.DuckDBPyConnection, query: str, request: StoreRequest) -> None:
-        self._cur, self._source = cur, cur.execute(_streamable(cur, query)).to_arrow_reader(BATCH_ROWS)
+        self._cur, self._source = cur, cur.execute(streamable(cur, query)).to_arrow_reader(BATCH_ROWS)
         self.count = 0
         self.error: BaseException | None = None
         self._request = request
@@ -441,19 +437,6 @@ class _Rows:
         with suppress(duckdb.Error, pa.ArrowException, OSError):
             for _ in self._source:
                 pass
-
-
-def _streamable(cur: duckdb.DuckDBPyConnection, query: str) -> str:
-    """A query of the same rows that can be read while it runs.
-
-    DuckDB 1.5 may wait for ever when several pipelines feed a result that is read as it comes: each waits for room that
-    only the end of another would make. Unions and joins that give their unmatched rows last are made a table first.
-    """
-    plan = "".join(str(text) for _, text in cur.execute(f"explain {query}").fetchall())
-    if not _SEVERAL_PIPELINES.search(plan):
-        return query
-    cur.execute(f"create or replace temporary table {WHOLE} as {query}")
-    return f"from {WHOLE}"
 
 
 def _commit(request: StoreRequest) -> CommitProperties:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,3 +77,30 @@ def quote(identifier: str) -> str:
 def literal(text: str) -> str:
     """``text`` as a SQL string, for the few statements that take no parameters (views, settings, LOAD)."""
     return "'" + text.replace("'", "''") + "'"
+
+
+WHOLE = "lakehouse_whole"
+_SEVERAL_PIPELINES = re.compile(r"\b(UNION|RIGHT|RIGHT_SEMI|RIGHT_ANTI|OUTER|FULL)\b")
+"""What a plan says of them."""
+
+
+def streamable(con: duckdb.DuckDBPyConnection, query: str) -> str:
+    """A query of the same rows that can be read while it runs.
+
+    DuckDB 1.5 may wait for ever when several pipelines feed a result that is read as it comes, which every result of
+    ``execute`` is: each waits for room that only the end of another would make. Unions, and joins that give their
+    unmatched rows last, are made a temporary table first, ``WHOLE``.
+
+    Args:
+        query: one statement that gives rows; one that has no plan (``describe``, ``show``) is left as it is.
+    """
+    import duckdb
+
+    try:
+        plan = "".join(str(text) for _, text in con.execute(f"explain {query}").fetchall())
+    except duckdb.ParserException:
+        return query
+    if not _SEVERAL_PIPELINES.search(plan):
+        return query
+    con.execute(f"create or replace temporary table {WHOLE} as {query}")
+    return f"from {WHOLE}"

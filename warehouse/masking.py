@@ -17,14 +17,13 @@ from catalog.registry import Catalog
 from catalog.yamlfile import read_yaml
 from warehouse import duck
 from warehouse.model_grades import PROJECT, column_meta, table_grade
-from warehouse.schema import DELETED_AT
 
 if TYPE_CHECKING:
     from warehouse.tables import TableRef
 
 CLEAR_UP_TO = 2
 """The highest grade that is given in clear without a grant."""
-_SYSTEM = frozenset({"_receipt", "_row_number", "_loaded_at", DELETED_AT})
+_SYSTEM = frozenset({"_receipt", "_row_number", "_loaded_at", "_deleted_at"})
 _HISTORY = frozenset({"valid_from", "valid_to"})
 _PLAIN = (
     "BOOLEAN",

@@ -188,7 +188,7 @@ def run_sql(
         _prepare(con, settings, statement, seen)
         watch = _Watch(con, timeout_s)
         with _explained(watch, settings.lake):
-            con.execute(sql)
+            con.execute(duck.streamable(con, sql))
         masked = tuple(f"{s.ref.sql_name}.{v.name}" for s in seen for v in s.columns if v.is_masked)
         return SqlResult(con, names, limit=limit, watch=watch, lake=settings.lake, masked=masked)
     except BaseException:

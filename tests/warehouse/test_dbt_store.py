@@ -77,16 +77,16 @@ def test_overwrite_replaces_rows_columns_and_partitions(table: Table) -> None:
 
 def test_unions_and_outer_joins_are_read_as_a_table(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """What several pipelines feed may wait for ever when read as it comes; all else streams."""
-    from warehouse.dbt_store import _streamable
+    from warehouse.duck import streamable
 
     con.execute("create or replace table many as select range as k, 'x' as v from range(3000)")
     union = (
         "select k, v from many where k % 2 = 0 union all select m.k, n.v from many as m inner join many as n using (k)"
     )
     outer = "select k, m.v from many as m full outer join (from range(9) as t (k)) as r using (k)"
-    assert _streamable(con, "select k, v from many where k > 5") == "select k, v from many where k > 5"
+    assert streamable(con, "select k, v from many where k > 5") == "select k, v from many where k > 5"
     for sql, rows in ((union, 4500), (outer, 3000)):
-        assert _streamable(con, sql) != sql
+        assert streamable(con, sql) != sql
         assert table.store(sql).rows == rows
         assert len(table.rows()) == rows
 
