@@ -131,7 +131,9 @@ def load_catalog(root: Path) -> Catalog:
     place, files = (root, root.absolute()), signature(root) if root.is_dir() else ()
     known = _read.get(place)
     if known is None or known[0] != files:
-        known = _read[place] = (files, _load(root))
+        known = (files, _load(root))
+        _read.clear()  # one catalog is all a process needs
+        _read[place] = known
     own = {name: dict(v) for name, v in known[1] if isinstance(v, dict)}
     return known[1].model_copy(update=own)
 

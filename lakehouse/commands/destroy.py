@@ -34,7 +34,7 @@ def person(
 
     The ID is never an argument: it would stay in the shell's history. Exit 2 when there is no trace of the person.
     """
-    from catalog.errors import InputError
+    from catalog.errors import UnknownName
     from ingestion.destroy import erase_person, person_of
     from lakehouse.present import note, print_json, print_table
 
@@ -42,7 +42,7 @@ def person(
     number = _read_id(resident_id_file) if resident_id_file else None
     given = {"resident_id": number, "resident_key": resident_key, "person_key": person_key}
     if sum(v is not None for v in given.values()) != 1:
-        raise InputError("one person is named in one way", hint="--resident-id-file, --resident-key or --person-key")
+        raise UnknownName("one person is named in one way", hint="--resident-id-file, --resident-key or --person-key")
     who = person_of(settings, catalog, **given)
     done = erase_person(
         settings, catalog, who, reason=reason, by=by, now=utc_now(), dry_run=dry_run,

@@ -10,6 +10,7 @@ import pytest
 
 from catalog.model import Feed
 from catalog.registry import Catalog
+from ingestion.landed_records import LandedRecords
 from ingestion.redact import _rewritten
 from tests.ingestion.conftest import resident_id
 from warehouse.erase_person import Person
@@ -26,7 +27,7 @@ def feed(catalog: Catalog) -> Feed:
 def rewrite(feed: Feed, file: Path, data: bytes, *, whole: bool = True, **fmt: str) -> tuple[bytes, int, str]:
     file.write_bytes(data)
     feed = feed.model_copy(update={"format": feed.format.model_copy(update=fmt)})
-    return _rewritten(file, feed, PERSON, whole=whole)
+    return _rewritten(file, feed, PERSON, LandedRecords(), whole=whole)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
@@ -45,12 +46,12 @@ def test_elsewhere_the_number_alone_is_starred(feed: Feed, tmp_path: Path) -> No
     assert (data.decode(), how) == (f"1,当事人{'*' * 18}\n2,无\n", "values starred")
 
 
-def test_json_and_ndjson_lose_the_record(feed: Feed, tmp_path: Path) -> None:
+def test_json_and_ndjson_keep_an_empty_record_in_its_place(feed: Feed, tmp_path: Path) -> None:
     lines = f'{{"id":"{WHO}"}}\n{{"id":"2"}}\n'.encode()
-    assert rewrite(feed, tmp_path / "a.ndjson", lines, type="ndjson")[0] == b'{"id":"2"}\n'
+    assert rewrite(feed, tmp_path / "a.ndjson", lines, type="ndjson")[0] == b'{}\n{"id":"2"}\n'
     tree = json.dumps({"r": {"d": [{"id": WHO}, {"id": "2"}]}}).encode()
     data, records, _ = rewrite(feed, tmp_path / "a.json", tree, type="json", records="r.d")
-    assert (json.loads(data), records) == ({"r": {"d": [{"id": "2"}]}}, 1)
+    assert (json.loads(data), records) == ({"r": {"d": [{}, {"id": "2"}]}}, 1)
 
 
 def test_a_workbook_keeps_what_is_merged_over_others(feed: Feed, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ PACKINGS = {
 
 @pytest.mark.parametrize("name", PACKINGS)
 def test_found_and_withdrawn(tmp_path: Path, name: str) -> None:
+    from ingestion.landed_records import LandedRecords
     from ingestion.redact import _rewritten
 
     path = tmp_path / "delivery"
@@ -66,7 +67,7 @@ def test_found_and_withdrawn(tmp_path: Path, name: str) -> None:
     for kind in ("csv", "parquet"):
         feed = SimpleNamespace(format=Format(type=cast(Any, kind)))
         for whole in (True, False):
-            assert _rewritten(path, cast(Any, feed), PERSON, whole=whole) == (b"", 0, "withdrawn")
+            assert _rewritten(path, cast(Any, feed), PERSON, LandedRecords(), whole=whole) == (b"", 0, "withdrawn")
 
 
 def test_what_cannot_be_unpacked_is_not_declared_clean(tmp_path: Path) -> None:
