@@ -22,7 +22,7 @@ POINTS = ("Point", "MultiPoint")
 
 
 def draw_layer(settings: Settings, name: str, out: Path, *, on: date | None = None, colour: str = "") -> int:
-    """Draw a layer as PNG or SVG; gives the number of shapes drawn.
+    """Draw a layer as PNG or SVG; gives the number of shapes drawn: those that reach into the picture's frame.
 
     Args:
         name: a layer of ``warehouse.map_layers``.
@@ -33,6 +33,8 @@ def draw_layer(settings: Settings, name: str, out: Path, *, on: date | None = No
         InputError: no shapes, no such column, or another suffix.
         UnknownName: no such layer, or its table is not built.
     """
+    from shapely import box
+
     from warehouse.map_layers import layer, read_layer
 
     it = layer(name)
@@ -45,11 +47,17 @@ def draw_layer(settings: Settings, name: str, out: Path, *, on: date | None = No
     if by and by not in frame.columns:
         raise InputError(f"layer {name} has no column {by!r}", hint=f"one of: {', '.join(it.columns)}")
     base = read_layer(settings, "streets", on=None) if name != "streets" else None
+    within = base if base is not None and len(base) else frame
+    west, south, east, north = _bounds(within)
+    # a feed may hold the whole city: what lies beyond the frame is neither drawn nor counted
+    frame = frame[frame.to_crs(PLANE).intersects(box(west, south, east, north))]
+    if frame.empty:
+        raise InputError(f"layer {name} has no shapes in the district", hint="see its table for where they lie")
     with picture(8.2, 9.2) as (figure, axes):
         _base(axes, base)
         _shapes(axes, frame.to_crs(PLANE), by, name, _class_names(settings))
         _labels(axes, base if base is not None else frame)
-        _finish(axes, base if base is not None and len(base) else frame)
+        _finish(axes, within)
         when = f"{on:%Y-%m-%d}" if on else "现行"
         axes.set_title(f"西城区 · {it.title}（{when}，{len(frame):,} 个）", fontsize=13)
         figure.text(0.01, 0.005, _origin(frame), fontsize=7, color=QUIET)
@@ -80,7 +88,7 @@ def _shapes(axes: Axes, frame: Any, by: str, name: str, names: dict[str, str]) -
     rest = frame[~frame[by].isin(counts.index[:MAX_CLASSES])]
     if len(rest):
         _plot(axes, rest, "#9a9a9a", f"其他  {len(rest):,}")
-    axes.legend(loc="upper left", fontsize=8, framealpha=0.9, markerscale=1.6)
+    axes.legend(loc="upper left", fontsize=8, frameon=True, framealpha=0.9, edgecolor="none", markerscale=1.6)
 
 
 def _plot(axes: Axes, frame: Any, colour: str, label: str) -> None:
@@ -99,25 +107,36 @@ def _plot(axes: Axes, frame: Any, colour: str, label: str) -> None:
 
 
 def _labels(axes: Axes, streets: Any) -> None:
+    from matplotlib.patheffects import withStroke
+
     if "division_name" not in streets.columns or len(streets) > 60:
         return
+    halo = [withStroke(linewidth=2, foreground="white")]
     for name, shape in zip(streets["division_name"], streets.to_crs(PLANE).geometry, strict=True):
         at = shape.representative_point()
+        short = str(name).removesuffix("街道")
         axes.annotate(
-            str(name).removesuffix("街道"), (at.x, at.y), ha="center", fontsize=7.5, color=INK, alpha=0.75, zorder=4
+            short, (at.x, at.y), ha="center", fontsize=7.5, color=INK, alpha=0.75, zorder=4, path_effects=halo
         )
+
+
+def _bounds(within: Any) -> tuple[float, float, float, float]:
+    """West, south, east and north of the picture in metres: the shapes' with a margin of 3 %."""
+    west, south, east, north = within.to_crs(PLANE).total_bounds
+    margin = 0.03 * max(east - west, north - south)
+    return west - margin, south - margin, east + margin, north + margin
 
 
 def _finish(axes: Axes, within: Any) -> None:
     """No axes, equal metres both ways, the frame of the district, a bar of 2 km."""
-    west, south, east, north = within.to_crs(PLANE).total_bounds
-    margin = 0.03 * max(east - west, north - south)
-    axes.set_xlim(west - margin, east + margin)
-    axes.set_ylim(south - margin, north + margin)
+    west, south, east, north = _bounds(within)
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
     axes.set_aspect("equal")
     axes.grid(visible=False)
     axes.set_axis_off()
-    left, low = west, south - margin * 0.4
+    margin = 0.03 / 1.06 * max(east - west, north - south)
+    left, low = west + margin, south + margin * 0.6
     axes.plot([left, left + 2000], [low, low], color=QUIET, linewidth=2, solid_capstyle="butt")
     axes.annotate(
         "2 km", (left + 1000, low), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7.5, color=QUIET

@@ -168,5 +168,6 @@ def _picture(settings: Settings, folder: Path) -> None:
 
     assert draw_layer(settings, "buildings", folder / "b.png") == 3
     assert (folder / "b.png").read_bytes().startswith(b"\x89PNG")
+    assert draw_layer(settings, "poi", folder / "p.png") == 4  # the fifth lies 4 km beyond the district
     with pytest.raises(InputError, match="no column"):
         draw_layer(settings, "buildings", folder / "b.png", colour="phase")
