@@ -82,17 +82,17 @@ class PseudonymKey:
         import numpy as np
         import pyarrow as pa
 
+        if isinstance(texts, pa.ChunkedArray):
+            texts = texts.combine_chunks()
+        encoded = texts.dictionary_encode()  # a household's number stands in each of its rows, and is hashed once
         sha256, inner, outer = hashlib.sha256, self._inner, self._outer
-        plain = texts.cast(pa.binary())
-        rows = len(plain)
-        if plain.null_count:
-            made = [None if v is None else self.pseudonym(v.decode()) for v in plain.to_pylist()]
-            return pa.array(made, pa.string())
-        digests = b"".join([sha256(outer + sha256(inner + v).digest()).digest() for v in plain.to_pylist()])
-        offsets = np.arange(0, 64 * rows + 1, 64, dtype=np.int32)
-        return pa.Array.from_buffers(
-            pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(digests.hex().encode())]
+        values = encoded.dictionary.cast(pa.binary()).to_pylist()
+        digests = b"".join([sha256(outer + sha256(inner + v).digest()).digest() for v in values])
+        offsets = np.arange(0, 64 * len(values) + 1, 64, dtype=np.int32)
+        made = pa.Array.from_buffers(
+            pa.string(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(digests.hex().encode())]
         )
+        return made.take(encoded.indices)
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Give ``con`` (and its cursors) the functions that `pseudonym_sql` calls. Once a connection."""
