@@ -54,6 +54,7 @@ def test_parts(name: str, place: str, core: str, form: str, branch: str, reason:
 
 def test_what_is_no_name() -> None:
     assert parts([None, "", " \n ", "（）", "长" * 201]) == [EMPTY] * 5
+    assert parts(["（北京）"])[0].core == "北京"
 
 
 NAME = st.text(

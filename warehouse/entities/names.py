@@ -135,4 +135,6 @@ def _parts(text: str) -> NameParts:
     if not branch and (found := _FORM.search(core)) and found.start():
         form = (found.group(1) or "") + (found.group(2) or "")
         core = core[: found.start()]
+    if not core:  # nothing but a place, in brackets
+        return NameParts(full, "", full, "", "")
     return NameParts(full, place, core, _FORMS.get(form, form), branch.replace("(", "").replace(")", ""))

@@ -211,7 +211,11 @@ def said_otherwise(draw: random.Random, row: dict[str, Any], others: list[dict[s
 
 
 def test_days_of_changes_come_to_what_all_anew_comes_to(register: Register, link: Any, links: Links) -> None:
-    """Random days over three registers, one of which knows the year of birth only: the same persons as a full run."""
+    """Random days over three registers, one of which knows the year of birth only: the persons of a full run.
+
+    A record without a number that is wrong in name, and knows no day of birth, may stand with another person until
+    the next full run (docs/population.md): each such changes four groups at most, and three a run are let pass.
+    """
     seed = datetime.now(UTC).microsecond
     draw = random.Random(seed)
     base = people(300)
@@ -239,7 +243,8 @@ def test_days_of_changes_come_to_what_all_anew_comes_to(register: Register, link
         assert link(day).mode == "changes"
     step_by_step = links()
     assert link(9, full=True).mode == "full"
-    assert groups(step_by_step) == groups(links()), f"seed {seed}"
+    other = groups(step_by_step) ^ groups(links())
+    assert len(other) <= 12, f"seed {seed}: {other}"
 
 
 def groups(found: dict[tuple[str, str, str], str]) -> set[frozenset[tuple[str, str, str]]]:
