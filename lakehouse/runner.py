@@ -7,6 +7,7 @@ built from (models, contracts, feed tables) is not what it was built from last. 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -101,6 +102,8 @@ def run_all(
     from lakehouse.progress import Progress
 
     start = time.monotonic()
+    # manifests, suites and DAGs are millions of objects that stay: looking through them again and again costs a tenth
+    gc.set_threshold(50_000, 20, 100)
     summary = RunSummary()
     write_index(settings, catalog)
     layers = _layer_dags()
