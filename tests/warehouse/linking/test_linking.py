@@ -197,8 +197,10 @@ def test_a_small_change_comes_to_what_all_anew_comes_to(
     assert store.read(settings, store.REDIRECTS) == []
 
 
-def said_otherwise(draw: random.Random, row: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
-    """A record as a register may state it another day: one thing missing or wrong."""
+def said_otherwise(
+    draw: random.Random, row: dict[str, Any], others: list[dict[str, Any]], *, names: bool
+) -> dict[str, Any]:
+    """A record as a register may state it another day: one thing missing or wrong, the name only with ``names``."""
     faults: list[dict[str, Any]] = [
         {"resident_id": None},
         {"resident_id": None, "person_name": row["person_name"][:2] + draw.choice("鑫淼焱")},
@@ -207,14 +209,14 @@ def said_otherwise(draw: random.Random, row: dict[str, Any], others: list[dict[s
         {"resident_id": None, "phone": None, "residence_address": None},
         {"person_name": draw.choice(others)["person_name"], "resident_id": None},
     ]
-    return row | draw.choice(faults)
+    return row | draw.choice([f for f in faults if names or "person_name" not in f])
 
 
 def test_days_of_changes_come_to_what_all_anew_comes_to(register: Register, link: Any, links: Links) -> None:
     """Random days over three registers, one of which knows the year of birth only: the persons of a full run.
 
-    A record without a number that is wrong in name, and knows no day of birth, may stand with another person until
-    the next full run (docs/population.md): each such changes four groups at most, and three a run are let pass.
+    Left out is what docs/population.md leaves to the next full run: a record without a number that is wrong in name
+    and knows no day of birth.
     """
     seed = datetime.now(UTC).microsecond
     draw = random.Random(seed)
@@ -236,15 +238,14 @@ def test_days_of_changes_come_to_what_all_anew_comes_to(register: Register, link
         for feed, rows in tables.items():
             for i in draw.sample(range(len(rows)), 6):
                 row = rows[i] if feed != HOUSING else rows[i] | {"birth_date": base[0]["birth_date"]}
-                other = said_otherwise(draw, row, base) | {"_loaded_at": at}
+                other = said_otherwise(draw, row, base, names=feed != HOUSING) | {"_loaded_at": at}
                 rows[i] = {k: v for k, v in other.items() if feed != HOUSING or k != "birth_date"}
             rows.pop(draw.randrange(len(rows)))
             register(feed, rows)
         assert link(day).mode == "changes"
     step_by_step = links()
     assert link(9, full=True).mode == "full"
-    other = groups(step_by_step) ^ groups(links())
-    assert len(other) <= 12, f"seed {seed}: {other}"
+    assert groups(step_by_step) == groups(links()), f"seed {seed}"
 
 
 def groups(found: dict[tuple[str, str, str], str]) -> set[frozenset[tuple[str, str, str]]]:
