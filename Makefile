@@ -38,10 +38,10 @@ up: .venv/.ready
 	$(LAKEHOUSE) up
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/.ready
-	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow and not airflow and not server'
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m 'not slow and not airflow and not server'
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

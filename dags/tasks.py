@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from catalog.registry import Catalog
@@ -50,7 +50,7 @@ def _both() -> tuple[Settings, Catalog]:
     return settings, load_catalog(settings.catalog_dir)
 
 
-def _skip(reason: str) -> None:
+def _skip(reason: str) -> NoReturn:
     from airflow.sdk.exceptions import AirflowSkipException
 
     raise AirflowSkipException(reason)
@@ -307,14 +307,23 @@ def data_docs() -> int:
 
 
 def scorecard() -> dict[str, Any]:
-    """Build the scores and write the scorecard of last month, or of the newest when that has none yet."""
+    """Build the scores and write the scorecard of last month, or of the newest when that has none yet.
+
+    Skipped while nothing was ever delivered: there is nobody to score.
+    """
+    from catalog.errors import UnknownName
     from ingestion.scorecard import build_report
     from warehouse.scorecard import last_month, months
 
     settings, catalog = _both()
     now = datetime.now(UTC)
     with _faults():
-        made = build_report(settings, catalog, now=now)
+        try:
+            made = build_report(settings, catalog, now=now)
+        except UnknownName:
+            if months(settings):
+                raise
+            _skip("还没有任何交付，没有可评的部门")
         if last_month(now) in months(settings):
             made = build_report(settings, catalog, now=now, month=last_month(now), tests=False)
     return {"month": f"{made.month:%Y-%m}", "departments": len(made.ranking), "page": str(made.page)}

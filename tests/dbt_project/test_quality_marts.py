@@ -147,12 +147,20 @@ def test_scores_are_those_computed_by_hand_and_objections_change_them(
     assert states == {"a": "accepted", "late": "accepted", "b": "rejected"}
 
 
-def test_a_lake_without_deliveries_has_no_scorecard(settings: Settings, catalog: Catalog) -> None:
-    from catalog.errors import UnknownName
-    from ingestion.scorecard import build_report
+def test_a_lake_without_deliveries_has_no_scorecard_and_its_task_is_skipped(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
 
-    with pytest.raises(UnknownName, match="no scorecard yet"):
-        build_report(settings, catalog, now=NOW)
+    from catalog.errors import UnknownName
+    from dags.tasks import scorecard
+
+    for name, value in settings.as_env().items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AirflowSkipException) as skipped:
+        scorecard()
+    assert isinstance(skipped.value.__context__, UnknownName)
+    assert "no scorecard yet" in str(skipped.value.__context__)
 
 
 def test_months_without_deliveries_are_scored_too(settings: Settings, catalog: Catalog) -> None:

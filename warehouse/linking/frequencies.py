@@ -1,7 +1,7 @@
 """How common each name is among all records: a common name is weak evidence, a rare one strong.
 
-A run that looks at what a day has changed opens too few names to tell; it counts the pseudonyms that stand beside the
-links of before.
+A run that looks at what a day has changed does not open all names; those it leaves closed it counts by the pseudonyms
+that stand beside their links.
 """
 
 # ruff: noqa: S608 - SQL is put together here from constants
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHARES = "name_shares"
+NUMBERS = "number_keys"
 
 
 def hashed(con: duckdb.DuckDBPyConnection, key: PseudonymKey, sql: str) -> pa.Table:
@@ -27,30 +28,39 @@ def hashed(con: duckdb.DuckDBPyConnection, key: PseudonymKey, sql: str) -> pa.Ta
     return pa.table({"said": said, "pseudonym": key.column(said)})
 
 
-def share_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey, *, before: str | None) -> None:
+def key_numbers(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
+    """Make `NUMBERS`: every valid resident ID in `IDENTIFIED`, believed or not, with ``number_key``, its pseudonym."""
+    con.register("numbers", hashed(con, key, f"SELECT DISTINCT valid_id FROM {IDENTIFIED} WHERE valid_id IS NOT NULL"))
+    con.execute(f"CREATE OR REPLACE TABLE {NUMBERS} AS SELECT said AS valid_id, pseudonym AS number_key FROM numbers")
+    con.unregister("numbers")
+
+
+def share_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey, *, closed: str | None) -> None:
     """Make `SHARES`: every name in `IDENTIFIED` with ``name_key``, its pseudonym, and ``tf_name``, its share of all
     that are named.
 
     Args:
-        before: table of the links of before, for a run that has not opened all records.
+        closed: links (``name_key``) of the records that this run has not opened.
     """
     con.register(
         "names_said", hashed(con, key, f"SELECT DISTINCT 'name ' || name FROM {IDENTIFIED} WHERE name IS NOT NULL")
     )
-    counts = f"SELECT 'name ' || name AS said, count(*) AS records FROM {IDENTIFIED} WHERE name IS NOT NULL GROUP BY 1"
-    if before is not None:
-        counts = (
-            "SELECT n.said, greatest(count(b.name_key), 1) AS records"
-            f" FROM names_said AS n LEFT JOIN {before} AS b ON n.pseudonym = b.name_key GROUP BY n.said"
-        )
-    everybody = (
-        f"(SELECT count(name) FROM {IDENTIFIED})" if before is None else f"(SELECT count(name_key) FROM {before})"
-    )
+    opened = f"SELECT 'name ' || name AS said, count(*) AS records FROM {IDENTIFIED} WHERE name IS NOT NULL GROUP BY 1"
+    others = "SELECT NULL AS name_key, 0 AS records WHERE false"
+    if closed is not None:
+        others = f"SELECT name_key, count(*) AS records FROM {closed} WHERE name_key IS NOT NULL GROUP BY name_key"
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {SHARES} AS
-        SELECT substr(n.said, 6) AS name, n.pseudonym AS name_key, c.records / greatest({everybody}, 1) AS tf_name
-        FROM names_said AS n INNER JOIN ({counts}) AS c USING (said)
+        WITH opened AS ({opened}),
+        others AS ({others}),
+        everybody AS (
+            SELECT (SELECT coalesce(sum(records), 0) FROM opened) + (SELECT coalesce(sum(records), 0) FROM others) AS n
+        )
+        SELECT substr(said, 6) AS name, s.pseudonym AS name_key,
+            (o.records + coalesce(c.records, 0)) / greatest(everybody.n, 1) AS tf_name
+        FROM names_said AS s INNER JOIN opened AS o USING (said) LEFT JOIN others AS c ON s.pseudonym = c.name_key
+        CROSS JOIN everybody
         """
     )
     con.unregister("names_said")

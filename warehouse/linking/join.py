@@ -13,7 +13,7 @@ from catalog.settings import Settings
 from warehouse.linking import store
 from warehouse.linking.blocking import COMPARED
 from warehouse.linking.clusters import Clusters, Pair, Verdict, cluster
-from warehouse.linking.frequencies import SHARES
+from warehouse.linking.frequencies import NUMBERS, SHARES
 from warehouse.linking.identity import IDENTIFIED
 from warehouse.linking.keys import CLUSTERED
 from warehouse.linking.scope import SCOPE
@@ -46,14 +46,14 @@ def _number_records(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
         f"""
         CREATE OR REPLACE TABLE numbered AS
         SELECT i.record, f.feed, i.record_key, i.role, i.own_id, i.is_hard, i.birth_of_id, i.sex_of_id,
-            n.name_key,
+            n.name_key, k.number_key,
             min(i.record) OVER (
                 PARTITION BY {", ".join(f"i.{c}" for c in COMPARED.split(", "))},
                 CASE WHEN i.own_id IS NULL THEN i.record END
             ) AS node,
             min(i.record) OVER (PARTITION BY coalesce(i.own_id, CAST(i.record AS VARCHAR))) AS stem
         FROM {IDENTIFIED} AS i INNER JOIN (VALUES {feeds}) AS f (register, feed) USING (register)
-        LEFT JOIN {SHARES} AS n ON i.name = n.name
+        LEFT JOIN {SHARES} AS n ON i.name = n.name LEFT JOIN {NUMBERS} AS k USING (valid_id)
         """
     )
 
@@ -113,7 +113,7 @@ def _write_clusters(con: duckdb.DuckDBPyConnection, made: Clusters, groups: dict
             ) WHERE one = two GROUP BY node
         )
         SELECT r.record, r.feed, r.record_key, r.role, r.cluster, r.own_id, r.is_hard, r.birth_of_id, r.sex_of_id,
-            r.name_key,
+            r.name_key, r.number_key,
             r.own_id IS NOT NULL AS has_own_id,
             CASE WHEN r.own_id IS NULL THEN w.weight END AS weight,
             CASE

@@ -17,11 +17,11 @@ from catalog.errors import GateStopped
 from catalog.linking import LINKING_FILE, Linking, load_linking
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from quality.pseudonym import PseudonymKey, load_key
+from quality.pseudonym import load_key
 from warehouse.access import local_operator
 from warehouse.linking import store
 from warehouse.linking.blocking import make_nodes, make_pairs
-from warehouse.linking.frequencies import share_names
+from warehouse.linking.frequencies import key_numbers, share_names
 from warehouse.linking.identity import IDENTIFIED, identify
 from warehouse.linking.join import join_records
 from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS, give_keys
@@ -147,7 +147,12 @@ class _Run:
         compared = shape_records(con, now=self._now)
         identify(con, self._linking)
         make_nodes(con)
-        share_names(con, key, before=None if full else f"old_{store.LINKS}")
+        key_numbers(con, key)
+        share_names(
+            con,
+            key,
+            closed=None if full else f"(SELECT * FROM old_{store.LINKS} ANTI JOIN {SCOPE} USING (feed, record_key))",
+        )
         persons = self._persons(full)
         self.model = model or (learn(con) if persons >= LEARN_FROM else default_model())
         self._note("comparing records")
@@ -158,7 +163,7 @@ class _Run:
         within = "" if full else f" SEMI JOIN {SCOPE} AS s ON p.feed = s.feed AND p.record_key = s.record_key"
         con.execute(f"CREATE OR REPLACE TABLE {PRIOR} AS SELECT p.* FROM old_{store.LINKS} AS p{within}")
         give_keys(con, key)
-        return {"compared": compared, "pairs": pairs, "reviews": reviews, **self._write(key)}
+        return {"compared": compared, "pairs": pairs, "reviews": reviews, **self._write()}
 
     def _persons(self, full: bool) -> int:
         """About how many persons there are: numbers nothing speaks against, the persons of before among them."""
@@ -166,10 +171,10 @@ class _Run:
         before = 0 if full else _count(self._con, f"SELECT count(*) FROM old_{store.IDENTITIES} WHERE is_identified")
         return max(sure, before, FEWEST)
 
-    def _write(self, key: PseudonymKey) -> dict[str, int]:
+    def _write(self) -> dict[str, int]:
         """Write the tables, links last: a run that died before is done again, and comes to the same."""
         con, settings, run = self._con, self._settings, self.number
-        self._identities(key)
+        self._identities()
         at = f"CAST('{self._now.astimezone(UTC).isoformat()}' AS TIMESTAMP WITH TIME ZONE)"
         con.execute(
             f"""
@@ -206,32 +211,29 @@ class _Run:
         store.replace(con, settings, store.LINKS, f"SELECT {columns} FROM all_links ORDER BY person_key", run)
         return counts
 
-    def _identities(self, key: PseudonymKey) -> None:
+    def _identities(self) -> None:
         """``all_identities``: one row a person, with the pseudonym of its number and what that number tells."""
         con = self._con
         con.execute(
             f"""
             CREATE OR REPLACE TABLE own AS
             WITH told AS (
-                SELECT person_key, own_id, count(*) AS mentions, bool_or(is_hard) AS is_sure,
-                    any_value(birth_of_id) AS birth_date, any_value(sex_of_id) AS sex_code
-                FROM {KEYED} WHERE own_id IS NOT NULL GROUP BY person_key, own_id
+                SELECT person_key, own_id, number_key AS resident_key, count(*) AS mentions,
+                    bool_or(is_hard) AS is_sure, any_value(birth_of_id) AS birth_date, any_value(sex_of_id) AS sex_code
+                FROM {KEYED} WHERE own_id IS NOT NULL GROUP BY person_key, own_id, number_key
             )
             SELECT * FROM told
             QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY is_sure DESC, mentions DESC, own_id) = 1
             """
         )
-        numbers = con.execute("SELECT person_key, own_id FROM own").to_arrow_table()
-        hashed = key.column(numbers.column("own_id").combine_chunks())
-        con.register("hashed", numbers.drop_columns(["own_id"]).append_column("resident_key", hashed))
         con.execute(
             f"""
             CREATE OR REPLACE TABLE all_identities AS
             WITH made AS (
-                SELECT k.person_key, h.resident_key, CAST(o.birth_date AS DATE) AS birth_date, o.sex_code,
+                SELECT k.person_key, o.resident_key, CAST(o.birth_date AS DATE) AS birth_date, o.sex_code,
                     count(*) AS records, coalesce(o.is_sure, false) AS is_identified
-                FROM {KEYED} AS k LEFT JOIN own AS o USING (person_key) LEFT JOIN hashed AS h USING (person_key)
-                GROUP BY k.person_key, h.resident_key, o.birth_date, o.sex_code, o.is_sure
+                FROM {KEYED} AS k LEFT JOIN own AS o USING (person_key)
+                GROUP BY k.person_key, o.resident_key, o.birth_date, o.sex_code, o.is_sure
             ),
             touched AS ({_touched_sql()})
             SELECT m.*, CASE
@@ -247,7 +249,6 @@ class _Run:
                 AND person_key NOT IN (SELECT person_key FROM {KEYED})
             """
         )
-        con.unregister("hashed")
 
 
 def _touched_sql() -> str:
@@ -282,7 +283,7 @@ def _digest(catalog: Catalog) -> str:
     here = Path(__file__).parent
     files = [
         catalog.root / LINKING_FILE,
-        *(here / f"{n}.py" for n in ("records", "identity", "blocking", "frequencies", "scoring")),
+        *(here / f"{n}.py" for n in ("records", "identity", "blocking", "frequencies", "scoring", "store")),
     ]
     return sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()[:16]
 

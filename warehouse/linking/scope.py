@@ -98,7 +98,9 @@ def make_scope(
 
     These are the persons they belonged to, those of the resident IDs they carry, those nobody knows an ID of, those
     somebody decided about or has to. A changed record whose number and name do not say together who it is may be of
-    anybody of that birth and sex, and of anybody of that name and about that age.
+    anybody of that birth and sex, and of anybody of that name and about that age. Who was linked by a name that has
+    become more or less common is looked at again. Whoever stands in a number with one
+    of these persons comes along: what a number is worth is told by all records that state it.
     """
     view(con, settings, IDENTITIES, "identities")
     view(con, settings, DECISIONS, "decided")
@@ -120,6 +122,8 @@ def make_scope(
         """
     )
     _add_likely(con)
+    _add_renamed(con)
+    _add_sharers(con)
     registers = ", ".join(f"({i}, {literal(f)})" for i, f in enumerate(linking.registers))
     con.execute(
         f"""
@@ -177,3 +181,55 @@ def _add_likely(con: duckdb.DuckDBPyConnection) -> None:
         )
         """
     )
+
+
+def _add_renamed(con: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``concerned`` who holds a record without a number of a rare name that more or fewer records bear now."""
+    con.execute(
+        f"""
+        INSERT INTO concerned
+        WITH borne AS (
+            SELECT name_key, -1 AS records FROM linked SEMI JOIN {CHANGED} USING (feed, record_key)
+            UNION ALL SELECT name_key, 1 FROM said
+        ),
+        moved AS (SELECT name_key FROM borne GROUP BY name_key HAVING sum(records) <> 0)
+        SELECT person_key FROM linked SEMI JOIN moved USING (name_key)
+        QUALIFY count(*) OVER (PARTITION BY name_key) <= {RARE_NAME} AND NOT has_own_id
+        """
+    )
+
+
+def _add_sharers(con: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``concerned``, step by step, who shares a number with one of them or with a changed record.
+
+    A record may state a number and belong to another person than the number does; looked at without that person's
+    records, nothing would speak against it.
+    """
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE sharers AS
+        WITH disputed AS (
+            SELECT number_key FROM linked WHERE number_key IS NOT NULL
+            GROUP BY number_key HAVING min(person_key) <> max(person_key)
+            UNION SELECT resident_key FROM said WHERE resident_key IS NOT NULL
+        )
+        SELECT DISTINCT number_key, person_key FROM linked SEMI JOIN disputed USING (number_key)
+        """
+    )
+    con.execute(
+        """
+        INSERT INTO concerned
+        SELECT person_key FROM sharers WHERE number_key IN (SELECT resident_key FROM said)
+        """
+    )
+    added = 1
+    while added:
+        row = con.execute(
+            """
+            INSERT INTO concerned
+            SELECT DISTINCT o.person_key FROM concerned AS c
+            INNER JOIN sharers AS s USING (person_key) INNER JOIN sharers AS o ON s.number_key = o.number_key
+            WHERE o.person_key NOT IN (SELECT person_key FROM concerned)
+            """
+        ).fetchone()
+        added = int(row[0]) if row else 0
