@@ -37,7 +37,7 @@ from ingestion.stage_sql import ACCEPTED, QUARANTINED, WORD_BITS, Plan, words
 from quality.coordinates import point_wkb, to_cgcs2000
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
-from warehouse.duck import load_extension
+from warehouse.duck import VERIFIED_ONCE, load_extension
 from warehouse.schema import DELETED_AT, feed_columns
 
 MEMORY_LIMIT = "450MB"
@@ -269,7 +269,7 @@ def open_stage(
     spill = settings.build / "stage" / receipt
     shutil.rmtree(spill, ignore_errors=True)
     spill.mkdir(parents=True, mode=0o700)
-    con = duckdb.connect(":memory:")
+    con = duckdb.connect(":memory:", config=VERIFIED_ONCE)
     con.execute("SET autoinstall_known_extensions = false")
     # DuckDB takes a stream for one row and would gather all of it as the build side of a code list's join
     con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -87,7 +88,7 @@ def _batches(
     done = 0
     for batch in _whole(file.iter_batches(batch_size=BATCH_ROWS)):
         n = batch.num_rows
-        numbers = pa.array(range(done + 1, done + n + 1), pa.int64())
+        numbers = pa.array(np.arange(done + 1, done + n + 1, dtype=np.int64))
         done += n
         columns = [
             _typed(batch.column(c), keep[c]) if c in keep else _column(c, batch, geometries)

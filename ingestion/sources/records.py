@@ -55,19 +55,21 @@ class Delivery:
         *,
         always: bool,
         compare: bool = True,
+        digest: str | None = None,
         deletes: bool = False,
         last: bool = True,
         kept: Mapping[str, Path] | None = None,
     ) -> Iterator[Fetched]:
-        """The file to land, unless it brings nothing: no record, or the very bytes of the pull before.
+        """The file to land, unless it brings nothing: no record, or what the pull before brought.
 
         Args:
             cursor: where this pull came to.
             always: an empty answer is landed, too: the source says that there is nothing.
-            compare: the bytes of the pull before are nothing new.
+            compare: the digest of the pull before is nothing new.
+            digest: of what the file brings, default its bytes.
             last: the pull's last file, which moves the state.
         """
-        digest = _sha256(self.path)
+        digest = digest or _sha256(self.path)
         if (compare and digest == self._cursor.get("sha256")) or not (always or self.rows):
             self._pull.say(f"{self._pull.feed.id}: nothing new")
             return
