@@ -39,6 +39,10 @@ BAD_RECORD = "bad_record"
 """The line or element is not a JSON object."""
 NUL = "nul"
 """The record contains a NUL character."""
+UNDECODABLE = "undecodable"
+"""The record contains bytes that are no text of the file's encoding."""
+MARK = "\0\\x"
+"""Stands, with two hexadecimal digits after it, for such a byte until its record is set apart; then as ``\\xd5``."""
 REPAIRED = "repaired"
 """The record was ragged and has been rejoined in the free-text column; loaded when it passes the rules."""
 
@@ -48,6 +52,7 @@ PROBLEM_ZH = {
     CUT: "文件在此处被截断",
     BAD_RECORD: "不是完整的 JSON 对象",
     NUL: "含有空字符（NUL）",
+    UNDECODABLE: "含有不能按文件编码读出的字节",
     "key_missing": "主键为空",
     "key_conflict": "同一批内主键重复且内容不同，无法判断取舍",
     "unnamed_value": "无名列中有内容",
@@ -196,15 +201,16 @@ def _to_batch(chunk: list[Any], width: int) -> pa.RecordBatch:
 
 
 def flag_nuls(batch: pa.RecordBatch, *, last: str = NUL) -> pa.RecordBatch:
-    """``batch`` with records that contain NUL as problems, the last of them as ``last``."""
+    """``batch`` with records that contain NUL (or `MARK`) as problems, the last of them as ``last`` unless marked."""
     width = batch.num_columns - 3
     rows = sorted({r for i in range(1, width + 1) for r in _with_nul(batch.column(i))})
     if not rows:
         return batch
     problems, raws = batch.column(width + 1).to_pylist(), batch.column(width + 2).to_pylist()
     for r in rows:
-        problems[r] = last if r == rows[-1] else NUL
-        raws[r] = raw_fields([batch.column(i)[r].as_py() for i in range(1, width + 1)])
+        values = [batch.column(i)[r].as_py() for i in range(1, width + 1)]
+        problems[r] = problem_of_nuls(values, last if r == rows[-1] else NUL)
+        raws[r] = raw_fields(values)
     return make_batch(batch.column(0), batch.columns[1 : width + 1], problems, raws)
 
 
@@ -213,14 +219,20 @@ def _with_nul(column: pa.Array) -> list[int]:
     return found
 
 
+def problem_of_nuls(values: Sequence[str | None], otherwise: str = NUL) -> str:
+    """What is wrong with a record whose values contain NUL: a mark tells that it was no text."""
+    return UNDECODABLE if any(v and MARK in v for v in values) else otherwise
+
+
 def raw_fields(fields: Sequence[Any]) -> str:
     """The raw form of a record that has no columns: its fields in order."""
-    return json.dumps({"_fields": list(fields)}, ensure_ascii=False)
+    fields = [f.replace(MARK, MARK[1:]) if isinstance(f, str) else f for f in fields]
+    return json.dumps({"_fields": fields}, ensure_ascii=False)
 
 
 def raw_line(text: str) -> str:
     """The raw form of a record that could not be split into fields."""
-    return json.dumps({"_line": text}, ensure_ascii=False)
+    return json.dumps({"_line": text.replace(MARK, MARK[1:])}, ensure_ascii=False)
 
 
 def unique_columns(columns: Sequence[str]) -> tuple[str, ...]:

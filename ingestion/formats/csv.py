@@ -12,7 +12,7 @@ import io
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -30,11 +30,13 @@ from ingestion.formats.base import (
     Opened,
     flag_nuls,
     make_batch,
+    problem_of_nuls,
     raw_fields,
     raw_line,
     rows_to_batches,
     unique_columns,
 )
+from ingestion.formats.damage import noting_damage, refuse_marks
 from ingestion.formats.header import SEARCH_ROWS, Header, Wanted, choose_header, join_header, normalise
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
@@ -63,7 +65,7 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, recover: bool = False) -> O
         BrokenQuotes: while the batches are consumed, when quotes do not pair.
     """
     encoding = resolve_encoding(path, fmt.encoding)
-    stream = Utf8Reader(path, encoding, quote=fmt.quote)
+    stream = Utf8Reader(path, encoding, quote=fmt.quote, tolerant=True)
     try:
         head = _read_head(stream)
         rows, ends = split_head(head, fmt)
@@ -72,6 +74,7 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, recover: bool = False) -> O
             header = choose_header(tops, wanted, fmt.header_row, fmt.max_columns)
         except InputError as e:
             raise _explain(path, fmt, encoding, wanted, e) from e
+        refuse_marks(header.columns)
         stream.push_back(head[ends[header.row + fmt.header_rows - 2] if header.row else 0 :].encode())
         stream.quotes = 0
     except BaseException:
@@ -83,12 +86,12 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, recover: bool = False) -> O
         batches = rows_to_batches(_recovering(stream, fmt, len(columns), free), len(columns))
     else:
         batches = _fast(stream, fmt, len(columns), free)
-    about = {
+    about: dict[str, Any] = {
         **encoding_about(path, fmt.encoding, encoding),
         "header_row": header.row,
         "title_rows": max(header.row - 1, 0),
     }
-    return Opened(columns, batches, about, close=stream.close)
+    return Opened(columns, noting_damage(batches, stream, about), about, close=stream.close)
 
 
 def split_head(text: str, fmt: Format, limit: int = SEARCH_ROWS) -> tuple[list[list[str]], list[int]]:
@@ -302,7 +305,7 @@ def _recovering(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -
             yield number, None, UNCLOSED, raw_line("".join(used).rstrip("\r\n"))
         elif any("\0" in f for f in fields):
             last = stream.cut and not used[-1].endswith(("\n", "\r"))
-            yield number, None, CUT if last else NUL, raw_fields(fields)
+            yield number, None, problem_of_nuls(fields, CUT if last else NUL), raw_fields(fields)
         elif len(fields) == width:
             yield number, fields, None, None
         else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BAD_RECORD, CUT, NUL, RAGGED, Opened, raw_line, rows_to_batches
+from ingestion.formats.base import BAD_RECORD, CUT, NUL, RAGGED, Opened, problem_of_nuls, raw_line, rows_to_batches
+from ingestion.formats.damage import noting_damage
 from ingestion.formats.header import Wanted
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
@@ -26,12 +28,15 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     if fmt.positions == "bytes" and encoding.startswith("utf-16"):
         raise InputError("positions of a UTF-16 file cannot be bytes", hint="set format.positions to characters")
     skipped = fmt.header_row if isinstance(fmt.header_row, int) else 0
-    about = {**encoding_about(path, fmt.encoding, encoding), "header_row": skipped, "positions": fmt.positions}
-    stream = Utf8Reader(path, encoding)
+    about: dict[str, Any] = {
+        **encoding_about(path, fmt.encoding, encoding),
+        "header_row": skipped,
+        "positions": fmt.positions,
+    }
+    stream = Utf8Reader(path, encoding, tolerant=True)
     columns = tuple(c.name for c in fmt.columns)
-    return Opened(
-        columns, rows_to_batches(_rows(stream, fmt, encoding, skipped), len(columns)), about, close=stream.close
-    )
+    batches = rows_to_batches(_rows(stream, fmt, encoding, skipped), len(columns))
+    return Opened(columns, noting_damage(batches, stream, about), about, close=stream.close)
 
 
 def _rows(
@@ -66,7 +71,7 @@ def _rows(
 def _problem(body: str | bytes, text: str, shortest: int, whole: int, *, cut: bool) -> str | None:
     """What is wrong with a line; ``cut``: it ends the file without a line end."""
     if "\0" in text:
-        return CUT if cut else NUL
+        return problem_of_nuls([text], CUT if cut else NUL)
     if len(body) >= MAX_LINE or len(body.rstrip()) > whole:
         return RAGGED
     if len(body) < shortest:

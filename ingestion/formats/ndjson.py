@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.model import Format
-from ingestion.formats.base import BAD_RECORD, BATCH_ROWS, Opened, make_batch
+from ingestion.formats.base import BAD_RECORD, BATCH_ROWS, MARK, UNDECODABLE, Opened, make_batch, raw_line
+from ingestion.formats.damage import noting_damage
 from ingestion.formats.header import Wanted
 from ingestion.formats.json import wanted_first
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
@@ -31,7 +32,7 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, probe_lines: int = PROBE_LI
     only later are in ``Opened.late_columns`` once the batches are consumed.
     """
     encoding = resolve_encoding(path, fmt.encoding)
-    stream = Utf8Reader(path, encoding)
+    stream = Utf8Reader(path, encoding, tolerant=True)
     lines = stream.text()
     head = list(itertools.islice(lines, probe_lines))
     found: dict[str, Place] = {}
@@ -39,8 +40,10 @@ def read(path: Path, fmt: Format, wanted: Wanted, *, probe_lines: int = PROBE_LI
         found |= _places(line, fmt.flatten)
     columns = wanted_first(wanted, set(found))
     places = [found.get(c) or (tuple(c.split(".")) if fmt.flatten else (c,)) for c in columns]
-    opened = Opened(columns, iter(()), encoding_about(path, fmt.encoding, encoding), close=stream.close)
-    opened.batches = _batches(itertools.chain(head, lines), places, opened.late_columns)
+    about: dict[str, Any] = {**encoding_about(path, fmt.encoding, encoding)}
+    opened = Opened(columns, iter(()), about, close=stream.close)
+    batches = _batches(itertools.chain(head, lines), places, opened.late_columns)
+    opened.batches = noting_damage(batches, stream, about)
     return opened
 
 
@@ -103,9 +106,10 @@ def _batches(lines: Iterator[str], places: list[Place], late: set[str]) -> Itera
             yield make_batch(values["n"].combine_chunks(), [_array(t) for t in texts])
         bad = checked.filter(pc.invert(checked["ok"]))
         if bad.num_rows:
-            raws = [json.dumps({"_line": text}, ensure_ascii=False) for text in bad["line"].to_pylist()]
+            texts = bad["line"].to_pylist()
+            problems = [UNDECODABLE if MARK in text else BAD_RECORD for text in texts]
             nothing = [pa.nulls(bad.num_rows, pa.string())] * len(places)
-            yield make_batch(bad["n"].combine_chunks(), nothing, [BAD_RECORD] * bad.num_rows, raws)
+            yield make_batch(bad["n"].combine_chunks(), nothing, problems, [raw_line(t) for t in texts])
     con.close()
 
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from catalog.errors import InputError
 from ingestion.formats.base import WIDE_BLANKS
+from ingestion.formats.damage import MARKING, damaged_lines, is_utf8, too_many
 
 CHUNK = 1 << 20
 PROBE_BYTES = 8 << 20
@@ -151,10 +152,15 @@ class Utf8Reader:
         wide_blanks: whether a blank that is not ASCII was read.
         cut: whether the file ended within a character (a truncated file); it is handed out as NUL.
         ended_with_newline: whether the last character was a line end.
+        damage: lines with bytes that are no text, and where the first stands; empty for nearly every file.
+
+    Args:
+        tolerant: single bytes that are no text are handed out as `MARK` and their value, so that only their records
+            are lost; False, or where the whole file looks like another encoding, they are an error.
     """
 
-    def __init__(self, path: Path, encoding: str, *, quote: str = '"') -> None:
-        self._path, self._encoding = path, encoding
+    def __init__(self, path: Path, encoding: str, *, quote: str = '"', tolerant: bool = False) -> None:
+        self._path, self._encoding, self._tolerant = path, encoding, tolerant
         self._file: BinaryIO = path.open("rb")
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._passthrough = encoding in ("utf-8-sig", "utf-8", "ascii")
@@ -167,6 +173,7 @@ class Utf8Reader:
         self.wide_blanks = False
         self.cut = False
         self.ended_with_newline = False
+        self.damage: dict[str, int] = {}
         self.closed = False
 
     def readable(self) -> bool:
@@ -214,26 +221,61 @@ class Utf8Reader:
     def _next(self, size: int) -> bytes:
         raw = self._file.read(size)
         self._done = not raw
-        before = self._decoder.getstate()[0]
+        state = self._decoder.getstate()
+        before, as_it_is = state[0], self._passthrough
         try:
             text = self._decoder.decode(raw, final=False)
         except UnicodeDecodeError as e:
-            raise self._undecodable(raw, before, e) from e
+            text, as_it_is = self._with_marks(raw, state, e), False
         except UnicodeError as e:
             raise InputError(f"the file is not {self._encoding} text", hint="set format.encoding to auto") from e
         if self._passthrough and self._read_bytes == 0:
             raw = raw.removeprefix(codecs.BOM_UTF8)
         self._read_bytes += len(raw)
         self.wide_blanks = self.wide_blanks or any(blank in text for blank in WIDE_BLANKS)
-        data = before + raw if self._passthrough else text.encode()
-        if self._passthrough and (held := len(self._decoder.getstate()[0])):
+        data = before + raw if as_it_is else text.encode()
+        if as_it_is and (held := len(self._decoder.getstate()[0])):
             data = data[:-held]
         if self._done:
             data = self._end()
         return data
 
+    def _with_marks(self, raw: bytes, state: Any, e: UnicodeDecodeError) -> str:
+        """The text of ``raw`` with marks for the bytes that are none; ``state``: the decoder's before it.
+
+        Raises:
+            InputError: the reader cannot take marks, or the file, or a line of it, is text of another encoding.
+        """
+        held = len(state[0])
+        if not self._tolerant or (not self.damage and _other_encoding(self._path, self._encoding)):
+            raise self._undecodable(held, e) from e
+        lines = damaged_lines(e.object, self._encoding)
+        if not self._passthrough and any(map(is_utf8, lines)):  # its other lines could read as wrong characters
+            raise self._undecodable(held, e, mixed=True) from e
+        if not self.damage:
+            offset = self._read_bytes - held + e.start
+            self.damage = {"lines": 0, "first_line": _lines_before(self._path, offset) + 1, "first_offset": offset}
+        self.damage["lines"] += len(lines)
+        self._decoder.setstate(state)
+        self._decoder.errors = MARKING
+        try:
+            return self._decoder.decode(raw, final=False)
+        finally:
+            self._decoder.errors = "strict"
+
     def _end(self) -> bytes:
-        """A character cut at the very end is a truncated file, not a wrong encoding; a NUL marks the place."""
+        """A character cut at the very end is a truncated file, not a wrong encoding; a NUL marks the place.
+
+        Raises:
+            InputError: too many lines had bytes that are no text.
+        """
+        if self.damage and too_many(bad := self.damage["lines"], lines := _lines_before(self._path, self._read_bytes)):
+            raise InputError(
+                f"{bad} of {lines} lines have bytes that are no {self._encoding.removesuffix('-sig')} text",
+                hint="set format.encoding to the one the file is written in, or ask the department to send it again",
+                line=self.damage["first_line"],
+                offset=self.damage["first_offset"],
+            )
         try:
             self._decoder.decode(b"", final=True)
         except UnicodeDecodeError:
@@ -241,19 +283,27 @@ class Utf8Reader:
             return b"\0"
         return b""
 
-    def _undecodable(self, raw: bytes, before: bytes, e: UnicodeDecodeError) -> InputError:
-        offset = self._read_bytes - len(before) + e.start
+    def _undecodable(self, held: int, e: UnicodeDecodeError, *, mixed: bool = False) -> InputError:
+        offset = self._read_bytes - held + e.start
         line = _lines_before(self._path, offset) + 1
-        found = detect_encoding(self._path)
-        hint = f"the file reads as {found}; set format.encoding to {found} or auto"
-        if found.removesuffix("-sig") == self._encoding.removesuffix("-sig"):
-            hint = "the file is damaged there; ask the department to send it again"
+        found = _other_encoding(self._path, self._encoding)
+        hint = "the file is damaged there; ask the department to send it again"
+        if found:
+            hint = f"the file reads as {found}; set format.encoding to {found} or auto"
+        if mixed:
+            hint = "lines of the file are utf-8, put into it from elsewhere; ask for one encoding"
         return InputError(
             f"the file is not {self._encoding.removesuffix('-sig')} text: byte 0x{e.object[e.start]:02x} is unreadable",
             hint=hint,
             line=line,
             offset=offset,
         )
+
+
+def _other_encoding(path: Path, encoding: str) -> str | None:
+    """The encoding a file's bytes say it has, when it is another than the one it was read in."""
+    found = detect_encoding(path)
+    return None if found.removesuffix("-sig") == encoding.removesuffix("-sig") else found
 
 
 def _lines_before(path: Path, offset: int) -> int:

@@ -70,11 +70,15 @@ def test_wrong_encoding_declared_gb18030_sent_utf8(build: Build, contracts: dict
     assert "utf-8" in refused(house, house.send(content), content)
 
 
-def test_an_undecodable_byte_is_named_with_line_and_offset(readings: Any) -> None:
-    content = GOOD.encode("gb18030") + b"C\xff\xff,3\n"
-    message = refused(readings, readings.send(content), content)
-    assert "line=4" in message
-    assert f"offset={len(GOOD.encode('gb18030')) + 1}" in message
+def test_an_undecodable_byte_in_a_document_is_named_with_line_and_offset(
+    build: Build, contracts: dict[str, str]
+) -> None:
+    house = build(contracts["readings"].replace("type: csv, encoding: auto", "type: json, encoding: gb18030"))
+    good = '[{"编号": "A",\n "雨量": 1},'.encode("gb18030")
+    content = good + b'{"' + b"\xff" + '编号": "B"}]'.encode("gb18030")
+    message = refused(house, house.send(content, "a.json"), content)
+    assert "line=2" in message
+    assert f"offset={len(good) + 2}" in message
 
 
 # --- headers
