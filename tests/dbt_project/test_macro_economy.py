@@ -13,6 +13,8 @@ import pytest
 
 from tests.dbt_project.conftest import Models
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 FEEDS = {
     "indicators": {"indicator_name": "varchar", "indicator_unit": "varchar", "period_year": "bigint"},

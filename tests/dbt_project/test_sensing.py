@@ -10,6 +10,8 @@ import pytest
 from tests.dbt_project.conftest import Models
 
 T0 = datetime(2026, 6, 22, 16, 0, tzinfo=UTC)  # midnight in Beijing
+pytestmark = pytest.mark.slow
+
 READINGS = {
     "sensor_id": "varchar", "observed_at": "timestamptz", "sequence_number": "bigint", "sensor_kind_code": "varchar",
     "measured_value": "double", "measured_unit": "varchar", "date": "date", "hour": "integer",

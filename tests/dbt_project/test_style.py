@@ -119,6 +119,7 @@ def test_products_name_columns_that_exist(catalog: Catalog, properties: dict[str
         assert wanted <= there, product.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["duckdb", "spark"])
 @pytest.mark.parametrize("name", MODELS)
 def test_sql_is_portable(name: str, engine: str, render: Callable[[str, str], str]) -> None:

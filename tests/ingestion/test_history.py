@@ -12,6 +12,8 @@ from catalog.errors import ContractError, InputError, QueryRefused
 from ingestion.backfill import backfill
 from tests.ingestion.conftest import NOW
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[[str], Any]
 DAY = timedelta(days=1)
 HEADER = "编号,雨量,联系人\n"

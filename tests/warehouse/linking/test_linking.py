@@ -20,6 +20,8 @@ from warehouse.objections import ObjectionRefused
 
 from .conftest import NOW, Register, resident_id
 
+pytestmark = pytest.mark.slow
+
 Links = Callable[[], dict[tuple[str, str, str], str]]
 HEALTH, INSURED = "health__records", "social_security__insured"
 HOUSEHOLD, MARRIAGES = "public_security__household", "civil_affairs__marriages"
