@@ -325,6 +325,7 @@ def in_yuan(column: Column) -> bool:
 
 
 _PARTY = re.compile(r"单位|企业名|相对人|申请|业主|当事|纳税人|户名|人$|人名称$")
+_FREE_HEADER = re.compile(r"描述|内容|诉求|留言|情况|备注|意见|事由|经过|remark|note|content|description")
 _EMAIL_HEADER = re.compile(r"邮箱|e-?mail")
 
 
@@ -367,7 +368,7 @@ def _own(column: Column) -> tuple[Element, str]:
     elif column.has("resident_id_masked"):
         grade, reason = 2, "值中有已遮蔽的证件号码"
         extra.update(category="个人身份（来源已遮蔽）", identifier="quasi")
-    elif type_ == "string" and (column.max_length > 200 or column.has("phone")):
+    elif type_ == "string" and (column.max_length > 200 or column.has("phone") or _is_free_text(key, column)):
         grade, reason = 2, "自由文本"
         extra.update(category="自由文本")
     elif _PARTY.search(key) and type_ == "string" and column.distinct > 20 and _share(column, _personal) >= 0.02:
@@ -375,6 +376,11 @@ def _own(column: Column) -> tuple[Element, str]:
         extra.update(category="可能为自然人姓名", identifier="quasi")
     extra = {k: v for k, v in extra.items() if v is not None}
     return Element(label=label, type=type_, unit=unit or None, grade=grade, **extra), reason
+
+
+def _is_free_text(key: str, column: Column) -> bool:
+    """Whether a column is what people write in their own words: they write of themselves and their neighbours."""
+    return bool(_FREE_HEADER.search(key)) and column.max_length > 20 and column.distinct > 20
 
 
 def _room(length: int) -> int:

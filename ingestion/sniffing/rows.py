@@ -38,6 +38,9 @@ _INNER_TOTAL = re.compile(r"^[合总小共]\s*计\s*[:：]?$")
 _FOOTER_LOOK = 12
 NO_DELIMITER = "\x1f"
 """Stands in no text: a line that holds it nowhere is one cell."""
+SHEET_COLUMN = "工作表"
+"""Column made of the sheet a record stands in, where sheets that are taken together have names of their own."""
+_NO_NAME = re.compile(r"(?i)(sheet|工作表)\s*\d+")
 
 
 class Raw(NamedTuple):
@@ -121,9 +124,14 @@ def read_workbook(path: Path, max_rows: int) -> Raw:
     if len(alike) < 2:
         at = book.names.index(names[0])
         return first._replace(sheet=at, notes=(*first.notes, *notes))
-    rows = [record for r in alike for record in r.records][:max_rows]
+    columns, options = first.names, first.options
+    told = SHEET_COLUMN not in columns and any(not _NO_NAME.fullmatch(str(r.sheet)) for r in alike)
+    if told:  # the year or the street of a sheet stands nowhere but in its name
+        columns, options = (*columns, SHEET_COLUMN), {**options, "part_column": SHEET_COLUMN}
+    rows = [[*record, str(r.sheet)] if told else record for r in alike for record in r.records][:max_rows]
     chosen: Any = "all" if not others else [r.sheet for r in alike]
     return first._replace(
+        names=columns,
         records=rows,
         rows=sum(r.rows for r in alike),
         complete=all(r.complete for r in alike),
@@ -133,7 +141,7 @@ def read_workbook(path: Path, max_rows: int) -> Raw:
         ragged=tuple(row for r in alike for row in r.ragged),
         short=sum(r.short for r in alike),
         sheet=0,
-        options={**first.options, "sheets": chosen},
+        options={**options, "sheets": chosen},
         notes=(
             *first.notes,
             f"{len(alike)} 个工作表列相同，合为一批（{'、'.join(str(r.sheet) for r in alike)}）",

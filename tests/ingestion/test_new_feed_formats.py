@@ -159,7 +159,7 @@ def test_the_contract_made_of_a_file_loads_it_whole(
 
 def test_what_it_finds_is_said(tmp_path: Path) -> None:
     many = sniff(sheets_of_years(tmp_path))
-    assert many.options == {"sheets": ["2020", "2021", "2022"]}
+    assert many.options == {"sheets": ["2020", "2021", "2022"], "part_column": "工作表"}
     assert any("代码" in n for n in many.notes)
     grouped = sniff(header_of_groups(tmp_path))
     assert [c.name for c in grouped.columns] == ["编号", "人数_男", "人数_女", "备注"]
