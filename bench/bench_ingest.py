@@ -109,6 +109,7 @@ def landed(rows: int, *, vaulted: bool = True) -> Iterator[tuple[Settings, Catal
     """
     from datetime import UTC, datetime
 
+    import datafusion
     import great_expectations
 
     import quality.gate
@@ -117,6 +118,7 @@ def landed(rows: int, *, vaulted: bool = True) -> Iterator[tuple[Settings, Catal
     from ingestion import load
 
     assert great_expectations
+    assert datafusion
     assert quality.gate
     path = sample(rows)
     home = Path(tempfile.mkdtemp(dir=_work()))

@@ -1,6 +1,6 @@
 """Pseudonyms of direct identifiers, made beside the parsing of a file, where a core is free for them.
 
-The key stays in Python: hashed columns enter DuckDB as data, never a key or a function of it.
+The key stays out of DuckDB: hashed columns enter it as data, never a key or a function of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from catalog.model import ResolvedField
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.identifiers import upgrade_resident_id
-from quality.pseudonym import KEY_FILE, PseudonymKey, is_of_resident, load_key
+from quality.pseudonym import KEY_FILE, NATIVE_ROWS, PseudonymKey, is_of_resident, load_key
 from warehouse.delta import exists, row_count
 
 
@@ -49,8 +49,11 @@ def add_hashes(
 ) -> Iterator[pa.RecordBatch]:
     """Every batch with one more column for each source column (index, name of the pseudonym), called ``_h0`` …"""
     wanted = list(columns)
+    rows = 0
     for batch in batches:
-        made = [pseudonyms(batch.column(f"c{place}"), name, key) for place, name in wanted]
+        rows += batch.num_rows
+        texts = [_normalised(batch.column(f"c{place}"), name) for place, name in wanted]
+        made = key.columns(texts, many=rows >= NATIVE_ROWS)
         schema = batch.schema
         for i in range(len(made)):
             schema = schema.append(pa.field(f"_h{i}", pa.string()))
@@ -59,12 +62,18 @@ def add_hashes(
 
 def pseudonyms(texts: pa.Array, name: str, key: PseudonymKey) -> pa.Array:
     """The pseudonyms called ``name`` of trimmed texts; agrees with ``quality.pseudonym.pseudonym_sql``."""
-    if is_of_resident(name):
-        lengths = pc.binary_length(texts)
-        texts = pc.utf8_upper(texts)
-        if pc.any(pc.equal(lengths, 15)).as_py():
-            texts = pa.array([None if t is None else upgrade_resident_id(t) for t in texts.to_pylist()], pa.string())
-    return key.column(texts)
+    return key.column(_normalised(texts, name))
+
+
+def _normalised(texts: pa.Array, name: str) -> pa.Array:
+    """What is hashed; agrees with ``quality.pseudonym.normalised_sql``."""
+    if not is_of_resident(name):
+        return texts
+    lengths = pc.binary_length(texts)
+    texts = pc.utf8_upper(texts)
+    if pc.any(pc.equal(lengths, 15)).as_py():
+        texts = pa.array([None if t is None else upgrade_resident_id(t) for t in texts.to_pylist()], pa.string())
+    return texts
 
 
 def _has_pseudonyms(settings: Settings, catalog: Catalog) -> bool:

@@ -29,7 +29,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from ingestion.deduplicate import deduplicate
 from ingestion.formats import Wanted, open_file
-from ingestion.formats.base import RAGGED, REPAIRED, Opened, ReadAhead
+from ingestion.formats.base import RAGGED, REPAIRED, Opened
 from ingestion.formats.csv import BrokenQuotes
 from ingestion.formats.header import drift_error, match_columns, normalise
 from ingestion.pseudonyms import add_hashes, key_of
@@ -38,6 +38,7 @@ from quality.coordinates import point_wkb, to_cgcs2000
 from quality.rules import CompiledRule
 from quality.sql import literal, quote
 from warehouse.duck import VERIFIED_ONCE, load_extension
+from warehouse.read_ahead import ReadAhead
 from warehouse.schema import DELETED_AT, feed_columns
 
 MEMORY_LIMIT = "450MB"

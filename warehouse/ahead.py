@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction
 
 from warehouse.delta import FileStyle, exists
+from warehouse.read_ahead import ReadAhead
 
 GROUP_ROWS = 120_000
 FILE_ROWS = 40 * GROUP_ROWS
@@ -75,18 +76,20 @@ def write_ahead(
     schema = pa.schema(DeltaTable(path).schema().to_arrow())
     made: list[AddAction] = []
     total = 0
-    groups = _groups(rows, schema, refused)
     try:
-        for first in groups:
-            name = f"part-{len(made):05d}-{uuid4()}-c000.{'zstd.' if style.compressed else ''}parquet"
-            with _removed_on_failure(Path(path) / name), _writer(Path(path) / name, schema, style) as writer:
-                writer.write_table(first, row_group_size=GROUP_ROWS)
-                count = first.num_rows
-                while count < FILE_ROWS and (group := next(groups, None)) is not None:
-                    writer.write_table(group, row_group_size=GROUP_ROWS)
-                    count += group.num_rows
-            total += count
-            made.append(_action(path, name, schema, style))
+        with closing(_groups(rows, schema, refused)) as groups:
+            group = next(groups, None)
+            while group is not None:
+                name = f"part-{len(made):05d}-{uuid4()}-c000.{'zstd.' if style.compressed else ''}parquet"
+                count = 0
+                with _removed_on_failure(Path(path) / name), _writer(Path(path) / name, schema, style) as writer:
+                    while group is not None and count < FILE_ROWS:
+                        writer.write_table(group, row_group_size=GROUP_ROWS)
+                        count += group.num_rows
+                        group = None  # its memory is free before the next is gathered
+                        group = next(groups, None)
+                total += count
+                made.append(_action(path, name, schema, style))
     except BaseException:
         Ahead(path, tuple(made), total).discard()
         raise
@@ -145,20 +148,28 @@ def _writer(file: Path, schema: pa.Schema, style: FileStyle) -> pq.ParquetWriter
     )
 
 
-def _groups(rows: pa.RecordBatchReader, schema: pa.Schema, refused: Callable[[], bool]) -> Iterator[pa.Table]:
-    """The rows in the table's types, gathered to row groups."""
+def _groups(
+    rows: pa.RecordBatchReader, schema: pa.Schema, refused: Callable[[], bool]
+) -> Generator[pa.Table, None, None]:
+    """The rows in the table's types, gathered to row groups; a thread makes rows while others are written."""
     waiting: list[pa.RecordBatch] = []
     count = 0
-    for batch in rows:
-        if refused():
-            raise Refused
-        waiting.append(batch.select(schema.names).cast(schema))
-        count += batch.num_rows
-        if count >= GROUP_ROWS:
+    batches = ReadAhead(rows, depth=2)
+    try:
+        for batch in batches:
+            if refused():
+                raise Refused
+            waiting.append(batch.select(schema.names).cast(schema))
+            count += batch.num_rows
+            if count >= GROUP_ROWS:
+                group = pa.Table.from_batches(waiting, schema)
+                waiting, count = [], 0
+                yield group
+                del group
+        if count:
             yield pa.Table.from_batches(waiting, schema)
-            waiting, count = [], 0
-    if count:
-        yield pa.Table.from_batches(waiting, schema)
+    finally:
+        batches.stop()
 
 
 def _action(path: str, name: str, schema: pa.Schema, style: FileStyle) -> AddAction:
