@@ -157,6 +157,12 @@ def precision_and_coverage(real: Real, answers: list[Answer], *, once: bool) -> 
     return right / answered, answered / sum(weight[a.row] for a in answers)
 
 
+def shortfall(answers: list[Answer], count: int, *, floor: float = 0.90, draws: int = 4000) -> float:
+    """Chance that of ``count`` answers like these fewer than ``floor`` are right, by drawing them again."""
+    right = np.array([a.is_right for a in answers if a.is_answered])
+    return float((np.random.default_rng(0).choice(right, (draws, count)).mean(axis=1) < floor).mean())
+
+
 def samples(real: Real, matcher: Matcher, rows: Iterable[int]) -> Iterator[Sample]:
     """Each row asked twice: with itself hidden from the book, and with all rows of its text hidden."""
     same: dict[int, set[str]] = defaultdict(set)
@@ -235,6 +241,8 @@ def main(shared: Path) -> None:
             precision, coverage = precision_and_coverage(real, answers, once=once)
             label = f"folds by {'area' if by_area else 'row'}, {'areas' if once else 'rows'} counted"
             sys.stdout.write(f"{label}: precision {precision:.3f}, coverage {coverage:.3f}\n")
+        chances = ", ".join(f"{shortfall(answers, count):.1%} of {count}" for count in (200, 500, 1000))
+        sys.stdout.write(f"  chance of fewer than 90 % right: {chances} answers\n")
 
 
 if __name__ == "__main__":
