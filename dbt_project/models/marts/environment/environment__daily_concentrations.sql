@@ -1,6 +1,7 @@
 -- Daily statistics of hourly concentrations, with the validity rules of HJ 663 and GB 3095:
 -- a daily mean needs 20 valid hours, an 8-hour mean 6 of its 8 hours, a daily maximum of 8-hour means 14 of the
 -- 17 means that end at hours 8 to 24, unless what is there already exceeds the class 2 limit of the day.
+-- The hours of a day stand side by side: one pass over the readings, and a missing record counts like a missing value.
 {% set pollutants = ['pm25_ugm3', 'pm10_ugm3', 'so2_ugm3', 'no2_ugm3', 'co_mgm3'] %}
 with hourly as (
     select
@@ -25,61 +26,52 @@ days as (
             case when count({{ p }}) >= 20 then avg({{ p }}) end as {{ p }},
             cast(count({{ p }}) as integer) as valid_hours_{{ p.split('_')[0] }},
         {% endfor %}
+        {% for h in range(24) %}
+            max(case when hour = {{ h }} then o3_ugm3 end) as o3_at_{{ h }},
+        {% endfor %}
         max(o3_ugm3) as o3_1h_ugm3,
         cast(count(o3_ugm3) as integer) as valid_hours_o3
     from hourly
     group by station_name, date
 ),
 
--- every hour of every day, so that a missing record counts like a missing value
-hours as (
+counted as (
     select
-        days.station_name,
-        days.date,
-        clock.hour,
-        hourly.o3_ugm3
+        *,
+        {% for last in range(7, 24) %}
+            {% for h in range(last - 7, last + 1) %}
+                case when o3_at_{{ h }} is null then 0 else 1 end{% if not loop.last %} +{% endif %}
+            {% endfor %}
+            as hours_to_{{ last }}{% if not loop.last %},{% endif %}
+        {% endfor %}
     from days
-    cross join (
-        values
-        (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11),
-        (12), (13), (14), (15), (16), (17), (18), (19), (20), (21), (22), (23)
-    ) as clock (hour)
-    left join hourly
-        on
-            days.station_name = hourly.station_name
-            and days.date = hourly.date
-            and clock.hour = hourly.hour
 ),
 
 eight_hours as (
     select
-        station_name,
-        date,
-        hour,
-        avg(o3_ugm3)
-            over (
-                partition by station_name, date order by hour
-                rows between 7 preceding and current row
-            )
-            as mean_ugm3,
-        count(o3_ugm3)
-            over (
-                partition by station_name, date order by hour
-                rows between 7 preceding and current row
-            )
-            as valid_hours
-    from hours
+        *,
+        {% for last in range(7, 24) %}
+            case
+                when hours_to_{{ last }} >= 6
+                    then (
+                        {% for h in range(last - 7, last + 1) %}
+                            coalesce(o3_at_{{ h }}, 0){% if not loop.last %} +{% endif %}
+                        {% endfor %}
+                    ) / hours_to_{{ last }}
+            end as mean_to_{{ last }}{% if not loop.last %},{% endif %}
+        {% endfor %}
+    from counted
 ),
 
 ozone as (
     select
-        station_name,
-        date,
-        max(mean_ugm3) as o3_8h_ugm3,
-        cast(count(mean_ugm3) as integer) as valid_o3_8h_means
+        *,
+        greatest({% for last in range(7, 24) %}mean_to_{{ last }}{% if not loop.last %}, {% endif %}{% endfor %}) as most,
+        {% for last in range(7, 24) %}
+            case when mean_to_{{ last }} is null then 0 else 1 end{% if not loop.last %} +{% endif %}
+        {% endfor %}
+        as means
     from eight_hours
-    where hour >= 7 and valid_hours >= 6
-    group by station_name, date
 ),
 
 ozone_limits as (
@@ -92,22 +84,18 @@ ozone_limits as (
 )
 
 select
-    days.station_name,
-    days.date,
+    ozone.station_name,
+    ozone.date,
     {% for p in pollutants %}
-        days.{{ p }},
+        ozone.{{ p }},
     {% endfor %}
-    case
-        when ozone.valid_o3_8h_means >= 14 or ozone.o3_8h_ugm3 > ozone_limits.limit_value then ozone.o3_8h_ugm3
-    end as o3_8h_ugm3,
-    days.o3_1h_ugm3,
+    case when ozone.means >= 14 or ozone.most > ozone_limits.limit_value then ozone.most end as o3_8h_ugm3,
+    ozone.o3_1h_ugm3,
     {% for p in pollutants %}
-        days.valid_hours_{{ p.split('_')[0] }},
+        ozone.valid_hours_{{ p.split('_')[0] }},
     {% endfor %}
-    days.valid_hours_o3,
-    coalesce(ozone.valid_o3_8h_means, 0) as valid_o3_8h_means
-from days
-left join ozone
-    on days.station_name = ozone.station_name and days.date = ozone.date
+    ozone.valid_hours_o3,
+    cast(ozone.means as integer) as valid_o3_8h_means
+from ozone
 left join ozone_limits
-    on days.date between ozone_limits.valid_from and ozone_limits.valid_to
+    on ozone.date between ozone_limits.valid_from and ozone_limits.valid_to

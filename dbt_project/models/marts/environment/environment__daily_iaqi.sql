@@ -34,13 +34,14 @@ rounded as (
         rules.unit,
         rules.use_in_aqi,
         long.valid_hours,
-        case
-            when rules.decimals = 0 then {{ round_half_even('long.mean_value', 0) }}
-            else {{ round_half_even('long.mean_value', 1) }}
-        end as concentration
+        {{ rounded_concentration('long.mean_value', 'rules.decimals') }} as concentration
     from long
     inner join {{ ref('hj633_daily_items') }} as rules
         on long.item = rules.item
+),
+
+indexed as (
+    {{ iaqi_of('rounded') }}
 )
 
 select
@@ -55,15 +56,7 @@ select
     rounded.concentration,
     rounded.unit,
     rounded.valid_hours,
-    {{ ceil_int(
-        "(steps.iaqi_hi - steps.iaqi_lo) / (steps.bp_hi - steps.bp_lo)"
-        ~ " * (rounded.concentration - steps.bp_lo) + steps.iaqi_lo"
-    ) }} as iaqi
+    indexed.iaqi
 from rounded
-left join {{ ref('hj633_breakpoints') }} as steps
-    on
-        rounded.standard = steps.standard
-        and rounded.pollutant = steps.pollutant
-        and rounded.averaging = steps.averaging
-        and (rounded.concentration > steps.bp_lo or (rounded.concentration = 0 and steps.bp_lo = 0))
-        and rounded.concentration <= steps.bp_hi
+left join indexed
+    on {{ same_concentration('rounded', 'indexed') }}

@@ -67,29 +67,24 @@ rounded as (
         rules.averaging,
         case
             when rules.statistic = 'moving_24h' then {{ round_half_even('long.moving_24h', 0) }}
-            when rules.decimals = 0 then {{ round_half_even('long.mean_1h', 0) }}
-            else {{ round_half_even('long.mean_1h', 1) }}
+            else {{ rounded_concentration('long.mean_1h', 'rules.decimals') }}
         end as concentration
     from long
     inner join {{ ref('hj633_hourly_items') }} as rules
         on long.item = rules.item and long.date between rules.valid_from and rules.valid_to
 ),
 
+tables as (
+    {{ iaqi_of('rounded') }}
+),
+
 indexed as (
     select
         rounded.*,
-        {{ ceil_int(
-            "(steps.iaqi_hi - steps.iaqi_lo) / (steps.bp_hi - steps.bp_lo)"
-            ~ " * (rounded.concentration - steps.bp_lo) + steps.iaqi_lo"
-        ) }} as iaqi
+        tables.iaqi
     from rounded
-    left join {{ ref('hj633_breakpoints') }} as steps
-        on
-            rounded.standard = steps.standard
-            and rounded.pollutant = steps.pollutant
-            and rounded.averaging = steps.averaging
-            and (rounded.concentration > steps.bp_lo or (rounded.concentration = 0 and steps.bp_lo = 0))
-            and rounded.concentration <= steps.bp_hi
+    left join tables
+        on {{ same_concentration('rounded', 'tables') }}
 ),
 
 hours as (
