@@ -455,7 +455,8 @@ class Product(Model):
         table: ``schema.table`` of a library or mart.
         columns: output column to its origin; a column not named does not leave.
         where: equality or comparison filters, ``{column: {op: value}}``; ops eq, ne, lt, le, gt, ge, in.
-        formats: ``csv`` (UTF-8 with BOM for Excel), ``xlsx``, ``parquet``, ``geojson``, ``geoparquet``, ``delta``.
+        formats: ``csv`` (UTF-8 with BOM for Excel), ``xlsx``, ``parquet``, ``geojson``, ``geoparquet``,
+            ``pmtiles`` (vector tiles for web maps), ``delta``.
     """
 
     id: str
@@ -471,7 +472,7 @@ class Product(Model):
     columns: dict[str, ProductColumn]
     where: dict[str, dict[str, Any]] = Field(default_factory=dict)
     order_by: tuple[str, ...] = ()
-    formats: tuple[Literal["csv", "xlsx", "parquet", "geojson", "geoparquet", "delta"], ...]
+    formats: tuple[Literal["csv", "xlsx", "parquet", "geojson", "geoparquet", "pmtiles", "delta"], ...]
     max_grade: Grade = 2
     description: str = ""
     licence: str = ""

@@ -25,19 +25,11 @@ from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse import access, duck
-from warehouse.release_formats import (
-    CGCS2000_NOTE,
-    FILES,
-    Job,
-    check_delta,
-    digest,
-    sync,
-    text_expression,
-    write_files,
-)
+from warehouse.release_files import FILES, write_files
+from warehouse.release_formats import CGCS2000_NOTE, Job, check_delta, digest, sync, text_expression
 from warehouse.release_gate import ReleaseGate
 from warehouse.release_notes import changes, dictionary, write_dictionary
-from warehouse.release_plan import Plan, ReleaseRefused, make_plan
+from warehouse.release_plan import GEOMETRY_FORMATS, Plan, ReleaseRefused, make_plan
 from warehouse.release_private import add_noise, require_counts, sealed, spend
 from warehouse.release_scan import check_groups
 from warehouse.release_watermark import Copy, copy_of, marked_jobs, plan_mark
@@ -397,7 +389,7 @@ def _described(plan: Plan, types: dict[str, str], catalog: Catalog) -> dict[str,
         {**c.model_dump(include={"name", "origin", "label", "unit", "mask", "grade"}), "type": types[c.name]}
         for c in plan.columns
     ]
-    spatial = {"geojson", "geoparquet"} & set(product.formats)
+    spatial = GEOMETRY_FORMATS & set(product.formats)
     return {
         "product": product.id,
         "title": product.title,

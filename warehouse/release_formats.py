@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -158,7 +158,7 @@ def write_geoparquet(job: Job, path: Path) -> None:
     import pyarrow.parquet as pq
     import pyproj
 
-    column = _geometry(job)
+    column = geometry_of(job)
     kinds, bounds = _extent(job, column)
     meta = {
         "version": "1.1.0",
@@ -196,7 +196,7 @@ def _extent(job: Job, column: str) -> tuple[list[str], list[float]]:
 
     kinds: set[str] = set()
     bounds: list[float] = []
-    for chunk in _chunks(job, [quote(column)]):
+    for chunk in chunks_of(job, [quote(column)]):
         made = shapely.from_wkb([row[0] for row in chunk if row[0] is not None])
         kinds |= {g.geom_type for g in made if not g.is_empty}
         if not len(made):  # a product without rows has no bounds
@@ -234,19 +234,30 @@ def check_geojson(job: Job, path: Path) -> None:
             feature = json.loads(line.rstrip().rstrip(","))
             wanted = next(expected, None)
             if wanted is None or feature["geometry"] != json.loads(wanted[0]):
-                raise _differs(job, path)
+                raise differs(job, path)
             if feature["properties"] != json.loads(wanted[1]):
-                raise _differs(job, path)
+                raise differs(job, path)
             count += 1
     if next(expected, None) is not None:
-        raise _differs(job, path)
+        raise differs(job, path)
 
 
 def _features(job: Job) -> Iterator[tuple[str, str]]:
     """Geometry and properties of each row as JSON texts."""
     import shapely
 
-    geometry = _geometry(job)
+    geometry = geometry_of(job)
+    names, texts = properties_of(job)
+    for chunk in chunks_of(job, [quote(geometry), *texts]):
+        made = shapely.orient_polygons(shapely.force_2d(shapely.from_wkb([row[0] for row in chunk])))
+        for row, text in zip(chunk, shapely.to_geojson(made), strict=True):
+            properties = dict(zip(names, (jsonable(v) for v in row[1:]), strict=True))
+            yield text or "null", json.dumps(properties, ensure_ascii=False)
+
+
+def properties_of(job: Job) -> tuple[list[str], list[str]]:
+    """The columns that go with a shape as its properties, and the expressions that give them."""
+    geometry = geometry_of(job)
     names = [c for c in job.types if c != geometry]
     texts = [
         text_expression(c, job.types[c], geometry=job.is_geometry(c))
@@ -254,11 +265,7 @@ def _features(job: Job) -> Iterator[tuple[str, str]]:
         else quote(c)
         for c in names
     ]
-    for chunk in _chunks(job, [quote(geometry), *texts]):
-        made = shapely.orient_polygons(shapely.force_2d(shapely.from_wkb([row[0] for row in chunk])))
-        for row, text in zip(chunk, shapely.to_geojson(made), strict=True):
-            properties = dict(zip(names, (jsonable(v) for v in row[1:]), strict=True))
-            yield text or "null", json.dumps(properties, ensure_ascii=False)
+    return names, texts
 
 
 # --- xlsx ----------------------------------------------------------------------------------------------------
@@ -284,7 +291,7 @@ def write_xlsx(job: Job, path: Path) -> None:
         for i, name in enumerate(columns):
             sheet.write_string(1, i, name, bold)
         row_number = HEADER_ROWS
-        for chunk in _chunks(job, [_excel_value(c, job.types[c]) for c in columns]):
+        for chunk in chunks_of(job, [_excel_value(c, job.types[c]) for c in columns]):
             for row in chunk:
                 if row_number >= EXCEL_ROWS:
                     raise ReleaseRefused(
@@ -399,37 +406,7 @@ def _letters(number: int) -> str:
     return text
 
 
-# --- together ------------------------------------------------------------------------------------------------
-
-Writer = Callable[[Job, Path], None]
-FILES: dict[str, tuple[str, Writer, Writer]] = {
-    "csv": (".csv", write_csv, check_csv),
-    "xlsx": (".xlsx", write_xlsx, check_xlsx),
-    "parquet": (".parquet", write_parquet, check_parquet),
-    "geojson": (".geojson", write_geojson, check_geojson),
-    "geoparquet": (".geo.parquet", write_geoparquet, check_geoparquet),
-}
-"""Format to its suffix, writer, and the check that reads the written bytes back."""
-
-
-def write_files(job: Job, folder: Path) -> dict[str, Path]:
-    """Write and check every file format of the product; returns format to file.
-
-    Raises:
-        ReleaseRefused: a file read back differs from the rows, or cannot hold them.
-    """
-    made: dict[str, Path] = {}
-    for kind in job.plan.product.formats:
-        if kind == "delta":
-            continue
-        suffix, writer, check = FILES[kind]
-        path = folder / f"{job.plan.product.id}{suffix}"
-        writer(job, path)
-        check(job, path)
-        path.chmod(0o600)
-        sync(path)
-        made[kind] = path
-    return made
+# --- for all of them -----------------------------------------------------------------------------------------
 
 
 def sync(path: Path) -> None:
@@ -441,18 +418,24 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _geometry(job: Job) -> str:
+def geometry_of(job: Job) -> str:
+    """The column whose shapes a geometry format draws.
+
+    Raises:
+        ReleaseRefused: there is none.
+    """
     column = geometry_column(job.plan.columns, {c.origin: job.types[c.name] for c in job.plan.columns})
     if column is None:
         raise ReleaseRefused(
             f"product {job.plan.product.id} has no geometry column",
-            hint="drop geojson and geoparquet from its formats",
+            hint="drop geojson, geoparquet and pmtiles from its formats",
             product=job.plan.product.id,
         )
     return column.name
 
 
-def _chunks(job: Job, expressions: list[str]) -> Iterator[list[tuple[Any, ...]]]:
+def chunks_of(job: Job, expressions: list[str]) -> Iterator[list[tuple[Any, ...]]]:
+    """Expressions over the rows, ``CHUNK`` rows at a time, in the release's order."""
     cursor = job.con.cursor()
     cursor.execute(f"SELECT {', '.join(expressions)} FROM {job.rows_sql}")  # noqa: S608 - quoted names
     yield from iter(partial(cursor.fetchmany, CHUNK), [])
@@ -469,10 +452,10 @@ def _exact(job: Job) -> list[str]:
 
 def _same(job: Job, path: Path, expected: Digest, got: Digest) -> None:
     if expected != got:
-        raise _differs(job, path, expected[0], got[0])
+        raise differs(job, path, expected[0], got[0])
 
 
-def _differs(job: Job, path: Path, expected: int | None = None, got: int | None = None) -> ReleaseRefused:
+def differs(job: Job, path: Path, expected: int | None = None, got: int | None = None) -> ReleaseRefused:
     return ReleaseRefused(
         f"{path.name}, read back, is not what was to be released",
         hint="nothing was released; report this with the product and its table version",

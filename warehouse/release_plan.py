@@ -22,6 +22,7 @@ from warehouse.model_grades import column_grades
 if TYPE_CHECKING:
     from quality.masks import Mask
 
+GEOMETRY_FORMATS = frozenset({"geojson", "geoparquet", "pmtiles"})
 OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
@@ -139,7 +140,7 @@ def make_plan(catalog: Catalog, product: Product, source_types: Mapping[str, str
     for name in product.order_by:
         if name not in product.columns:
             raise _refused(product, f"order_by names {name!r}, which is not released", "add the column or drop it")
-    if {"geojson", "geoparquet"} & set(product.formats) and geometry_column(columns, source_types) is None:
+    if GEOMETRY_FORMATS & set(product.formats) and geometry_column(columns, source_types) is None:
         raise _refused(product, "a geometry format needs a geom… column", "add the column or drop the format")
     columns += _counted(product, source_types)
     _check_anonymity(product, {c.name for c in columns})

@@ -12,7 +12,8 @@ from catalog.model import Carrier
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse.duck import literal
-from warehouse.release_formats import Job, write_files
+from warehouse.release_files import write_files
+from warehouse.release_formats import Job
 from warehouse.release_plan import ReleaseRefused
 
 if TYPE_CHECKING:

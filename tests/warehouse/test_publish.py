@@ -23,7 +23,7 @@ from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from tests.delta_rows import rows_of
-from warehouse import approvals, release_formats
+from warehouse import approvals, release_files, release_formats
 from warehouse import publish as publishing
 from warehouse.access import AccessDenied, Principal
 from warehouse.publish import Release, last_release, publish, releases_of, version_number
@@ -309,6 +309,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown operator": ({"where": {"remark": {"like": "x"}}}, "cannot be used"),
     "operator with a list": ({"where": {"remark": {"eq": ["x"]}}}, "cannot be used"),
     "geometry format without geometry": ({"formats": ["geojson"]}, "geometry format"),
+    "tiles without geometry": ({"formats": ["pmtiles"]}, "geometry format"),
     "no columns": ({"columns": {}, "order_by": []}, "no columns"),
 }
 
@@ -371,7 +372,7 @@ def test_all_products_one_refusal_does_not_stop_the_others(settings: Settings, m
 def test_a_file_that_differs_when_read_back_is_not_released(
     settings: Settings, make: Make, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    suffix, writer, check = release_formats.FILES[kind]
+    suffix, writer, check = release_files.FILES[kind]
 
     def damaged(job: release_formats.Job, path: Path) -> None:
         fewer = job.canonical.with_name(".fewer")
@@ -380,7 +381,7 @@ def test_a_file_that_differs_when_read_back_is_not_released(
         writer(release_formats.Job(job.con, job.plan, fewer, job.types, job.dictionary), path)
         fewer.unlink()
 
-    monkeypatch.setitem(release_formats.FILES, kind, (suffix, damaged, check))
+    monkeypatch.setitem(release_files.FILES, kind, (suffix, damaged, check))
     with pytest.raises(ReleaseRefused, match="read back"):
         one(settings, make())
     assert not releases_of(settings, "sample")
@@ -434,7 +435,7 @@ class TestGeometry:
             table="spatiotemporal.divisions",
             columns={**names, "geom_cgcs2000": {}},
             order_by=["division_code"],
-            formats=["csv", "xlsx", "parquet", "geojson", "geoparquet", "delta"],
+            formats=["csv", "xlsx", "parquet", "geojson", "geoparquet", "pmtiles", "delta"],
         )
 
     def test_geojson_follows_rfc_7946(self, settings: Settings, divisions: Catalog) -> None:
@@ -464,6 +465,40 @@ class TestGeometry:
         column = meta["columns"]["geom_cgcs2000"]
         assert column["geometry_types"] == ["Polygon"]
         assert column["bbox"] == [116.35, 39.9, 116.38, 39.92]
+
+    def test_tiles_hold_the_released_columns_and_equal_rows_give_equal_bytes(
+        self, settings: Settings, divisions: Catalog
+    ) -> None:
+        import shapely
+
+        from warehouse.vector_tiles import mercator, read_features
+
+        first = one(settings, divisions)
+        assert first.folder is not None
+        (row, properties, _), *_ = found = list(read_features(first.folder / "sample.pmtiles"))
+        assert {r for r, *_ in found} == {row} == {0}, "the row without a shape is not drawn"
+        columns = {"division_code": "110102001", "division_name": "西长安街街道", "valid_from": "2004-01-01"}
+        assert properties == columns
+        whole = shapely.union_all([shape for *_, shape in found])
+        assert whole.hausdorff_distance(mercator(shapely.from_wkt(POLYGON))) < 0.4  # metres of the projection
+        again = publish(settings, divisions, "sample", now=NOW, version="2026-11-23.1")[0]
+        assert again.folder is not None
+        assert (again.folder / "sample.pmtiles").read_bytes() == (first.folder / "sample.pmtiles").read_bytes()
+
+    def test_tiles_that_lack_a_row_are_not_released(
+        self, settings: Settings, divisions: Catalog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        suffix, writer, check = release_files.FILES["pmtiles"]
+
+        def damaged(job: release_formats.Job, path: Path) -> None:
+            none = job.canonical.with_name(".none")
+            job.con.execute(f"COPY (FROM {job.rows_sql} WHERE geom_cgcs2000 IS NULL) TO '{none}' (FORMAT parquet)")
+            writer(release_formats.Job(job.con, job.plan, none, job.types, job.dictionary), path)
+            none.unlink()
+
+        monkeypatch.setitem(release_files.FILES, "pmtiles", (suffix, damaged, check))
+        with pytest.raises(ReleaseRefused, match="read back"):
+            one(settings, divisions)
 
     def test_geometry_is_text_in_csv_and_absent_from_xlsx(self, settings: Settings, divisions: Catalog) -> None:
         release = one(settings, divisions)
