@@ -35,3 +35,10 @@
 {% macro growth_pct(value, base) %}
     case when {{ base }} > 0 then round(100.0 * ({{ value }} / {{ base }} - 1), 2) end
 {%- endmacro %}
+
+{# How many figures a printed number has, noughts behind the point not counted. #}
+{% macro figures(value) %}
+    length({{ regexp_replace_all(
+        "regexp_replace(cast(" ~ value ~ " as " ~ text_type() ~ "), '0*$', '')", '[^0-9]', ''
+    ) }})
+{%- endmacro %}

@@ -32,9 +32,9 @@ WANTED = (
 """Charts of the page, in order; what the lake does not have is left out."""
 MONTHS = 24
 KINDS = {
-    "copied_period": "整期抄录重复", "copied_value": "数值与上期相同", "parts": "合计或部分不符",
-    "sources_disagree": "来源不一",
-    "unit": "单位不能换算", "gap": "缺期", "jump": "异常跳动", "growth_disagrees": "公布增速与数值不符",
+    "copied_period": "整期抄录重复", "copied_value": "数值与上期相同", "copied_across": "两项数值相同",
+    "parts": "合计或部分不符", "sources_disagree": "来源不一", "unit": "单位不能换算", "gap": "缺期",
+    "jump": "异常跳动", "growth_disagrees": "公布增速与数值不符",
 }  # fmt: skip
 SHOWN_A_KIND = 6
 

@@ -1,9 +1,11 @@
 -- What does not hold in the printed figures, one row a finding. Kinds:
 -- copied_period: a source states for a period what it states for the one before, all indicators both have (3 or more);
--- copied_value: the same for one indicator of four or more figures;
+-- copied_value: the same for one indicator of four or more figures, of a year's of three;
+-- copied_across: two indicators of one source, unit and period have one value of four or more figures;
 -- parts: a sum, a part or a ratio of macro_checks is broken; sources_disagree: two sources, two values;
 -- unit: a unit that cannot be converted; gap: a period missing between others;
--- jump: growth far from what the series does otherwise; growth_disagrees: published growth is not that of the values.
+-- jump: growth, or in a short series the value, far from what the series does otherwise;
+-- growth_disagrees: published growth is not that of the values.
 with reports as (
     select
         *,
@@ -24,9 +26,7 @@ pairs as (
         before.period as period_before,
         before.number as number_before,
         case when now.number = before.number then 1 else 0 end as is_same,
-        length({{ regexp_replace_all(
-            "regexp_replace(cast(now.printed_value as " ~ text_type() ~ "), '0*$', '')", '[^0-9]', ''
-        ) }}) as digits
+        {{ figures('now.printed_value') }} as digits
     from reports as now
     inner join reports as before
         on
@@ -223,6 +223,45 @@ spreads as (
     group by rates.source_feed, rates.indicator_code, rates.area_code
 ),
 
+levels as (
+    select
+        source_feed,
+        indicator_code,
+        area_code,
+        percentile_cont(0.5) within group (order by number) as middle
+    from reports
+    where frequency = 'year' and number > 0
+    group by source_feed, indicator_code, area_code
+    having count(*) >= 3
+),
+
+-- where growth says nothing yet, a value of three times, or a third of, the middle of its series stands out
+strays as (
+    select
+        reports.source_feed,
+        reports.indicator_code,
+        reports.indicator_name,
+        reports.area_code,
+        reports.period,
+        reports.number,
+        levels.middle
+    from reports
+    inner join levels
+        on
+            reports.source_feed = levels.source_feed
+            and reports.indicator_code = levels.indicator_code
+            and reports.area_code = levels.area_code
+    left join spreads
+        on
+            reports.source_feed = spreads.source_feed
+            and reports.indicator_code = spreads.indicator_code
+            and reports.area_code = spreads.area_code
+    where
+        reports.frequency = 'year'
+        and spreads.spread is null
+        and (reports.number > 3 * levels.middle or 3 * reports.number < levels.middle)
+),
+
 findings as (
     select
         'copied_period' as kind,
@@ -258,7 +297,33 @@ findings as (
             pairs.source_feed = copied_periods.source_feed
             and pairs.area_code = copied_periods.area_code
             and pairs.period = copied_periods.period
-    where pairs.is_same = 1 and pairs.digits >= 4 and copied_periods.period is null
+    where
+        pairs.is_same = 1
+        -- by chance the next month repeats three figures often, the next year seldom
+        and (pairs.digits >= 4 or (pairs.digits = 3 and pairs.frequency = 'year'))
+        and copied_periods.period is null
+    union all
+    select
+        'copied_across' as kind,
+        '' as check_code,
+        one.source_feed,
+        other.indicator_code,
+        one.area_code,
+        one.period,
+        'warn' as severity,
+        other.number as found_value,
+        one.number as expected_value,
+        {{ concat_text(['one.indicator_name', "' 与 '", 'other.indicator_name', "' '", 'one.period', "' 数值相同'"]) }}
+            as message
+    from reports as one
+    inner join reports as other
+        on
+            one.source_feed = other.source_feed
+            and one.area_code = other.area_code
+            and one.period = other.period
+            and one.unit = other.unit
+            and one.number = other.number
+    where one.indicator_code < other.indicator_code and {{ figures('one.printed_value') }} >= 4
     union all
     select
         'parts' as kind,
@@ -337,6 +402,19 @@ findings as (
             and rates.indicator_code = spreads.indicator_code
             and rates.area_code = spreads.area_code
     where abs(rates.rate - spreads.middle) > greatest(6 * spreads.spread, 0.12)
+    union all
+    select
+        'jump' as kind,
+        '' as check_code,
+        source_feed,
+        indicator_code,
+        area_code,
+        period,
+        'warn' as severity,
+        number as found_value,
+        middle as expected_value,
+        {{ concat_text(['indicator_name', "' '", 'period', "' 远离该序列的其余数值'"]) }} as message
+    from strays
     union all
     select
         'growth_disagrees' as kind,
