@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.errors import InputError
 from catalog.settings import Settings
-from lakehouse.drawing.style import INK, PALETTE, QUIET, RULE, picture, save
+from lakehouse.drawing.labels import Labels
+from lakehouse.drawing.style import GREENS, INK, PALETTE, QUIET, picture, save
 
 if TYPE_CHECKING:
     import geopandas
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 PLANE = "EPSG:4548"
 """Gauss-Krüger metres of Beijing's zone: shapes are drawn as they are, and a scale bar is true."""
 MAX_CLASSES = 8
+MANY = ("communities", "community_middles", "enrolment_areas")
+"""Layers of too many classes for a legend."""
+WATER = "#3f86b8"
+BARS_KM = (1, 2, 5, 10, 20, 50)
 AREAS = ("Polygon", "MultiPolygon")
 POINTS = ("Point", "MultiPoint")
 
@@ -46,7 +51,7 @@ def draw_layer(settings: Settings, name: str, out: Path, *, on: date | None = No
     by = colour or it.colour_by
     if by and by not in frame.columns:
         raise InputError(f"layer {name} has no column {by!r}", hint=f"one of: {', '.join(it.columns)}")
-    base = read_layer(settings, "streets", on=None) if name != "streets" else None
+    base = read_layer(settings, "streets", on=None) if name not in ("streets", "districts") else None
     within = base if base is not None and len(base) else frame
     west, south, east, north = _bounds(within)
     # a feed may hold the whole city: what lies beyond the frame is neither drawn nor counted
@@ -56,11 +61,11 @@ def draw_layer(settings: Settings, name: str, out: Path, *, on: date | None = No
     with picture(8.2, 9.2) as (figure, axes):
         _base(axes, base)
         _shapes(axes, frame.to_crs(PLANE), by, name, _class_names(settings))
-        _labels(axes, base if base is not None else frame)
-        _finish(axes, within)
+        labels = _labels(axes, frame, base if base is not None else frame)
+        _finish(axes, within, _origin(frame))
+        labels.draw()
         when = f"{on:%Y-%m-%d}" if on else "现行"
         axes.set_title(f"西城区 · {it.title}（{when}，{len(frame):,} 个）", fontsize=13)
-        figure.text(0.01, 0.005, _origin(frame), fontsize=7, color=QUIET)
         save(figure, out)
     return len(frame)
 
@@ -72,19 +77,27 @@ def _base(axes: Axes, streets: geopandas.GeoDataFrame | None) -> None:
 
 def _shapes(axes: Axes, frame: Any, by: str, name: str, names: dict[str, str]) -> None:
     """The layer itself; classes beyond the eighth, and none, are grey."""
-    if name == "communities":  # neighbours in eight quiet colours; a legend of 263 would say nothing
-        order = frame["parent_code"].rank(method="dense").astype(int) + frame.groupby("parent_code").cumcount() * 3
-        frame.plot(
-            ax=axes, color=[PALETTE[i % len(PALETTE)] for i in order], alpha=0.35, edgecolor="white", linewidth=0.5
-        )
+    if name in MANY:  # neighbours in eight quiet colours; a legend of 263 would say nothing
+        order = frame[by].rank(method="dense").astype(int)
+        if name == "communities":
+            order += frame.groupby(by).cumcount() * 3
+        colours = [PALETTE[i % len(PALETTE)] for i in order]
+        if set(frame.geometry.geom_type) <= set(POINTS):
+            axes.scatter(frame.geometry.x, frame.geometry.y, s=9, color=colours, linewidths=0, zorder=3)
+        else:
+            frame.plot(ax=axes, color=colours, alpha=0.35, edgecolor="white", linewidth=0.5)
         return
-    if not by or name in ("streets", "grid_cells"):
-        _plot(axes, frame, PALETTE[5] if name == "water" else PALETTE[0], "")
+    if name == "grid_cells":  # outlines over the streets' own, or nothing else would be seen
+        frame.plot(ax=axes, facecolor=PALETTE[5], alpha=0.12)
+        frame.boundary.plot(ax=axes, color=PALETTE[5], linewidth=0.4)
         return
-    counts = frame[by].value_counts()
+    if not by or name in ("streets", "districts"):
+        _plot(axes, frame, WATER if name == "water" else PALETTE[0], "")
+        return
+    counts, scale = frame[by].value_counts(), GREENS if name == "green" else PALETTE
     for i, value in enumerate(counts.index[:MAX_CLASSES]):
         part = frame[frame[by] == value]
-        _plot(axes, part, PALETTE[i], f"{names.get(str(value), value)}  {len(part):,}")
+        _plot(axes, part, scale[i % len(scale)], f"{names.get(str(value), value)}  {len(part):,}")
     rest = frame[~frame[by].isin(counts.index[:MAX_CLASSES])]
     if len(rest):
         _plot(axes, rest, "#9a9a9a", f"其他  {len(rest):,}")
@@ -106,18 +119,18 @@ def _plot(axes: Axes, frame: Any, colour: str, label: str) -> None:
         frame.plot(ax=axes, color=colour, linewidth=1.0, label=label or None)
 
 
-def _labels(axes: Axes, streets: Any) -> None:
-    from matplotlib.patheffects import withStroke
-
+def _labels(axes: Axes, frame: Any, streets: Any) -> Labels:
+    """Names of the streets, off the points of ``frame`` where there is room."""
+    labels = Labels(axes)
     if "division_name" not in streets.columns or len(streets) > 60:
-        return
-    halo = [withStroke(linewidth=2, foreground="white")]
+        return labels
+    if set(frame.geometry.geom_type) <= set(POINTS):
+        plane = frame.to_crs(PLANE).geometry
+        labels.add_dots(plane.x.tolist(), plane.y.tolist(), [1.5] * len(frame))
     for name, shape in zip(streets["division_name"], streets.to_crs(PLANE).geometry, strict=True):
         at = shape.representative_point()
-        short = str(name).removesuffix("街道")
-        axes.annotate(
-            short, (at.x, at.y), ha="center", fontsize=7.5, color=INK, alpha=0.75, zorder=4, path_effects=halo
-        )
+        labels.name(str(name).removesuffix("街道"), at.x, at.y, fontsize=7.5, color=INK, alpha=0.75, zorder=4)
+    return labels
 
 
 def _bounds(within: Any) -> tuple[float, float, float, float]:
@@ -127,28 +140,29 @@ def _bounds(within: Any) -> tuple[float, float, float, float]:
     return west - margin, south - margin, east + margin, north + margin
 
 
-def _finish(axes: Axes, within: Any) -> None:
-    """No axes, equal metres both ways, the frame of the district, a bar of 2 km."""
+def _finish(axes: Axes, within: Any, note: str) -> None:
+    """No axes, equal metres both ways, the frame of the district, below it a scale and a note."""
     west, south, east, north = _bounds(within)
+    low = south - 0.02 * (north - south)  # below every shape
     axes.set_xlim(west, east)
-    axes.set_ylim(south, north)
+    axes.set_ylim(low - 0.03 * (north - south), north)
     axes.set_aspect("equal")
     axes.grid(visible=False)
     axes.set_axis_off()
-    margin = 0.03 / 1.06 * max(east - west, north - south)
-    left, low = west + margin, south + margin * 0.6
-    axes.plot([left, left + 2000], [low, low], color=QUIET, linewidth=2, solid_capstyle="butt")
+    left = west + 0.03 / 1.06 * max(east - west, north - south)
+    bar_km = max(km for km in BARS_KM if km == BARS_KM[0] or km * 1000 <= 0.35 * (east - west))
+    axes.plot([left, left + bar_km * 1000], [low, low], color=QUIET, linewidth=2, solid_capstyle="butt")
+    at = (left + bar_km * 1000, low)
     axes.annotate(
-        "2 km", (left + 1000, low), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=7.5, color=QUIET
+        f"{bar_km} km   北 ↑", at, xytext=(5, 0), textcoords="offset points", va="center", fontsize=7.5, color=QUIET
     )
-    axes.annotate(
-        "北 ↑", (left + 1000, low), xytext=(0, 16), textcoords="offset points", ha="center", fontsize=7.5, color=RULE
-    )
+    axes.text(1.0, low - 0.02 * (north - south), note, transform=axes.get_yaxis_transform(), ha="right", va="center",
+              fontsize=7, color=QUIET)  # fmt: skip
 
 
 def _origin(frame: Any) -> str:
     """Where shapes outside the district are, and the systems they came in."""
-    systems = sorted(set(frame["origin_crs"])) if "origin_crs" in frame.columns else []
+    systems = sorted(set(frame["origin_crs"].dropna())) if "origin_crs" in frame.columns else []
     return "CGCS2000，高斯-克吕格投影（中央经线 117°）" + (f"；来源坐标系 {'、'.join(systems)}" if systems else "")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.drawing.labels import Labels
 from lakehouse.drawing.style import INK, QUIET, RULE
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def streets(settings: Settings) -> list[Area]:
     return [Area(r["division_code"], r["division_name"], r["geom_cgcs2000"]) for r in rows]
 
 
-def base_map(axes: Axes, areas: Sequence[Area], *, fill: dict[str, str] | None = None, names: bool = True) -> None:
-    """Outlines and names of ``areas``; ``fill``: code to colour."""
+def base_map(axes: Axes, areas: Sequence[Area], *, fill: dict[str, str] | None = None) -> Labels:
+    """Outlines of ``areas``, ``fill``: code to colour; gives the labels of the map, which ``furniture`` draws last."""
     import shapely
     from matplotlib.patches import Polygon
 
@@ -53,41 +54,47 @@ def base_map(axes: Axes, areas: Sequence[Area], *, fill: dict[str, str] | None =
             axes.add_patch(
                 Polygon(outline, closed=True, facecolor=colour, edgecolor="#c9c4b8", linewidth=0.8, zorder=1)
             )
-        if names:
-            at = shape.representative_point()
-            text = area.name.removesuffix("街道")
-            axes.text(at.x, at.y, text, ha="center", va="center", fontsize=7.5, color="#8a867c", zorder=2)
     axes.autoscale_view()
+    return Labels(axes)
 
 
-def points(axes: Axes, rows: Sequence[dict[str, Any]], *, size: Any, colour: Any, label: str = "") -> None:
-    """Rows with ``longitude`` and ``latitude`` as dots; ``size`` (points squared), ``colour``: of each or of all."""
-    axes.scatter(
-        [r["longitude"] for r in rows], [r["latitude"] for r in rows], s=size, c=colour, label=label or None,
-        edgecolors="white", linewidths=0.7, alpha=0.92, zorder=4,
-    )  # fmt: skip
+def points(labels: Labels, rows: Sequence[dict[str, Any]], *, size: Any, colour: Any, key: str = "") -> None:
+    """Rows with ``longitude`` and ``latitude`` as dots, with the text ``key`` of each beside it.
+
+    Args:
+        size: points squared; ``colour``: of each or of all.
+    """
+    x, y = [r["longitude"] for r in rows], [r["latitude"] for r in rows]
+    labels.axes.scatter(x, y, s=size, c=colour, edgecolors="white", linewidths=0.7, alpha=0.92, zorder=4)
+    sizes = [float(s) for s in size] if isinstance(size, list) else [float(size)] * len(rows)
+    radii = [math.sqrt(s) / 2 for s in sizes]
+    labels.add_dots(x, y, radii)
+    for row, radius in zip(rows, radii, strict=True):
+        if key and row.get(key):
+            labels.note(str(row[key]), row["longitude"], row["latitude"], radius, fontsize=7.5, color=INK, zorder=6)
 
 
-def notes(axes: Axes, rows: Sequence[dict[str, Any]], key: str) -> None:
-    """The text ``key`` of each row beside its dot."""
-    for r in rows:
-        axes.annotate(
-            str(r[key]), (r["longitude"], r["latitude"]), xytext=(6, 5), textcoords="offset points", fontsize=7.5,
-            color=INK, zorder=5,
-        )  # fmt: skip
+def furniture(labels: Labels, areas: Sequence[Area], title: str, note: str = "") -> None:
+    """Title above; a scale of one kilometre and a note below; then all names, those of ``areas`` last."""
+    import shapely
 
-
-def furniture(axes: Axes, title: str, note: str = "") -> None:
-    """Title above, note and a scale of one kilometre below."""
+    axes = labels.axes
     axes.set_title(title, fontsize=13, pad=10)
     west, _ = axes.get_xlim()
     south, north = axes.get_ylim()
     width = 1000 / 85_390  # a kilometre in degrees of longitude at 39.9° N
-    y = south + (north - south) * 0.01
-    axes.plot([west, west + width], [y, y], color=QUIET, linewidth=2, solid_capstyle="butt", zorder=5)
-    axes.text(west, y + (north - south) * 0.012, "1 km", fontsize=8, color=QUIET)
+    low = south - (north - south) * 0.03  # below every dot
+    axes.set_ylim(low - (north - south) * 0.01, north)
+    axes.plot([west, west + width], [low, low], color=QUIET, linewidth=2, solid_capstyle="butt", zorder=5)
+    axes.text(west + width * 1.1, low, "1 km", fontsize=8, color=QUIET, va="center")
     if note:
-        axes.text(1.0, -0.01, note, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=QUIET)
+        axes.text(
+            1.0, low, note, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8, color=QUIET
+        )
+    for area in areas:
+        at = shapely.from_wkb(area.wkb).representative_point()
+        labels.name(area.name.removesuffix("街道"), at.x, at.y, fontsize=7.5, color="#8a867c", zorder=5)
+    labels.draw()
 
 
 def legend(axes: Axes, entries: Sequence[tuple[str, str]], title: str = "") -> None:

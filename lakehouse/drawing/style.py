@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 INK, QUIET, RULE = "#2b2b2b", "#6f6f6f", "#d9d9d9"
 PALETTE = ("#1f5f8b", "#c05b3c", "#4f7d4a", "#8a6d9e", "#b08d2f", "#5a8f9c", "#a0506d", "#7a7a7a")
+GREENS = ("#2f6b3a", "#7fae5b", "#b3c46a", "#4f9b86")
 READERS_FONTS = ("PingFang SC", "Microsoft YaHei", "Noto Sans SC", "Noto Sans CJK SC", "sans-serif")
 """Fonts a reader's machine may have, for SVG inside a page."""
 PICTURES = (".png", ".svg")

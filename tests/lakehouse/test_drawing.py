@@ -45,3 +45,26 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
 
     with picture() as (figure, _), pytest.raises(InputError):
         save(figure, tmp_path / "a.gif")
+
+
+def test_names_stand_off_each_other_and_off_dots(tmp_path: Path) -> None:
+    from lakehouse.drawing.labels import Labels
+    from lakehouse.drawing.style import picture
+
+    with picture() as (_figure, axes):
+        axes.set_xlim(0, 10)
+        axes.set_ylim(0, 10)
+        labels = Labels(axes)
+        at = [(5.0, 5.0), (5.1, 5.05), (4.9, 5.1), (9.0, 9.0)]
+        labels.add_dots([x for x, _ in at], [y for _, y in at], [4.0] * len(at))
+        for i, (x, y) in enumerate(at):
+            labels.note(f"积水点{i}", x, y, 4.0, fontsize=8)
+        labels.name("大栅栏", 9.0, 9.0, fontsize=8)
+        labels.draw()
+        boxes = [t.get_window_extent() for t in axes.texts]
+        dots = axes.transData.transform(at)
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+        assert not any(boxes[-1].contains(x, y) for x, y in dots), "the name of an area leaves its dot free"
+        apart = [abs(box.x0 + box.width / 2 - x) for box, (x, _) in zip(boxes, dots, strict=False)]
+        assert max(apart) < 80, "a note stays beside its dot"
