@@ -7,7 +7,6 @@ not handed out here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +25,7 @@ class Layer(NamedTuple):
     Attributes:
         colour_by: column whose values are told apart by colour, empty for one colour.
         dated: whether rows have ``valid_from`` and ``valid_to``.
+        at: columns of longitude and latitude where rows are points without a geometry column.
     """
 
     title: str
@@ -34,6 +34,7 @@ class Layer(NamedTuple):
     columns: tuple[str, ...]
     colour_by: str = ""
     dated: bool = True
+    at: tuple[str, str] | None = None
 
 
 _FEATURE = (
@@ -58,10 +59,42 @@ _POINT = (
     "accuracy_m",
     "source_feed",
 )
-_DIVISION = ("division_code", "division_name", "parent_code", "valid_from", "area_m2")
+_DIVISION = (
+    "division_code",
+    "division_name",
+    "parent_code",
+    "valid_from",
+    "area_m2",
+    "origin_crs",
+    "accuracy_m",
+    "source_feed",
+)
+_AT = ("longitude_cgcs2000", "latitude_cgcs2000")
 LAYERS: dict[str, Layer] = {
+    "districts": Layer("区界", "spatiotemporal.divisions", "level = 'district'", _DIVISION, "division_name"),
     "streets": Layer("街道", "spatiotemporal.divisions", "level = 'street'", _DIVISION, "division_name"),
     "communities": Layer("社区", "spatiotemporal.divisions", "level = 'community'", _DIVISION, "parent_code"),
+    "community_middles": Layer(
+        "社区中心", "spatiotemporal.divisions", "level = 'community'", _DIVISION[:4], "parent_code", at=_AT
+    ),
+    "enrolment_areas": Layer(
+        "入学划片地址",
+        "spatiotemporal.address_areas",
+        "true",
+        (
+            "area_id",
+            "piece_number",
+            "name",
+            "number_from",
+            "number_to",
+            "stated_year",
+            "community_code",
+            "community_name",
+        ),
+        "community_name",
+        False,
+        _AT,
+    ),
     "grid_cells": Layer(
         "单元网格",
         "spatiotemporal.grid_cells",
@@ -108,7 +141,7 @@ LAYERS: dict[str, Layer] = {
     "components": Layer("城市部件", "spatiotemporal.map_points", "layer_code = 'component'", _POINT, "class_code"),
     "sensors": Layer("感知设备", "spatiotemporal.map_points", "layer_code = 'sensor'", _POINT, "class_code"),
 }
-ZOOMS = range(10, 16)
+CHUNK = 5_000
 
 
 def layer(name: str) -> Layer:
@@ -133,8 +166,9 @@ def read_layer(settings: Settings, name: str, *, on: date | None = None) -> geop
 
     it = layer(name)
     # all names and conditions below are this module's own; the day is a parameter
-    sql = f"SELECT {', '.join(it.columns)}, geom_cgcs2000 FROM {scan(settings, it.table)} "  # noqa: S608
-    sql += f"WHERE {it.where} AND geom_cgcs2000 IS NOT NULL"
+    shape = it.at or ("geom_cgcs2000",)
+    sql = f"SELECT {', '.join((*it.columns, *shape))} FROM {scan(settings, it.table)} "  # noqa: S608
+    sql += f"WHERE {it.where} AND {shape[0]} IS NOT NULL"
     values: dict[str, Any] = {}
     if it.dated and on is None:
         sql += " AND is_current"
@@ -143,11 +177,12 @@ def read_layer(settings: Settings, name: str, *, on: date | None = None) -> geop
         values["on"] = on
     con = open_table(settings)
     try:
-        table = con.execute(f"{sql} ORDER BY {it.columns[0]}", values).to_arrow_table()
+        table = con.execute(f"{sql} ORDER BY {', '.join(it.columns[:2])}", values).to_arrow_table()
     finally:
         con.close()
-    frame = table.drop_columns(["geom_cgcs2000"]).to_pandas()
-    shapes = shapely.from_wkb(table["geom_cgcs2000"].to_pylist())
+    frame = table.drop_columns(list(shape)).to_pandas()
+    found = [table[column].to_pylist() for column in shape]
+    shapes = shapely.points(*found) if it.at else shapely.from_wkb(found[0])
     return geopandas.GeoDataFrame(frame, geometry=shapes, crs="EPSG:4490")
 
 
@@ -213,61 +248,13 @@ def _geojson(frame: Any, name: str, path: Path) -> None:
 
 
 def _pmtiles(frame: Any, name: str, path: Path) -> None:
-    """One PMTiles archive: Mapbox vector tiles of zoom 10 to 15, web Mercator."""
-    import gzip
-
-    from pmtiles.tile import Compression, TileType, zxy_to_tileid
-    from pmtiles.writer import Writer
-
-    properties = [{k: v for k, v in p.items() if v is not None} for p in _properties(frame)]
-    west, south, east, north = frame.total_bounds.tolist()
-    tiles = {zxy_to_tileid(z, x, y): gzip.compress(tile, mtime=0) for z, x, y, tile in _tiles(frame, name, properties)}
-    with path.open("wb") as file:
-        writer = Writer(file)
-        for tile_id in sorted(tiles):
-            writer.write_tile(tile_id, tiles[tile_id])
-        header = {
-            "tile_type": TileType.MVT, "tile_compression": Compression.GZIP,
-            "min_zoom": ZOOMS.start, "max_zoom": ZOOMS.stop - 1, "center_zoom": 12,
-            "min_lon_e7": int(west * 1e7), "min_lat_e7": int(south * 1e7),
-            "max_lon_e7": int(east * 1e7), "max_lat_e7": int(north * 1e7),
-            "center_lon_e7": int((west + east) * 5e6), "center_lat_e7": int((south + north) * 5e6),
-        }  # fmt: skip
-        fields = {c: "Number" if frame[c].dtype.kind in "if" else "String" for c in frame.columns if c != "geometry"}
-        about = {"id": name, "fields": fields, "minzoom": ZOOMS.start, "maxzoom": ZOOMS.stop - 1}
-        writer.finalize(header, {"name": name, "vector_layers": [about], "attribution": layer(name).title})
-
-
-def _tiles(frame: Any, name: str, properties: list[dict[str, Any]]) -> Iterator[tuple[int, int, int, bytes]]:
-    import mapbox_vector_tile
-    import numpy as np
     import shapely
 
-    shapes = frame.to_crs("EPSG:4326").to_crs("EPSG:3857").geometry.to_numpy()
-    tree = shapely.STRtree(shapes)
-    half = 20_037_508.342789244
-    for zoom in ZOOMS:
-        side = 2 * half / 2**zoom
-        bounds = shapely.total_bounds(shapes)
-        first_x, last_x = int((bounds[0] + half) // side), int((bounds[2] + half) // side)
-        first_y, last_y = int((half - bounds[3]) // side), int((half - bounds[1]) // side)
-        for x in range(first_x, last_x + 1):
-            for y in range(first_y, last_y + 1):
-                west, north = x * side - half, half - y * side
-                frame_box = shapely.box(west, north - side, west + side, north)
-                margin = shapely.box(
-                    west - side / 64, north - side - side / 64, west + side + side / 64, north + side / 64
-                )
-                inside = np.sort(tree.query(margin, predicate="intersects"))
-                if len(inside) == 0:
-                    continue
-                cut = shapely.intersection(shapely.make_valid(shapes[inside]), margin)
-                features = [
-                    {"geometry": g, "properties": properties[i]}
-                    for g, i in zip(cut, inside.tolist(), strict=True)
-                    if not g.is_empty
-                ]
-                tile = mapbox_vector_tile.encode(
-                    [{"name": name, "features": features}], default_options={"quantize_bounds": frame_box.bounds}
-                )
-                yield zoom, x, y, tile
+    from warehouse.duck import connect
+    from warehouse.vector_tiles import write_pmtiles
+
+    rows = list(zip(shapely.to_wkb(frame.geometry.to_numpy()).tolist(), _properties(frame), strict=True))
+    fields = {c: "Number" if frame[c].dtype.kind in "if" else "String" for c in frame.columns if c != "geometry"}
+    with connect() as con:
+        chunks = (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK))
+        write_pmtiles(path, chunks, con, name=name, fields=fields, attribution=layer(name).title)

@@ -45,6 +45,24 @@ def lay_out(fill: Callable[..., None]) -> None:
         row | {"division_code": LEFT, "division_name": "府右街南社区", "geom_cgcs2000": square(0, 0, 1000, 500)},
         row | {"division_code": RIGHT, "division_name": "西交民巷社区", "geom_cgcs2000": square(520, 0, 1000, 510)},
     ])  # fmt: skip
+    fill("planning__district_fence", [row | {"division_code": "110102", "geom_cgcs2000": square(0, 0, 900)}])
+    fill("planning__district_boundaries", [
+        row | {"division_code": "110102", "division_name": "西城区", "geom_cgcs2000": square(0, 0, 800)},
+        row | {"division_code": "110101", "division_name": "东城区", "geom_cgcs2000": square(2000, 0, 800)},
+    ])  # fmt: skip
+    fill("statistics__county_codes", [
+        row | {"list_publisher": "mca", "list_month": "198012", "division_code": code, "division_name": name}
+        for code, name in (("110102", "西城区"), ("110104", "宣武区"), ("110100", "市辖区"))
+    ])  # fmt: skip
+    fill("planning__communities", [
+        row | {"street_code": STREET, "street_name": "西长安街街道", "community_name": name}
+        for name in ("府右街南社区", "无此社区")
+    ])  # fmt: skip
+    fill("transport__bus_line_stops", [
+        row | {"line_name": line, "direction_code": "0", "stop_number": n, "stop_name": name}
+        for line, stops in (("101", ("西四", "西单", "和平门")), ("22", ("西单", "前门")))
+        for n, name in enumerate(stops, start=1)
+    ])  # fmt: skip
     fill("urban_management__grid_cells", [
         row | {"grid_code": f"{LEFT}01", "community_code": LEFT, "geom_cgcs2000": square(0, 0, 1000, 250)},
         row | {"grid_code": f"{LEFT}02", "community_code": LEFT, "geom_cgcs2000": square(250, 0, 1000, 250)},
@@ -73,6 +91,7 @@ def lay_out(fill: Callable[..., None]) -> None:
 
 
 MODELS = ("divisions", "division_changes", "grid_cells", "map_features", "map_points", "cameras", "map_findings")
+MODELS += ("division_lists", "bus_line_stops")
 
 
 @pytest.mark.slow
@@ -104,6 +123,7 @@ def test_findings_places_and_layers(
     ]  # fmt: skip
     assert read("select community_code, origin_crs from spatiotemporal.cameras") == [(RIGHT, "GCJ02")]
     _divisions(settings, read)
+    _lists(read)
     _layers(settings, tmp_path)
     _picture(settings, tmp_path)
 
@@ -129,6 +149,24 @@ def _divisions(settings: Settings, read: Callable[[str], list[tuple[Any, ...]]])
         division_on(settings, "110999", date(2020, 1, 1))
 
 
+def _lists(read: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    outlines = "select division_code, source_feed, origin_crs, accuracy_m from spatiotemporal.divisions "
+    assert read(outlines + "where level = 'district' and geom_cgcs2000 is not null order by 1") == [
+        ("110101", "planning__district_boundaries", "GCJ02", 100.0),
+        ("110102", "planning__district_fence", "GCJ02", 50.0),
+    ], "the district's own outline goes before the one among all districts"
+    listed = "select division_name, division_code, is_known, is_current from spatiotemporal.division_lists order by all"
+    assert read(listed) == [
+        ("宣武区", "110104", True, False), ("市辖区", "110100", False, False),
+        ("府右街南社区", LEFT, True, True), ("无此社区", None, False, False), ("西城区", "110102", True, True),
+    ]  # fmt: skip
+    stops = "select line_name, stop_name, previous_stop_name, next_stop_name, stops_count, lines_at_stop_count "
+    assert read(stops + "from spatiotemporal.bus_line_stops order by line_name, stop_number") == [
+        ("101", "西四", None, "西单", 3, 1), ("101", "西单", "西四", "和平门", 3, 2), ("101", "和平门", "西单", None, 3, 1),
+        ("22", "西单", None, "前门", 2, 2), ("22", "前门", "西单", None, 2, 1),
+    ]  # fmt: skip
+
+
 def _layers(settings: Settings, folder: Path) -> None:
     import geopandas
     import mapbox_vector_tile
@@ -149,7 +187,7 @@ def _layers(settings: Settings, folder: Path) -> None:
     with (folder / "g.pmtiles").open("rb") as file:
         source = MmapSource(file)
         tiles = dict(all_tiles(source))
-        assert {z for z, _, _ in tiles} == set(range(10, 16))
+        assert {z for z, _, _ in tiles} == {13, 14, 15}, "farther out it is smaller than two pixels"
         assert Reader(source).metadata()["name"] == "green"
     import gzip
 

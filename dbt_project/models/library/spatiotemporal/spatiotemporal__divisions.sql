@@ -1,4 +1,5 @@
--- Province, districts, streets and communities with codes and valid time; polygons where planning has delivered them.
+-- Province, districts, streets and communities with codes and valid time; polygons where planning has delivered them:
+-- of several outlines of a district, the one of its own file before those of a map provider, the finer one first.
 -- Where only lists tell when a code came or went, valid_from and valid_to are the widest, certain_from and
 -- certain_to the narrowest span the lists allow. The middle is a point inside the polygon, or where there is none the
 -- one that the code list of statistics states: 9 digits of a street, 12 of a community, zeros put behind.
@@ -90,21 +91,56 @@ spans as (
         on codes.code = history.code
 ),
 
-shapes as (
+outlines as (
     select
+        'planning__divisions' as feed_id,
+        1 as preference,
         division_code,
         area_ha,
         geom_cgcs2000
     from {{ ref('staging__planning__divisions') }}
+    union all
+    select
+        'planning__district_fence' as feed_id,
+        2 as preference,
+        division_code,
+        cast(null as double) as area_ha,
+        geom_cgcs2000
+    from {{ ref('staging__planning__district_fence') }}
+    union all
+    select
+        'planning__district_boundaries' as feed_id,
+        3 as preference,
+        division_code,
+        cast(null as double) as area_ha,
+        geom_cgcs2000
+    from {{ ref('staging__planning__district_boundaries') }}
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by division_code order by preference) as place
+    from outlines
+),
+
+shapes as (
+    select
+        ranked.feed_id,
+        ranked.division_code,
+        ranked.area_ha,
+        ranked.geom_cgcs2000,
+        sources.origin_crs,
+        sources.accuracy_m
+    from ranked
+    inner join {{ ref('map_sources') }} as sources
+        on ranked.feed_id = sources.feed_id
+    where ranked.place = 1
 ),
 
 stated as (
     select
-        case
-            when area_code like '%000000' then substring(area_code, 1, 6)
-            when length(area_code) = 12 and area_code like '%000' then substring(area_code, 1, 9)
-            else area_code
-        end as division_code,
+        {{ division_of_area_code('area_code') }} as division_code,
         max(geom_cgcs2000) as geom_cgcs2000
     from {{ ref('staging__statistics__area_codes') }}
     where geom_cgcs2000 is not null
@@ -141,6 +177,9 @@ select
     shapes.area_ha * 10000 as stated_area_m2,
     case when spans.valid_to is null then {{ point_longitude('placed.middle') }} end as longitude_cgcs2000,
     case when spans.valid_to is null then {{ point_latitude('placed.middle') }} end as latitude_cgcs2000,
+    shapes.origin_crs,
+    shapes.accuracy_m,
+    shapes.feed_id as source_feed,
     shapes.geom_cgcs2000
 from spans
 left join placed

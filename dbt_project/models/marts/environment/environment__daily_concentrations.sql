@@ -42,7 +42,7 @@ counted as (
             {% for h in range(last - 7, last + 1) %}
                 case when o3_at_{{ h }} is null then 0 else 1 end{% if not loop.last %} +{% endif %}
             {% endfor %}
-            as hours_to_{{ last }}{% if not loop.last %},{% endif %}
+                as hours_to_{{ last }}{% if not loop.last %},{% endif %}
         {% endfor %}
     from days
 ),
@@ -66,11 +66,15 @@ eight_hours as (
 ozone as (
     select
         *,
-        greatest({% for last in range(7, 24) %}mean_to_{{ last }}{% if not loop.last %}, {% endif %}{% endfor %}) as most,
+        greatest(
+            {% for last in range(7, 24) %}
+                mean_to_{{ last }}{% if not loop.last %},{% endif %}
+            {% endfor %}
+        ) as most,
         {% for last in range(7, 24) %}
             case when mean_to_{{ last }} is null then 0 else 1 end{% if not loop.last %} +{% endif %}
         {% endfor %}
-        as means
+            as means
     from eight_hours
 ),
 
