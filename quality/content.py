@@ -31,7 +31,11 @@ def identifiers_sql(relation: str, columns: Sequence[str]) -> str:
     parts, names, kinds, hits = [], [], [], []
     for i, column in enumerate(columns):
         v = quote(column)
-        parts += [f"regexp_extract({v}, '{_ID}', 1) AS i{i}", f"regexp_extract({v}, '{_ELEVEN}', 1) AS m{i}"]
+        # shorter values hold neither: most columns are codes
+        parts += [
+            f"CASE WHEN strlen({v}) >= 17 THEN regexp_extract({v}, '{_ID}', 1) ELSE '' END AS i{i}",
+            f"CASE WHEN strlen({v}) >= 11 THEN regexp_extract({v}, '{_ELEVEN}', 1) ELSE '' END AS m{i}",
+        ]
         form, valid = resident_id_format_sql(f"i{i}", allow_15=False), is_resident_id_sql(f"i{i}", allow_15=False)
         old = f"count_if({valid} AND substr(i{i}, 7, 4) < '{_RECENT}')"
         ids = f"count_if({valid})"

@@ -10,7 +10,7 @@ The materializations in ``dbt_project/macros/materializations`` call ``store``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from catalog.registry import Catalog, load_catalog
 from catalog.settings import PACKAGED_CATALOG, Settings
 from catalog.yamlfile import read_yaml
 from warehouse.addresses.functions import register as register_address_functions
-from warehouse.dbt_remade import made_through
+from warehouse.dbt_knowledge import knowledge
+from warehouse.dbt_remade import answered_by, made_through
 from warehouse.duck import literal, load_extension, quote
 from warehouse.entities.functions import register as register_entity_match
 from warehouse.model_grades import PROJECT
@@ -39,7 +40,6 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         self.settings = settings_of(plugin_config)
         self._con: duckdb.DuckDBPyConnection | None = None
-        self._keep_answers: Callable[[], None] = lambda: None
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Prepare the build database; called once for every time it is opened."""
@@ -49,16 +49,22 @@ class Plugin(BasePlugin):
         conn.execute("set global TimeZone = 'UTC'")
         conn.execute("set global python_enable_replacements = false")
         conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
-        conn.create_function(
-            "lakehouse_made_through",
-            made_through,
-            ["VARCHAR"],
-            "BIGINT",
-            side_effects=True,
-            null_handling=FunctionNullHandling.SPECIAL,
-        )
+        asked: dict[str, tuple[Callable[[str], Any], str]] = {
+            "lakehouse_made_through": (made_through, "BIGINT"),
+            "lakehouse_answered_by": (answered_by, "VARCHAR"),
+            "lakehouse_knowledge": (partial(knowledge, self.settings), "VARCHAR"),
+        }
+        for name, (function, returns) in asked.items():
+            conn.create_function(
+                name,
+                function,
+                ["VARCHAR"],
+                returns,
+                side_effects=True,
+                null_handling=FunctionNullHandling.SPECIAL,
+            )
         register_entity_match(conn, self.settings)
-        self._keep_answers = register_address_functions(conn, self.settings)
+        register_address_functions(conn, self.settings)
         register_views(conn, self.settings, load_catalog(self.settings.catalog_dir))
 
     def store(self, target_config: TargetConfig) -> None:
@@ -72,7 +78,6 @@ class Plugin(BasePlugin):
         relation = target_config.relation
         with table_lock(self.settings, f"{relation.schema}.{relation.identifier}"):
             result = store(self._con, request)
-        self._keep_answers()
         reply.update(rows=result.rows, version=result.version)
 
 

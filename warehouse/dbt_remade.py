@@ -1,4 +1,5 @@
-"""Up to which run of linking a table of persons was made, read from its Delta log."""
+"""Up to which run of linking a table of persons was made, or with which knowledge a table of answers: read from its
+Delta log."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-THROUGH, PROJECT_DIGEST = "made_through", "made_by"
-"""Notes in a commit: the run of linking, and the digest of the dbt project that made the rows."""
+THROUGH, PROJECT_DIGEST, KNOWLEDGE = "made_through", "made_by", "answered_by"
+"""Notes in a commit: the run of linking, the digest of the dbt project that made the rows, and the digest of what was
+asked (an address book, the names of organisations)."""
 _HOUSEKEEPING = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END"})
 """Commits that change no row."""
 _PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
@@ -19,18 +21,27 @@ _FOLDERS = ("models", "macros", "seeds")
 def made_through(path: str) -> int | None:
     """The run a table was made through; None when it is not there, was made by another state of the dbt project, or
     was last written by something else than a build (put back, a person erased): all of it is made anew then."""
+    through = str(_note(path).get(THROUGH, ""))
+    return (int(through) or None) if through.isdigit() else None
+
+
+def answered_by(path: str) -> str | None:
+    """The digest of what was asked when the table was made; None in the cases of `made_through`."""
+    return _note(path).get(KNOWLEDGE) or None
+
+
+def _note(path: str) -> dict[str, Any]:
+    """What the last commit that changed rows notes; nothing when this state of the project did not make it."""
     from deltalake import DeltaTable
 
     if not DeltaTable.is_deltatable(path):
-        return None
+        return {}
     for commit in DeltaTable(path).history(20):
         if commit.get("operation") in _HOUSEKEEPING:
             continue
         note: dict[str, Any] = commit
-        if note.get(PROJECT_DIGEST) != project_digest() or not str(note.get(THROUGH, "")).isdigit():
-            return None
-        return int(note[THROUGH]) or None
-    return None
+        return note if note.get(PROJECT_DIGEST) == project_digest() else {}
+    return {}
 
 
 def project_digest() -> str:

@@ -26,7 +26,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
-from warehouse.dbt_remade import PROJECT_DIGEST, THROUGH, project_digest
+from warehouse.dbt_remade import KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.duck import WHOLE, literal, quote, streamable
 
@@ -74,6 +74,7 @@ class StoreRequest(BaseModel):
         check_cols: columns whose change makes a new version (``history``); empty means all but the key.
         at: instant from which new versions hold (``history``).
         hard_deletes: ``ignore`` or ``invalidate`` rows that are no longer returned (``history``).
+        answered_by: digest of what the query's functions know, noted in the commit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +95,7 @@ class StoreRequest(BaseModel):
     hard_deletes: Literal["ignore", "invalidate"] = "ignore"
     full_refresh: bool = False
     remade: Remade | None = None
+    answered_by: str | None = None
 
 
 class StoreResult(BaseModel):
@@ -447,6 +449,8 @@ def _commit(request: StoreRequest) -> CommitProperties:
     }
     if request.remade:
         note |= {THROUGH: str(request.remade.through), PROJECT_DIGEST: project_digest()}
+    if request.answered_by:
+        note |= {KNOWLEDGE: request.answered_by, PROJECT_DIGEST: project_digest()}
     return CommitProperties(custom_metadata=note)
 
 

@@ -39,3 +39,9 @@
     {{ json_text(found, 'reason') }} as unmatched_reason,
     {{ json_text(found, 'guess') }} as best_guess
 {%- endmacro %}
+
+{# Their names, in that order. #}
+{% macro address_match_names() %}
+    {{ return(['address_id', 'standard_address', 'street_code', 'community_code', 'community_name', 'longitude_cgcs2000',
+        'latitude_cgcs2000', 'accuracy_m', 'confidence', 'match_method', 'unmatched_reason', 'best_guess']) }}
+{% endmacro %}

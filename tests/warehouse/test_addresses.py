@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -15,6 +14,7 @@ from quality.addresses.book import Alias, make_book
 from quality.addresses.match import Matcher
 from warehouse.addresses.confirm import confirm
 from warehouse.addresses.library import STANDARDS, load_book, load_matcher, versions
+from warehouse.dbt_knowledge import ADDRESSES, knowledge
 from warehouse.query import QueryRefused, run_sql
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -51,35 +51,16 @@ def test_the_book_is_read_from_the_tables(lake: Settings) -> None:
     assert len(load_book(lake).communities) == 263
 
 
-def test_answers_are_kept_while_the_book_is_the_same(lake: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from warehouse.addresses.functions import _Index
-
-    asked: list[str | None] = []
-    match_many = Matcher.match_many
-
-    def counted(self: Matcher, texts: list[str | None], *more: Any) -> Any:
-        asked.extend(texts)
-        return match_many(self, texts, *more)
-
-    monkeypatch.setattr(Matcher, "match_many", counted)
-    texts = pa.chunked_array([["白云胡同12号院", "无处可寻", None]], pa.string())
-    nothing = pa.chunked_array([[None] * 3], pa.string())
-    first = _Index(lake, keeps=True)
-    answers = first.match(texts, nothing, nothing)
-    first.keep()
-    assert "110102010X1" in answers[0].as_py()
-    assert len(asked) == 3
-    again = _Index(lake, keeps=True)
-    assert again.match(texts, nothing, nothing) == answers
-    hint = pa.chunked_array([["110102010"] + [None] * 2], pa.string())
-    again.match(texts, hint, nothing)
-    assert asked[3:] == ["白云胡同12号院"]  # a hint makes another question
-    again.keep()
-    table = DeltaTable(lake.table_path(*STANDARDS))
-    table.update({"house_number": "'14号院'", "standard_address": "'北京市西城区德胜街道白云胡同14号院'"})
-    moved = _Index(lake, keeps=True).match(texts, nothing, nothing)
-    assert moved != answers
-    assert len(asked) == 7
+def test_knowledge_is_the_rows_of_the_book_not_their_version(lake: Settings) -> None:
+    before = knowledge(lake, ADDRESSES)
+    path = lake.table_path(*STANDARDS)
+    row = DeltaTable(path).to_pyarrow_table()
+    write_deltalake(path, row, mode="overwrite")
+    assert knowledge(lake, ADDRESSES) == before
+    DeltaTable(path).update({"house_number": "'14号院'"})
+    assert knowledge(lake, ADDRESSES) != before
+    with pytest.raises(UnknownName):
+        knowledge(lake, "weather")
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from catalog.settings import Settings
-from warehouse.addresses.answers import KeptAnswers, answers_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,8 +22,8 @@ PARSE = "lakehouse_address_parse"
 AT = "lakehouse_address_at"
 
 
-def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> Callable[[], None]:
-    """Give ``con`` four functions; each answers with JSON. What is returned keeps answers for later builds.
+def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give ``con`` four functions; each answers with JSON.
 
     ``lakehouse_address_match(text, street_code, community_code)``: what ``quality.addresses.match.Match`` holds, NULL
     for nothing found. It looks into ``spatiotemporal.addresses``, ``address_areas`` and ``address_aliases`` as they
@@ -34,7 +33,7 @@ def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> Callable[[],
     """
     from duckdb.func import FunctionNullHandling, PythonUDFType
 
-    index = _Index(settings, keeps=True)
+    index = _Index(settings)
     text = "VARCHAR"
     functions: tuple[tuple[str, Callable[..., Any], list[Any], str], ...] = (
         (MATCH, index.match, [text, text, text], text),
@@ -51,7 +50,6 @@ def register(con: duckdb.DuckDBPyConnection, settings: Settings) -> Callable[[],
             type=PythonUDFType.ARROW,
             null_handling=FunctionNullHandling.SPECIAL,
         )
-    return index.keep
 
 
 def register_for_readers(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -82,32 +80,16 @@ def register_for_readers(con: duckdb.DuckDBPyConnection, settings: Settings) -> 
 class _Index:
     """The matcher over the newest versions of the tables, made when first asked and when they have changed."""
 
-    def __init__(self, settings: Settings, *, keeps: bool = False) -> None:
-        self._settings, self._keeps = settings, keeps
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._lock = threading.Lock()
         self._versions: tuple[int, ...] = ()
         self._matcher: Matcher | None = None
-        self._answers: KeptAnswers | None = None
 
     def match(self, texts: pa.ChunkedArray, streets: pa.ChunkedArray, communities: pa.ChunkedArray) -> pa.Array:
-        """One answer a text; those of earlier builds are taken where the book is the same."""
+        """One answer a text, with what is known of its street and community."""
         asked = (texts.to_pylist(), streets.to_pylist(), communities.to_pylist())
-        matcher = self._current()
-
-        def ask(places: list[int]) -> list[str | None]:
-            found: list[str | None] = _texts(
-                _compact(m) for m in matcher.match_many(*([a[i] for i in places] for a in asked))
-            )
-            return found
-
-        if self._answers is None:
-            return pa.array(ask(list(range(len(asked[0])))), pa.string())
-        return pa.array(self._answers.ask(list(zip(*asked, strict=True)), ask), pa.string())
-
-    def keep(self) -> None:
-        """Write the answers that are new."""
-        if self._answers is not None:
-            self._answers.keep()
+        return _strings(_compact(m) for m in self._current().match_many(*asked))
 
     def match_text(self, texts: pa.ChunkedArray) -> pa.Array:
         """One answer a text, nothing else being known."""
@@ -146,7 +128,6 @@ class _Index:
             now = versions(self._settings)
             if self._matcher is None or now != self._versions:
                 self._matcher, self._versions = Matcher(load_book(self._settings)), now
-                self._answers = KeptAnswers(answers_path(self._settings)) if self._keeps else None
             return self._matcher
 
 

@@ -91,6 +91,7 @@
         'hard_deletes': config.get('hard_deletes') or 'ignore',
         'full_refresh': should_full_refresh(),
         'remade': lakehouse_remade() or none,
+        'answered_by': lakehouse_knowledge() or none,
     }) }}
 {% endmacro %}
 

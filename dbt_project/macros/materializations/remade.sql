@@ -21,3 +21,22 @@
     {% set kept = '' if since == '' else 'select person_key from ' ~ identities ~ ' where changed_run <= ' ~ since %}
     {{ return({'key': key, 'kept_sql': kept, 'through': newest, 'table_key': lakehouse_list(model.config.meta.get('key'))}) }}
 {% endmacro %}
+
+{# Whether this model's table was made with what its function knows now. #}
+{% macro lakehouse_answers_hold() %}
+    {% set known = lakehouse_knowledge() if flags.WHICH in ('build', 'run') else '' %}
+    {% if known == '' or should_full_refresh() or model.resource_type == 'unit_test' %}
+        {{ return(false) }}
+    {% endif %}
+    {% set path = adapter.escape_sql_string(lakehouse_path()) %}
+    {{ return(run_query("select lakehouse_answered_by('" ~ path ~ "')").rows[0][0] == known) }}
+{% endmacro %}
+
+{# The digest of what this model's function knows; empty for a model that keeps no answers. #}
+{% macro lakehouse_knowledge() %}
+    {% set kind = config.get('answered_by') %}
+    {% if kind is none %}
+        {{ return('') }}
+    {% endif %}
+    {{ return(run_query("select lakehouse_knowledge('" ~ adapter.escape_sql_string(kind) ~ "')").rows[0][0]) }}
+{% endmacro %}

@@ -1,5 +1,6 @@
 -- The registered addresses of entities that lie in the district, matched to standard addresses. One row a credit code.
 {{ address_book() }}
+{{ config(answered_by='addresses') }}
 with stated as (
     select
         uscc,
@@ -9,17 +10,19 @@ with stated as (
     group by uscc
 ),
 
+{{ answers_kept('stated', ['uscc'], ['address_text']) }}
 matched as (
     select
         address_text,
         {{ address_match('address_text') }} as found
-    from (select distinct address_text from stated) as texts
+    from (select distinct address_text from unanswered) as texts
 )
 
 select
-    stated.uscc,
-    stated.address_text,
+    unanswered.uscc,
+    unanswered.address_text,
     {{ address_match_columns('matched.found') }}
-from stated
+from unanswered
 inner join matched
-    on stated.address_text = matched.address_text
+    on unanswered.address_text = matched.address_text
+{{ union_kept(['uscc', 'address_text'] + address_match_names()) }}

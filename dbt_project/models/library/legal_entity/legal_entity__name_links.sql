@@ -1,6 +1,7 @@
 -- One row a name as some register writes it: the organisation it belongs to, or none where that cannot be told.
 -- The matcher (docs/legal-entities.md) looks into the names of the library.
 -- depends_on: {{ ref('legal_entity__names') }}
+{{ config(answered_by='entity_names') }}
 with written as (
     select party_name as source_name
     from {{ ref('staging__market_supervision__penalties') }}
@@ -21,12 +22,18 @@ with written as (
     from {{ ref('staging__tax__arrears') }}
 ),
 
+named as (
+    select source_name
+    from written
+    where source_name is not null
+),
+
+{{ answers_kept('named', ['source_name'], []) }}
 answered as (
     select
         source_name,
         {{ entity_match('source_name') }} as answer
-    from written
-    where source_name is not null
+    from unanswered
 )
 
 select
@@ -36,3 +43,4 @@ select
     {{ json_text('answer', 'method') }} as link_method,
     cast({{ json_text('answer', 'confidence') }} as decimal(4, 3)) as link_confidence
 from answered
+{{ union_kept(['source_name', 'uscc', 'entity_name', 'link_method', 'link_confidence']) }}

@@ -4,40 +4,53 @@
 -- depends_on: {{ ref('staging__platform__person_identities') }}
 {{ config(remade_by='person_key') }}
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code'] %}
-with compared as (
+with stated as (
+    select
+        person_key,
+        {%- for element in elements %}
+        {{ element }},
+        {%- endfor %}
+        feed_id,
+        record_key,
+        role,
+        change_code,
+        says_living,
+        stated_date
+    from {{ ref('population__sources') }}
+    where {{ of_changed_persons('person_key') }}
+),
+
+compared as (
     {%- for element in elements %}
     select
-        sources.person_key,
+        stated.person_key,
         '{{ element }}' as element,
-        sources.feed_id,
-        sources.record_key,
-        sources.role,
-        cast(sources.{{ element }} as {{ text_type() }}) as stated_value,
+        stated.feed_id,
+        stated.record_key,
+        stated.role,
+        cast(stated.{{ element }} as {{ text_type() }}) as stated_value,
         cast(residents.{{ element }} as {{ text_type() }}) as chosen_value,
-        sources.stated_date
-    from {{ ref('population__sources') }} as sources
+        stated.stated_date
+    from stated
     inner join {{ ref('population__residents') }} as residents
-        on sources.person_key = residents.person_key
-    where
-        sources.{{ element }} <> residents.{{ element }}
-        and {{ of_changed_persons('sources.person_key') }}
+        on stated.person_key = residents.person_key
+    where stated.{{ element }} <> residents.{{ element }}
     union all
     {%- endfor %}
     select
-        sources.person_key,
+        stated.person_key,
         'death_date' as element,
-        sources.feed_id,
-        sources.record_key,
-        sources.role,
+        stated.feed_id,
+        stated.record_key,
+        stated.role,
         'living' as stated_value,
         cast(residents.death_date as {{ text_type() }}) as chosen_value,
-        sources.stated_date
-    from {{ ref('population__sources') }} as sources
+        stated.stated_date
+    from stated
     inner join {{ ref('population__residents') }} as residents
-        on sources.person_key = residents.person_key
+        on stated.person_key = residents.person_key
     where
-        residents.death_date is not null and sources.says_living and sources.change_code is null
-        and {{ of_changed_persons('sources.person_key') }}
+        residents.death_date is not null and stated.says_living and stated.change_code is null
 )
 
 select

@@ -1,14 +1,19 @@
 -- The addresses that registers state for a person, matched to standard addresses. One row a person and kind of address;
 -- the newest registration counts. What the register says of the community helps to tell doors of one name apart.
 {{ address_book() }}
-with stated as (
+{{ config(answered_by='addresses') }}
+{%- set asks = ['address_text', 'given_street_code', 'given_community_code'] %}
+with registered as (
     select
         resident_key,
         'registered' as address_kind,
         registered_address as address_text,
         cast(null as {{ text_type() }}) as given_street_code,
         community_code as given_community_code,
-        row_number() over (partition by resident_key order by updated_at desc, registered_address asc) as place
+        row_number() over (
+            partition by resident_key
+            order by updated_at desc, registered_address asc, community_code asc
+        ) as place
     from {{ ref('staging__public_security__household') }}
     where resident_key is not null and registered_address is not null
     union all
@@ -20,7 +25,7 @@ with stated as (
         communities.code as given_community_code,
         row_number() over (
             partition by people.resident_key
-            order by people.registration_date desc, people.residence_address asc
+            order by people.registration_date desc, people.residence_address asc, communities.code asc, streets.code asc
         ) as place
     from {{ ref('staging__public_security__floating_population') }} as people
     left join {{ ref('codes__streets') }} as streets
@@ -32,6 +37,18 @@ with stated as (
     where people.resident_key is not null and people.residence_address is not null
 ),
 
+stated as (
+    select
+        resident_key,
+        address_kind,
+        address_text,
+        given_street_code,
+        given_community_code
+    from registered
+    where place = 1
+),
+
+{{ answers_kept('stated', ['resident_key', 'address_kind'], asks) }}
 matched as (
     select
         address_text,
@@ -43,21 +60,21 @@ matched as (
             address_text,
             given_street_code,
             given_community_code
-        from stated
-        where place = 1
+        from unanswered
     ) as texts
 )
 
 select
-    stated.resident_key,
-    stated.address_kind,
-    stated.address_text,
-    stated.given_community_code,
+    unanswered.resident_key,
+    unanswered.address_kind,
+    unanswered.address_text,
+    unanswered.given_street_code,
+    unanswered.given_community_code,
     {{ address_match_columns('matched.found') }}
-from stated
+from unanswered
 inner join matched
     on
-        stated.address_text = matched.address_text
-        and coalesce(stated.given_street_code, '') = coalesce(matched.given_street_code, '')
-        and coalesce(stated.given_community_code, '') = coalesce(matched.given_community_code, '')
-where stated.place = 1
+        unanswered.address_text = matched.address_text
+        and coalesce(unanswered.given_street_code, '') = coalesce(matched.given_street_code, '')
+        and coalesce(unanswered.given_community_code, '') = coalesce(matched.given_community_code, '')
+{{ union_kept(['resident_key', 'address_kind'] + asks + address_match_names()) }}

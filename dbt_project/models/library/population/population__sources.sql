@@ -91,48 +91,58 @@ stated as (
     {%- endfor %}
 ),
 
+-- persons first: on a day only the records of those that changed are looked into
+linked as (
+    select
+        links.person_key,
+        links.method,
+        links.weight,
+        stated.*
+    from stated
+    inner join {{ ref('staging__platform__person_links') }} as links
+        on
+            stated.feed_id = links.feed_id
+            and stated.record_key = links.record_key
+            and stated.role = links.role
+    where {{ of_changed_persons('links.person_key') }}
+),
+
 placed as (
     select
-        stated.*,
-        coalesce(stated.community_code, full_names.community_code, names.community_code) as found_community_code
-    from stated
+        linked.*,
+        coalesce(linked.community_code, full_names.community_code, names.community_code) as found_community_code
+    from linked
     left join full_names
         on
-            {{ division_key("substring(stated.community_name, 1, position('/' in stated.community_name) - 1)") }}
+            {{ division_key("substring(linked.community_name, 1, position('/' in linked.community_name) - 1)") }}
             = full_names.street_key
-            and {{ division_key("substring(stated.community_name, position('/' in stated.community_name) + 1)") }}
+            and {{ division_key("substring(linked.community_name, position('/' in linked.community_name) + 1)") }}
             = full_names.name_key
     left join names
         on
-            {{ division_key("substring(stated.community_name, position('/' in stated.community_name) + 1)") }}
+            {{ division_key("substring(linked.community_name, position('/' in linked.community_name) + 1)") }}
             = names.name_key
 )
 
 select
-    links.person_key,
-    placed.feed_id,
-    placed.record_key,
-    placed.role,
-    links.method,
-    links.weight,
-    placed.sex_code,
-    placed.birth_date,
-    placed.birth_year,
-    placed.ethnic_code,
-    placed.education_code,
-    placed.marital_code,
-    placed.household_key,
-    placed.family_relation_code,
-    placed.found_community_code as community_code,
-    placed.change_code,
-    placed.event_date,
-    placed.death_date,
-    placed.says_living,
-    placed.stated_date
+    person_key,
+    feed_id,
+    record_key,
+    role,
+    method,
+    weight,
+    sex_code,
+    birth_date,
+    birth_year,
+    ethnic_code,
+    education_code,
+    marital_code,
+    household_key,
+    family_relation_code,
+    found_community_code as community_code,
+    change_code,
+    event_date,
+    death_date,
+    says_living,
+    stated_date
 from placed
-inner join {{ ref('staging__platform__person_links') }} as links
-    on
-        placed.feed_id = links.feed_id
-        and placed.record_key = links.record_key
-        and placed.role = links.role
-where {{ of_changed_persons('links.person_key') }}

@@ -1,6 +1,8 @@
 -- Where the matter of each order is: the address as told, matched to a standard address. One row an order that has one.
 -- The street and community of the order decide between doors of one name.
 {{ address_book() }}
+{{ config(answered_by='addresses') }}
+{%- set asks = ['address_text', 'given_street_code', 'given_community_code'] %}
 with stated as (
     select
         orders.order_id,
@@ -15,6 +17,7 @@ with stated as (
     where orders.incident_address is not null
 ),
 
+{{ answers_kept('stated', ['order_id'], asks) }}
 matched as (
     select
         address_text,
@@ -26,18 +29,20 @@ matched as (
             address_text,
             given_street_code,
             given_community_code
-        from stated
+        from unanswered
     ) as texts
 )
 
 select
-    stated.order_id,
-    stated.address_text,
-    stated.given_community_code,
+    unanswered.order_id,
+    unanswered.address_text,
+    unanswered.given_street_code,
+    unanswered.given_community_code,
     {{ address_match_columns('matched.found') }}
-from stated
+from unanswered
 inner join matched
     on
-        stated.address_text = matched.address_text
-        and coalesce(stated.given_street_code, '') = coalesce(matched.given_street_code, '')
-        and coalesce(stated.given_community_code, '') = coalesce(matched.given_community_code, '')
+        unanswered.address_text = matched.address_text
+        and coalesce(unanswered.given_street_code, '') = coalesce(matched.given_street_code, '')
+        and coalesce(unanswered.given_community_code, '') = coalesce(matched.given_community_code, '')
+{{ union_kept(['order_id'] + asks + address_match_names()) }}

@@ -1,0 +1,116 @@
+"""A table of answers asks for what is new, and comes to what asking for everything comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from catalog.settings import Settings
+from quality.addresses.match import Matcher
+from warehouse.addresses.library import STANDARDS
+from warehouse.dbt_remade import answered_by
+from warehouse.entities.matcher import EntityMatcher
+
+pytestmark = pytest.mark.slow
+NOW = datetime(2026, 6, 30, tzinfo=UTC)
+HOUSEHOLD = "public_security__household"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """What matchers are asked, as it happens."""
+    found: list[str | None] = []
+    for matcher, method in ((Matcher, "match_many"), (EntityMatcher, "match")):
+        original = getattr(matcher, method)
+
+        def counted(self: Any, texts: list[str | None], *more: Any, original: Any = original) -> Any:
+            found.extend(texts)
+            return original(self, texts, *more)
+
+        monkeypatch.setattr(matcher, method, counted)
+    return found
+
+
+def book(settings: Settings, numbers: range) -> None:
+    """Doors of one lane, as the address library holds them."""
+    rows = [
+        {"address_code": f"110102010X{n}", "standard_address": f"北京市西城区德胜街道白云胡同{n}号", "lane_name": "白云胡同",
+         "house_number": f"{n}号", "street_code": "110102010", "longitude_cgcs2000": 116.37, "latitude_cgcs2000": 39.95}
+        for n in numbers
+    ]  # fmt: skip
+    schema = pa.schema([(k, pa.float64() if isinstance(v, float) else pa.string()) for k, v in rows[0].items()])
+    for empty in ("community_code", "compound_name", "located_street_code"):
+        schema = schema.append(pa.field(empty, pa.string()))
+    table = pa.Table.from_pylist(rows, schema=schema)
+    write_deltalake(settings.table_path(*STANDARDS), table, mode="overwrite")
+
+
+def test_addresses_are_asked_once(
+    settings: Settings,
+    fill: Callable[..., None],
+    read: Callable[[str], list[tuple[Any, ...]]],
+    asked: list[str | None],
+) -> None:
+    from warehouse.dbt_build import build
+
+    def made(**numbers: int) -> list[tuple[Any, ...]]:
+        rows = [
+            {"resident_key": k, "registered_address": f"西城区白云胡同{n}号", "community_code": "110102010003",
+             "birth_date": date(1990, 1, 1), "updated_at": NOW}
+            for k, n in numbers.items()
+        ]  # fmt: skip
+        fill(HOUSEHOLD, rows)
+        return anew(full_refresh=False)
+
+    def anew(*, full_refresh: bool) -> list[tuple[Any, ...]]:
+        asked.clear()
+        select = ["population__resident_addresses"]
+        build(settings, select=select, exclude=["test_type:data"], full_refresh=full_refresh).raise_for_failure()
+        return sorted(read("select * from population.resident_addresses"), key=repr)
+
+    book(settings, range(1, 9))
+    first = made(a=1, b=2, c=3, d=99)
+    assert len(asked) == 4
+    assert sum(row[5] is not None for row in first) == 3
+    day = made(a=1, b=4, d=99, e=1)  # b moved, c is gone, e has come to where a lives
+    assert sorted(asked, key=str) == ["西城区白云胡同1号", "西城区白云胡同4号"]
+    assert day == anew(full_refresh=True)
+    assert len(asked) == 3
+    path = settings.table_path("library", "population", "resident_addresses")
+    assert answered_by(path)
+    DeltaTable(path).delete("resident_key = 'a'")  # somebody else's commit: all is asked anew
+    assert made(a=1, b=4, d=99, e=1) == day
+    assert len(asked) == 3
+    book(settings, range(1, 120))  # what is known has changed
+    assert all(row[5] for row in made(a=1, b=4, d=99, e=1))
+    assert len(asked) == 3
+
+
+def test_names_are_asked_once(
+    settings: Settings,
+    fill: Callable[..., None],
+    read: Callable[[str], list[tuple[Any, ...]]],
+    asked: list[str | None],
+) -> None:
+    from warehouse.dbt_build import build
+
+    def made(firms: list[str], listed: list[str]) -> dict[str, str | None]:
+        codes = ("91110102101379136C", "91110106102167290A")
+        fill("market_supervision__enterprises", [{"uscc": u, "entity_name": n} for u, n in zip(codes, firms, strict=False)])
+        fill("market_supervision__abnormal_list", [{"entity_name": n, "listed_date": date(2020, 1, 1)} for n in listed])
+        asked.clear()
+        select = ["legal_entity__names", "legal_entity__name_links"]
+        build(settings, select=select, exclude=["test_type:data"]).raise_for_failure()
+        return dict(read("select source_name, uscc from legal_entity.name_links"))
+
+    a, b, stranger = "北京甲乙丙商贸有限公司", "北京天地玄黄科技有限公司", "北京宇宙洪荒文化有限公司"
+    assert made([a], [a, b]) == {a: "91110102101379136C", b: None}
+    assert made([a], [b, stranger]) == {b: None, stranger: None}
+    assert asked == [stranger]
+    assert made([a, b], [b, stranger]) == {b: "91110106102167290A", stranger: None}
+    assert sorted(asked, key=str) == sorted([b, stranger])

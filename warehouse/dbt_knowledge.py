@@ -1,0 +1,71 @@
+"""What the functions of a build know, as digests: a table of their answers holds as long as its digest does.
+
+A model that asks one function for every row notes the digest in its commit. The next build takes the answers of rows
+that ask the same from the table itself, and asks only what is new (``dbt_project/macros/kept_answers.sql``).
+"""
+
+# ruff: noqa: S608 - names are of this project, paths are literals
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from catalog.errors import UnknownName
+from catalog.settings import Settings
+
+ADDRESSES, ENTITY_NAMES = "addresses", "entity_names"
+_HOUSE = Path(__file__).resolve().parent.parent
+_LIBRARIES = ("numpy", "opencc", "pypinyin", "rapidfuzz")
+"""What the matchers are made with: another version may answer otherwise."""
+
+
+def knowledge(settings: Settings, kind: str) -> str:
+    """The digest of what answers of a kind are made from: the tables behind them, the code lists, and the code.
+
+    Args:
+        kind: ``addresses`` (the address book) or ``entity_names`` (the names of organisations).
+
+    Raises:
+        UnknownName: there is no such kind.
+    """
+    from warehouse.addresses.library import TABLES, communities
+    from warehouse.entities.library import NAMES
+
+    code: tuple[str, ...]
+    if kind == ADDRESSES:
+        told, tables, code = repr(communities(settings)), TABLES, ("quality/addresses", "warehouse/addresses")
+    elif kind == ENTITY_NAMES:
+        told, tables, code = "", {NAMES: "uscc, entity_name, name_kind"}, ("warehouse/entities",)
+    else:
+        raise UnknownName(f"no answers are of kind {kind}", hint=f"kinds: {ADDRESSES}, {ENTITY_NAMES}")
+    digest = sha256(told.encode())
+    for file in sorted(f for folder in code for f in (_HOUSE / folder).glob("*.py")):
+        digest.update(file.read_bytes())
+    for library in _LIBRARIES:
+        digest.update(version(library).encode())
+    for table, columns in tables.items():
+        path = settings.table_path(*table)
+        digest.update(repr(_content(path, columns, _version(path))).encode())
+    return digest.hexdigest()[:16]
+
+
+def _version(path: str) -> int:
+    from deltalake import DeltaTable
+
+    return DeltaTable(path).version() if DeltaTable.is_deltatable(path) else -1
+
+
+@lru_cache(maxsize=16)
+def _content(path: str, columns: str, at: int) -> Iterable[object] | None:
+    """A digest of the rows whatever their order: a table built again from the same rows is the same knowledge."""
+    from warehouse.delta import scan_sql
+    from warehouse.duck import connect
+
+    if at < 0:
+        return None
+    with connect() as con:
+        sql = f"SELECT count(*), bit_xor(hash({columns})), sum(hash({columns})) FROM {scan_sql(con, path)}"
+        return con.execute(sql).fetchone()
