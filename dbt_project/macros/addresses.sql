@@ -40,8 +40,9 @@
     {{ json_text(found, 'guess') }} as best_guess
 {%- endmacro %}
 
-{# Their names, in that order. #}
-{% macro address_match_names() %}
-    {{ return(['address_id', 'standard_address', 'street_code', 'community_code', 'community_name', 'longitude_cgcs2000',
-        'latitude_cgcs2000', 'accuracy_m', 'confidence', 'match_method', 'unmatched_reason', 'best_guess']) }}
-{% endmacro %}
+{# The rows of kept answers (kept_answers.sql): columns, then those of a match. #}
+{% macro union_kept_matches(columns) -%}
+    {{ union_kept(columns + ['address_id', 'standard_address', 'street_code', 'community_code', 'community_name',
+        'longitude_cgcs2000', 'latitude_cgcs2000', 'accuracy_m', 'confidence', 'match_method', 'unmatched_reason',
+        'best_guess']) }}
+{%- endmacro %}

@@ -25,4 +25,4 @@ select
 from unanswered
 inner join matched
     on unanswered.address_text = matched.address_text
-{{ union_kept(['uscc', 'address_text'] + address_match_names()) }}
+{{ union_kept_matches(['uscc', 'address_text']) }}

@@ -45,4 +45,4 @@ inner join matched
         unanswered.address_text = matched.address_text
         and coalesce(unanswered.given_street_code, '') = coalesce(matched.given_street_code, '')
         and coalesce(unanswered.given_community_code, '') = coalesce(matched.given_community_code, '')
-{{ union_kept(['order_id'] + asks + address_match_names()) }}
+{{ union_kept_matches(['order_id'] + asks) }}
