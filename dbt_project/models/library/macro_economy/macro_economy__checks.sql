@@ -1,7 +1,7 @@
 -- What does not hold in the printed figures, one row a finding. Kinds:
 -- copied_period: a source states for a period what it states for the one before, all indicators both have (3 or more);
 -- copied_value: the same for one indicator of four or more figures, of a year's of three;
--- copied_across: two indicators of one source, unit and period have one value of four or more figures;
+-- copied_across: two amounts of one source, unit and period have one value of four or more figures;
 -- parts: a sum, a part or a ratio of macro_checks is broken; sources_disagree: two sources, two values;
 -- unit: a unit that cannot be converted; gap: a period missing between others;
 -- jump: growth, or in a short series the value, far from what the series does otherwise;
@@ -223,6 +223,34 @@ spreads as (
     group by rates.source_feed, rates.indicator_code, rates.area_code
 ),
 
+across as (
+    select
+        now.source_feed,
+        now.indicator_code,
+        now.indicator_name,
+        now.area_code,
+        now.period,
+        now.number,
+        min(before.indicator_name) as other_name
+    from reports as now
+    inner join reports as before
+        on
+            now.source_feed = before.source_feed
+            and now.area_code = before.area_code
+            and now.period = before.period
+            and now.unit = before.unit
+            and now.number = before.number
+    inner join {{ ref('macro_economy__indicators') }} as kinds
+        on now.indicator_code = kinds.indicator_code
+    where
+        before.indicator_code < now.indicator_code
+        and {{ figures('now.printed_value') }} >= 4
+        -- indices and rates lie close together and are often the same
+        and kinds.measure in ('flow', 'stock')
+    group by
+        now.source_feed, now.indicator_code, now.indicator_name, now.area_code, now.period, now.number
+),
+
 levels as (
     select
         source_feed,
@@ -306,24 +334,15 @@ findings as (
     select
         'copied_across' as kind,
         '' as check_code,
-        one.source_feed,
-        other.indicator_code,
-        one.area_code,
-        one.period,
+        source_feed,
+        indicator_code,
+        area_code,
+        period,
         'warn' as severity,
-        other.number as found_value,
-        one.number as expected_value,
-        {{ concat_text(['one.indicator_name', "' 与 '", 'other.indicator_name', "' '", 'one.period', "' 数值相同'"]) }}
-            as message
-    from reports as one
-    inner join reports as other
-        on
-            one.source_feed = other.source_feed
-            and one.area_code = other.area_code
-            and one.period = other.period
-            and one.unit = other.unit
-            and one.number = other.number
-    where one.indicator_code < other.indicator_code and {{ figures('one.printed_value') }} >= 4
+        number as found_value,
+        number as expected_value,
+        {{ concat_text(['other_name', "' 与 '", 'indicator_name', "' '", 'period', "' 数值相同'"]) }} as message
+    from across
     union all
     select
         'parts' as kind,
