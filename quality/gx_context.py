@@ -81,6 +81,8 @@ def great_expectations() -> ModuleType:
 
         import quality.gx_expectations
         import quality.gx_table_expectations  # noqa: F401 - defining an expectation registers it
+    # it gives this one a voice of its own, on being imported
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     gc.freeze()
     return gx
 
