@@ -50,6 +50,8 @@ class Format(Model):
         footer: regular expression; a row whose first filled cell matches is skipped as footer.
         records: dotted path of the record list inside a JSON document; path of the record element in XML.
         flatten: JSON objects inside a record become columns ``outer.inner``.
+        explode: dotted path of a list inside a JSON record: one row an item, with the record's other columns beside the
+            item's (``path.member``, or ``path`` where items are plain; ``path.#`` is the item's place).
         columns: the columns of a fixed-width record, counted in ``positions``.
         crs: ``auto`` or ``EPSG:…``, ``GCJ02``, ``BD09`` (vector files and coordinate columns).
         free_text: column in which an unescaped delimiter is rejoined.
@@ -70,6 +72,7 @@ class Format(Model):
     footer: str | None = None
     records: str = ""
     flatten: bool = False
+    explode: str = ""
     columns: tuple[FixedColumn, ...] = ()
     positions: Literal["bytes", "characters"] = "bytes"
     unpivot: Unpivot | None = None
@@ -94,8 +97,8 @@ class Format(Model):
             raise ValueError("header_rows is for csv and excel with a header")
         if self.sheets is not None and self.type not in ("excel", "vector"):
             raise ValueError("sheets is for excel and vector")
-        if self.flatten and self.type not in ("json", "ndjson"):
-            raise ValueError("flatten is for json and ndjson")
+        if (self.flatten or self.explode) and self.type not in ("json", "ndjson"):
+            raise ValueError("flatten and explode are for json and ndjson")
         if isinstance(self.sheets, str):
             try:
                 re.compile(self.sheets)

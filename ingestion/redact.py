@@ -107,6 +107,8 @@ def _reads_clean(settings: Settings, name: str, data: bytes, feed: Feed, linked:
 
 def _rewritten(path: Path, feed: Feed, person: Person, linked: LandedRecords, *, whole: bool) -> tuple[bytes, int, str]:
     """New bytes, records touched, and how: ``records blanked``, ``values starred`` or ``withdrawn``."""
+    if whole and feed.format.explode:  # an emptied record would move the numbers of all that come after it
+        return b"", 0, WITHDRAWN
     data = path.read_bytes()
     blank: tuple[bytes, int] | None = None
     if data[:2] == b"PK" and feed.format.type == "excel":

@@ -34,6 +34,8 @@ CUT = "truncated"
 """The file ends within this record."""
 BAD_RECORD = "bad_record"
 """The line or element is not a JSON object."""
+NOT_A_LIST = "not_a_list"
+"""Something else stands in the JSON record where the contract's ``explode`` looks for a list."""
 NUL = "nul"
 """The record contains a NUL character."""
 UNDECODABLE = "undecodable"
@@ -48,6 +50,7 @@ PROBLEM_ZH = {
     UNCLOSED: "引号没有闭合",
     CUT: "文件在此处被截断",
     BAD_RECORD: "不是完整的 JSON 对象",
+    NOT_A_LIST: "合同要展开的位置不是列表",
     NUL: "含有空字符（NUL）",
     UNDECODABLE: "含有不能按文件编码读出的字节",
     "key_missing": "主键为空",

@@ -218,7 +218,8 @@ def match_columns(columns: Sequence[str], wanted: Wanted, *, freeze: bool) -> li
         and not (wanted.wide and wanted.wide.search(flat(columns[i])))
     ]
     if missing or (extra and freeze):
-        raise drift_error(missing, [columns[i].strip() for i in extra])
+        inside = [columns[i] for i in extra if any(n.startswith(f"{have[i]}.") for n in known)]
+        raise drift_error(missing, [columns[i].strip() for i in extra], inside=inside)
     return extra
 
 
@@ -232,8 +233,11 @@ def looks_like_a_value(name: str) -> bool:
     return bool(_LIKE_A_VALUE.search(normalise(name)))
 
 
-def drift_error(missing: Sequence[str], extra: Sequence[str]) -> DriftError:
+def drift_error(missing: Sequence[str], extra: Sequence[str], *, inside: Sequence[str] = ()) -> DriftError:
     """The difference between a delivery's columns and the contract's, with likely renames.
+
+    Args:
+        inside: extra columns whose members the contract takes (``outer`` of ``outer.inner``).
 
     A file without its header has a record where the names of columns are looked for: no value of it is repeated.
     """
@@ -250,10 +254,15 @@ def drift_error(missing: Sequence[str], extra: Sequence[str]) -> DriftError:
         f"extra: {', '.join(_short(e) for e in extra[:20])}" + (" …" if len(extra) > 20 else "") if extra else "",
         f"perhaps renamed: {', '.join(renamed)}" if renamed else "",
     ]
+    hint = (
+        "lakehouse feed drift FEED proposes the contract's change: add a renamed column as an alias in from:, "
+        "a new one as a field or under ignore:, or set drift.columns to evolve"
+    )
+    if inside:
+        hint = f"the contract takes members of {inside[0]}: set format.flatten: true, or name {inside[0]} under ignore:"
     return DriftError(
         f"the columns differ from the contract ({'; '.join(p for p in parts if p)})",
-        hint="lakehouse feed drift FEED proposes the contract's change: add a renamed column as an alias in from:, "
-        "a new one as a field or under ignore:, or set drift.columns to evolve",
+        hint=hint,
         missing=", ".join(missing) or None,
         extra=", ".join(_short(e) for e in extra[:20]) or None,
     )

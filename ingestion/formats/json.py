@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BAD_RECORD, Opened, rows_to_batches, unique_columns
+from ingestion.formats.base import BAD_RECORD, NOT_A_LIST, Opened, raw_line, rows_to_batches, unique_columns
 from ingestion.formats.header import Wanted, normalise
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
+PLACE = "#"
+"""Name of an exploded item's place in its list."""
 MAX_BYTES = 512 << 20
 """A document is held in memory whole; bigger deliveries come as NDJSON."""
 
@@ -33,13 +36,18 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     with Utf8Reader(path, encoding) as stream:
         text = stream.read().decode()
     records = find_records(parse(text), fmt.records)
+    if fmt.explode:
+        records = [part for r in records for part in (spread(r, fmt.explode) if isinstance(r, dict) else [r])]
     if fmt.flatten:
         records = [flatten(r) if isinstance(r, dict) else r for r in records]
     names: dict[str, None] = {}
     for record in records:
         if isinstance(record, dict):
             names.update(dict.fromkeys(record))
+    if fmt.explode and normalise(place := f"{fmt.explode}.{PLACE}") not in wanted.names():
+        names.pop(place, None)
     columns = tuple(names) or tuple(wanted.display[n] for n in sorted(wanted.names()))
+    columns += tuple(_inside(wanted, columns))
     batches = rows_to_batches(_rows(records, columns), len(columns))
     about = {**encoding_about(path, fmt.encoding, encoding), "records": fmt.records}
     return Opened(unique_columns(columns), batches, about)
@@ -100,6 +108,42 @@ def flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
+@dataclass(frozen=True)
+class NotAList:
+    """A record without the list it should be exploded by."""
+
+    record: dict[str, Any]
+
+
+def spread(record: dict[str, Any], path: str) -> Sequence[dict[str, Any] | NotAList]:
+    """One record for each item of the list at the dotted ``path``, with the record's other members.
+
+    An item's members are called ``path.member``, a plain item ``path``, its place (from 1) ``path.#``. A record whose
+    list is absent or empty stays one record.
+    """
+    rest, items = without(record, path.split("."))
+    if not items and (items is None or isinstance(items, list)):
+        return [rest]
+    if not isinstance(items, list):
+        return [NotAList(record)]
+    return [
+        {**rest, **({f"{path}.{k}": v for k, v in item.items()} if isinstance(item, dict) else {path: item}),
+         f"{path}.{PLACE}": str(place)}
+        for place, item in enumerate(items, start=1)
+    ]  # fmt: skip
+
+
+def without(record: dict[str, Any], steps: Sequence[str]) -> tuple[dict[str, Any], Any]:
+    """A record without the value at ``steps``, nor objects that held nothing else, and that value; None when absent."""
+    head, *tail = steps
+    rest = {k: v for k, v in record.items() if k != head}
+    inner = record.get(head)
+    if not tail or not isinstance(inner, dict):
+        return rest, inner
+    kept, value = without(inner, tail)
+    return (rest | {head: kept} if kept else rest), value
+
+
 def as_text(value: Any) -> str | None:
     """A JSON value (numbers already text) as source text."""
     if value is None or isinstance(value, str):
@@ -109,12 +153,30 @@ def as_text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _inside(wanted: Wanted, columns: tuple[str, ...]) -> list[str]:
+    """The contract's columns ``outer.inner`` whose outer object is one column."""
+    known = {normalise(c) for c in columns}
+    names = [wanted.display[n] for n in sorted(wanted.names() - known)]
+    return [n for n in names if "." in n and n.split(".")[0] in columns]
+
+
+def _value(record: dict[str, Any], column: str) -> Any:
+    if column in record or "." not in column:
+        return record.get(column)
+    node: Any = record
+    for step in column.split("."):
+        node = node.get(step) if isinstance(node, dict) else None
+    return node
+
+
 def _rows(records: list[Any], columns: tuple[str, ...]) -> Iterator[tuple[int, Any, str | None, str | None]]:
     for number, record in enumerate(records, start=1):
         if isinstance(record, dict):
-            yield number, [as_text(record.get(c)) for c in columns], None, None
+            yield number, [as_text(_value(record, c)) for c in columns], None, None
+        elif isinstance(record, NotAList):
+            yield number, None, NOT_A_LIST, raw_line(json.dumps(record.record, ensure_ascii=False))
         else:
-            yield number, None, BAD_RECORD, json.dumps({"_line": as_text(record)}, ensure_ascii=False)
+            yield number, None, BAD_RECORD, raw_line(as_text(record) or "null")
 
 
 def wanted_first(wanted: Wanted, found: set[str]) -> tuple[str, ...]:

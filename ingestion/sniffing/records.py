@@ -224,7 +224,12 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
     rows = [[_json_text(r.get(n)) for n in names] for r in records[:max_rows]]
     complete = complete and len(records) <= max_rows
     options: Mapping[str, Any] = {"flatten": True} if nested else {}
-    notes = ("记录内的对象已展开为“外层.内层”列",) if nested else ()
+    notes: tuple[str, ...] = ("记录内的对象已展开为“外层.内层”列",) if nested else ()
+    notes += tuple(
+        f"列 {n} 是对象的列表，按 JSON 文本保留；需要一项一行时在 format 中写 explode: {n}"
+        for n in names
+        if any(isinstance(v := r.get(n), list) and any(isinstance(i, dict) for i in v) for r in records)
+    )
     return Raw(
         names, rows, len(rows), complete, encoding=encoding, records_path=records_path, options=options, notes=notes
     )

@@ -330,8 +330,99 @@ def test_nested_objects_become_dotted_columns(build: Build, contracts: dict[str,
     assert [r[:3] for r in house.rows("sensor_id, rain_mm, note")] == [("A", 1.5, "广内"), ("B", 2, None)]
 
 
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+def test_a_name_inside_an_object_that_is_not_flattened(build: Build, contracts: dict[str, str], kind: str) -> None:
+    fields = "\n  sensor_id: {from: id}\n  rain_mm: {from: at.mm}\n  note: {from: at.place.街道}\nignore: [tags, at]\n"
+    house = house_of(build, contracts, f"type: {kind}", fields)
+    assert house.send(as_sent(NESTED, kind), "a.txt").rows_loaded == 2
+    assert house.rows("sensor_id, rain_mm, note") == [("A", 1.5, "广内"), ("B", 2.0, None)]
+    house = house_of(build, contracts, f"type: {kind}", fields.replace(", at]", "]"))
+    refused(house.send(as_sent(NESTED[:1], kind), "b.txt"), "extra: at", "format.flatten: true")
+
+
 def test_a_nested_name_met_late_is_drift(build: Build, contracts: dict[str, str]) -> None:
     house = house_of(build, contracts, "type: ndjson, flatten: true", NESTED_FIELDS)
     line = json.dumps(NESTED[0], ensure_ascii=False)
     late = line.replace('"mm"', '"neu": 1, "mm"')
     refused(house.send("\n".join([*[line] * 1100, late]), "a.ndjson"), "extra: at.neu")
+
+
+# --- lists inside records
+
+GAUGES = [
+    {
+        "id": "A",
+        "where": {"street": "广内"},
+        "data": {"readings": [{"mm": 1.5, "by": {"who": "甲"}}, {"mm": 2}], "n": 2},
+    },
+    {"id": "B", "where": {"street": "牛街"}, "data": {"readings": []}},
+    {"id": "C", "where": None, "data": None},
+    {"id": "D", "data": {"readings": {"mm": 3}}},
+    "E",
+    {"id": "F", "where": {"street": "陶然亭"}, "data": {"readings": [{"mm": 4}, None]}},
+]
+GAUGE_FIELDS = """
+  sensor_id: {from: id, required: true}
+  rain_mm: {from: data.readings.mm}
+  note: {from: [data.readings.by.who]}
+  sensor_name: {from: where.street}
+  sequence_number: {from: "data.readings.#"}
+ignore: [data.n, data, where, data.readings, data.readings.by]
+"""
+
+
+def as_sent(records: list[Any], kind: str) -> str:
+    lines = [json.dumps(r, ensure_ascii=False) for r in records]
+    return "\n".join(lines) if kind == "ndjson" else f"[{','.join(lines)}]"
+
+
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+def test_a_list_is_exploded_into_rows(build: Build, contracts: dict[str, str], kind: str) -> None:
+    house = house_of(build, contracts, f"type: {kind}, flatten: true, explode: data.readings", GAUGE_FIELDS)
+    result = house.send(as_sent(GAUGES, kind), "a.txt")
+    assert (result.rows_found, result.rows_loaded) == (8, 6)
+    assert result.reasons == {"not_a_list": 1, "bad_record": 1}
+    assert house.rows("_row_number, sensor_id, rain_mm, note, sensor_name, sequence_number") == [
+        (1, "A", 1.5, "甲", "广内", 1),
+        (2, "A", 2.0, None, "广内", 2),
+        (3, "B", None, None, "牛街", None),
+        (4, "C", None, None, None, None),
+        (7, "F", 4.0, None, "陶然亭", 1),
+        (8, "F", None, None, "陶然亭", 2),
+    ]
+    found = house.rows("row_number, rules, raw", "quarantine")
+    assert [r[:2] for r in found] == [(5, ["not_a_list"]), (6, ["bad_record"])]
+    assert json.loads(json.loads(found[0][2])["_line"])["id"] == "D"
+
+
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+def test_plain_items_are_a_column(build: Build, contracts: dict[str, str], kind: str) -> None:
+    fields = "\n  sensor_id: {from: id}\n  note: {from: tags}\n"
+    house = house_of(build, contracts, f"type: {kind}, explode: tags", fields)
+    assert house.send(as_sent([{"id": "A", "tags": ["x", "y", 3]}, {"id": "B"}], kind), "a.txt").rows_loaded == 4
+    assert house.rows("sensor_id, note") == [("A", "3"), ("A", "x"), ("A", "y"), ("B", None)]
+
+
+def test_a_member_of_an_item_met_late_is_drift(build: Build, contracts: dict[str, str]) -> None:
+    house = house_of(
+        build, contracts, "type: ndjson, explode: tags", "\n  sensor_id: {from: id}\n  note: {from: tags.a}\n"
+    )
+    lines = as_sent([*[{"id": "A", "tags": [{"a": 1}]}] * 1100, {"id": "B", "tags": [{"a": 1}, {"neu": 2}]}], "ndjson")
+    refused(house.send(lines, "a.ndjson"), "extra: tags.neu")
+
+
+def test_lists_of_many_lines_are_exploded_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from catalog.model import Format
+    from ingestion.formats import Wanted, ndjson
+
+    monkeypatch.setattr(ndjson, "EXPLODED_CHARACTERS", 200)
+    path = tmp_path / "a.ndjson"
+    records = [{"id": i, "tags": [{"v": f"{i}.{j}"} for j in range(i % 5)]} for i in range(100)]
+    path.write_text(as_sent(records, "ndjson"), encoding="utf-8")
+    names = {"id": ("id",), "v": ("tags.v",)}
+    wanted = Wanted(names, {}, frozenset(), None, frozenset(), frozenset(), {n[0]: n[0] for n in names.values()})
+    batches = list(ndjson.read(path, Format(type="ndjson", explode="tags"), wanted).batches)
+    assert len(batches) > 5
+    rows = [(r["_row_number"], r["c0"], r["c1"]) for b in batches for r in b.to_pylist()]
+    flat = [(str(r["id"]), v) for r in records for v in ([t["v"] for t in r["tags"]] or [None])]
+    assert rows == [(n, *pair) for n, pair in enumerate(flat, start=1)]
