@@ -46,3 +46,32 @@
         'longitude_cgcs2000', 'latitude_cgcs2000', 'accuracy_m', 'confidence', 'match_method', 'unmatched_reason',
         'best_guess']) }}
 {%- endmacro %}
+
+{# What a model of matches is after its relation ``stated``: each writing asked once, with what else is known of it, and
+   joined back; answers that still hold are kept. ``keys`` identify a row; with ``hints`` it also has
+   given_street_code and given_community_code. #}
+{% macro matches_of_stated(keys, hints=false) -%}
+{%- set asks = ['address_text'] + (['given_street_code', 'given_community_code'] if hints else []) -%}
+{{ answers_kept('stated', keys, asks) }}
+matched as (
+    select
+        {{ asks | join(', ') }},
+        {{ address_match('address_text', 'given_street_code' if hints else 'null', 'given_community_code' if hints else 'null') }}
+            as found
+    from (select distinct {{ asks | join(', ') }} from unanswered) as texts
+)
+
+select
+    {% for column in keys + asks %}
+        unanswered.{{ column }},
+    {% endfor %}
+    {{ address_match_columns('matched.found') }}
+from unanswered
+inner join matched
+    on
+        unanswered.address_text = matched.address_text
+        {% for hint in asks[1:] %}
+            and coalesce(unanswered.{{ hint }}, '') = coalesce(matched.{{ hint }}, '')
+        {% endfor %}
+{{ union_kept_matches(keys + asks) }}
+{%- endmacro %}

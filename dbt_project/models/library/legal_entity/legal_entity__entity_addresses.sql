@@ -10,19 +10,4 @@ with stated as (
     group by uscc
 ),
 
-{{ answers_kept('stated', ['uscc'], ['address_text']) }}
-matched as (
-    select
-        address_text,
-        {{ address_match('address_text') }} as found
-    from (select distinct address_text from unanswered) as texts
-)
-
-select
-    unanswered.uscc,
-    unanswered.address_text,
-    {{ address_match_columns('matched.found') }}
-from unanswered
-inner join matched
-    on unanswered.address_text = matched.address_text
-{{ union_kept_matches(['uscc', 'address_text']) }}
+{{ matches_of_stated(['uscc']) }}

@@ -2,7 +2,6 @@
 -- the newest registration counts. What the register says of the community helps to tell doors of one name apart.
 {{ address_book() }}
 {{ config(answered_by='addresses') }}
-{%- set asks = ['address_text', 'given_street_code', 'given_community_code'] %}
 with registered as (
     select
         resident_key,
@@ -48,33 +47,4 @@ stated as (
     where place = 1
 ),
 
-{{ answers_kept('stated', ['resident_key', 'address_kind'], asks) }}
-matched as (
-    select
-        address_text,
-        given_street_code,
-        given_community_code,
-        {{ address_match('address_text', 'given_street_code', 'given_community_code') }} as found
-    from (
-        select distinct
-            address_text,
-            given_street_code,
-            given_community_code
-        from unanswered
-    ) as texts
-)
-
-select
-    unanswered.resident_key,
-    unanswered.address_kind,
-    unanswered.address_text,
-    unanswered.given_street_code,
-    unanswered.given_community_code,
-    {{ address_match_columns('matched.found') }}
-from unanswered
-inner join matched
-    on
-        unanswered.address_text = matched.address_text
-        and coalesce(unanswered.given_street_code, '') = coalesce(matched.given_street_code, '')
-        and coalesce(unanswered.given_community_code, '') = coalesce(matched.given_community_code, '')
-{{ union_kept_matches(['resident_key', 'address_kind'] + asks) }}
+{{ matches_of_stated(['resident_key', 'address_kind'], hints=true) }}

@@ -129,7 +129,10 @@ shapes as (
         ranked.feed_id,
         ranked.division_code,
         ranked.area_ha,
-        ranked.geom_cgcs2000,
+        case
+            when {{ geometry_is_valid('ranked.geom_cgcs2000') }} then ranked.geom_cgcs2000
+            else {{ geometry_made_valid('ranked.geom_cgcs2000') }}
+        end as geom_cgcs2000,
         sources.origin_crs,
         sources.accuracy_m
     from ranked

@@ -1,96 +1,40 @@
 -- The base map's points: classified points of interest, city components, sensor sites; community, valid time, origin.
 -- House numbers are spatiotemporal.addresses; cameras, of a higher grade, spatiotemporal.cameras.
 with delivered as (
-    select
-        'planning__poi' as feed_id,
-        poi_code as point_code,
-        poi_class_code as class_code,
-        poi_name as point_name,
-        poi_address as address,
-        cast(null as date) as installed_date,
-        cast(null as date) as removed_date,
-        collected_date as surveyed_date,
-        geom_cgcs2000,
-        _receipt
-    from {{ ref('staging__planning__poi') }}
+    {{ points_of(
+        'planning__poi', ref('staging__planning__poi'),
+        'poi_code', 'poi_class_code', 'poi_name', address='poi_address', surveyed='collected_date'
+    ) }}
     union all
-    select
-        'planning__residential_compounds' as feed_id,
-        compound_name || '@' || compound_address as point_code,
-        'residential' as class_code,
-        compound_name as point_name,
-        compound_address as address,
-        cast(null as date) as installed_date,
-        cast(null as date) as removed_date,
-        {{ local_date('_loaded_at') }} as surveyed_date,
-        geom_cgcs2000,
-        _receipt
-    from {{ ref('staging__planning__residential_compounds') }}
+    {{ points_of(
+        'planning__residential_compounds', ref('staging__planning__residential_compounds'),
+        "compound_name || '@' || compound_address", "'residential'", 'compound_name', address='compound_address'
+    ) }}
     union all
-    select
-        'education__schools' as feed_id,
-        poi_name as point_code,
-        'school' as class_code,
-        poi_name as point_name,
-        poi_address as address,
-        cast(null as date) as installed_date,
-        cast(null as date) as removed_date,
-        {{ local_date('_loaded_at') }} as surveyed_date,
-        geom_cgcs2000,
-        _receipt
-    from {{ ref('staging__education__schools') }}
+    {{ points_of(
+        'education__schools', ref('staging__education__schools'),
+        'poi_name', "'school'", 'poi_name', address='poi_address'
+    ) }}
     union all
-    select
-        'education__learning_venues' as feed_id,
-        poi_name || '@' || poi_address as point_code,
-        'learning' as class_code,
-        poi_name as point_name,
-        poi_address as address,
-        cast(null as date) as installed_date,
-        cast(null as date) as removed_date,
-        {{ local_date('_loaded_at') }} as surveyed_date,
-        geom_cgcs2000,
-        _receipt
-    from {{ ref('staging__education__learning_venues') }}
+    {{ points_of(
+        'education__learning_venues', ref('staging__education__learning_venues'),
+        "poi_name || '@' || poi_address", "'learning'", 'poi_name', address='poi_address'
+    ) }}
     union all
-    select
-        'transport__stations' as feed_id,
-        station_code as point_code,
-        'transit' as class_code,
-        transit_station_name as point_name,
-        cast(null as {{ text_type() }}) as address,
-        cast(null as date) as installed_date,
-        cast(null as date) as removed_date,
-        {{ local_date('_loaded_at') }} as surveyed_date,
-        geom_cgcs2000,
-        _receipt
-    from {{ ref('staging__transport__stations') }}
+    {{ points_of(
+        'transport__stations', ref('staging__transport__stations'),
+        'station_code', "'transit'", 'transit_station_name'
+    ) }}
     union all
-    select
-        'urban_management__components' as feed_id,
-        component_code as point_code,
-        component_kind_code as class_code,
-        component_state as point_name,
-        cast(null as {{ text_type() }}) as address,
-        installed_date,
-        removed_date,
-        surveyed_date,
-        geom_cgcs2000,
-        _receipt
-    from {{ ref('staging__urban_management__components') }}
+    {{ points_of(
+        'urban_management__components', ref('staging__urban_management__components'),
+        'component_code', 'component_kind_code', 'component_state', installed='installed_date', removed='removed_date', surveyed='surveyed_date'
+    ) }}
     union all
-    select
-        'city_sensing__sensors' as feed_id,
-        sensor_id as point_code,
-        sensor_kind_code as class_code,
-        sensor_name as point_name,
-        cast(null as {{ text_type() }}) as address,
-        installed_date,
-        removed_date,
-        installed_date as surveyed_date,
-        geom_cgcs2000,
-        _receipt
-    from {{ ref('staging__city_sensing__sensors') }}
+    {{ points_of(
+        'city_sensing__sensors', ref('staging__city_sensing__sensors'),
+        'sensor_id', 'sensor_kind_code', 'sensor_name', installed='installed_date', removed='removed_date', surveyed='installed_date'
+    ) }}
 ),
 
 communities as (
