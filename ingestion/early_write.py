@@ -39,7 +39,7 @@ class EarlyWrite:
 
     Args:
         path: the table, which exists.
-        prepare: the commit, None when there is nothing to write; called once, on the thread that writes.
+        prepare: the commit, None when there is nothing to write; called once a start, on the thread that writes.
         early: False writes in ``finish``. So does a commit that must read the table, such as a merge.
     """
 
@@ -51,8 +51,15 @@ class EarlyWrite:
         self._refused = threading.Event()
         self._thread: threading.Thread | None = None
         if early and can_write_ahead(path):
-            self._thread = threading.Thread(target=self._run, name="early-write", daemon=True)
-            self._thread.start()
+            self._start()
+
+    def again(self) -> None:
+        """Write anew what has been begun: ``prepare`` would give other rows now."""
+        if self._thread is None:
+            return
+        self._stop()
+        self._commit, self._ahead, self._failed = None, None, None
+        self._start()
 
     def finish(self) -> bool:
         """Commit; whether it did.
@@ -92,6 +99,14 @@ class EarlyWrite:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        self._refused.clear()
+        self._thread = threading.Thread(target=self._run, name="early-write", daemon=True)
+        self._thread.start()
+
+    def _stop(self) -> None:
         self._refused.set()
         if self._thread is not None:
             self._thread.join()

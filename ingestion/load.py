@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from ingestion.commit import (
 )
 from ingestion.content import ContentCheck, check_content, report
 from ingestion.deletes import remove_deleted
+from ingestion.early_write import EarlyWrite
 from ingestion.formats import detect_kind
 from ingestion.history import keep_history
 from ingestion.landing import Checkpoint, Receipt, no_checkpoint
@@ -226,13 +228,16 @@ def _stage_and_commit(
             _finish(settings, feed, receipt, result, at, None, checkpoint)
             return result
         replacing = mark_known_rows(settings, catalog, feed, staged)
-        content = check_content(staged, at, remember_raw=staged.remember_raw)
         recount(staged)
         app = app_id(feed.id)
-        with (
-            commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing) as feed_commit,
-            commit_vault(settings, catalog, feed, receipt, staged, at, app=app, replacing=replacing) as vault_commit,
-        ):
+        with ExitStack() as commits:
+            feed_commit = commits.enter_context(
+                commit_feed(settings, catalog, feed, receipt, staged, replacing=replacing)
+            )
+            content = _checked_content(staged, at, feed_commit)
+            vault_commit = commits.enter_context(
+                commit_vault(settings, catalog, feed, receipt, staged, at, app=app, replacing=replacing)
+            )
             verdict, message, validations = _gate(settings, catalog, feed, receipt, staged, rules, content, at)
             report(settings, receipt, content, at)
             checkpoint("load.gated")
@@ -252,6 +257,16 @@ def _stage_and_commit(
                     checkpoint("load.versioned")
         _finish(settings, feed, receipt, result, at, validations, checkpoint)
         return result
+
+
+def _checked_content(staged: Staged, at: datetime, feed_commit: EarlyWrite) -> ContentCheck:
+    """The content check, beside which the accepted rows are already written; anew where it takes any of them out."""
+    accepted = staged.rows_accepted
+    content = check_content(staged, at, remember_raw=staged.remember_raw)
+    recount(staged)
+    if staged.rows_accepted != accepted:
+        feed_commit.again()
+    return content
 
 
 def _gate(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ingestion import early_write, load
+from tests.ingestion.test_content import NOTES, notes
 
 Build = Callable[[str], Any]
 GOOD = "编号,雨量\nA,1\nB,2\n"
@@ -58,6 +59,14 @@ def test_a_stopped_batch_leaves_no_row_and_no_file(readings: Any, monkeypatch: p
     assert (result.verdict, result.rows_skipped) == ("stopped", 1)
     assert len(readings.rows()) == 2
     assert files(readings) == before
+
+
+def test_rows_the_content_check_takes_out_are_not_written(build: Build) -> None:
+    house = build(NOTES.replace("GRADE", "1"))
+    result = house.send(notes(200, 1))
+    assert (result.rows_loaded, result.rows_quarantined) == (199, 1)
+    assert len(house.rows(where="note = '正常'")) == len(house.rows()) == 199
+    assert len(files(house)) == 1, "what was written first is gone"
 
 
 def test_a_gate_that_breaks_leaves_no_row_and_no_file(readings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
