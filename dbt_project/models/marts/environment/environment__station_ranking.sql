@@ -10,7 +10,7 @@ with years as (
         max(aqi) as max_aqi,
         cast(sum(case when aqi <= 100 then 1 else 0 end) as integer) as good_days,
         round(avg(pm25_ugm3), 1) as pm25_ugm3,
-        max(date) as last_date
+        coalesce(max(case when aqi is not null then date end), max(date)) as last_date
     from {{ ref('environment__daily_aqi') }}
     group by station_name, extract(year from date)
 ),
