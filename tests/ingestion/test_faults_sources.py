@@ -1,5 +1,6 @@
-"""Stopped at every boundary of a pull from a database, an interface and an object store, and of the deletes that follow:
-run again, the table is what one clean pull and load give. `test_faults` does it for loads and folders.
+"""Stopped at every boundary of a pull from a database, an interface and an object store, and at every step of the
+last load or deletes that follow: run again, the table is what one clean pull and load give. `test_faults` does it
+for loads and folders.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def killed_everywhere(
     """Load, let the source change, and die at each boundary of the pull that follows; how many there were.
 
     Args:
-        deletes: the load of the deletes is killed at its own boundaries, too.
+        deletes: the load of the deletes is killed at its own boundaries, too; otherwise the last load at its steps.
     """
 
     def work() -> None:
@@ -62,7 +63,9 @@ def killed_everywhere(
     pulled = max(i for i, n in enumerate(names) if n == "pull.remembered")
     files = ("fsync", "rename", "replace", "unlink")  # of a load that ends, which `test_faults` has
     removed = [i for i in range(loads[-1], len(names)) if names[i] not in files] if deletes else []
-    wanted = [*range(pulled + 2), *removed]
+    last = max(i for i, n in enumerate(names) if n == "load.staged")
+    steps = [] if deletes else [i for i in range(last, len(names)) if names[i].startswith("load.")]
+    wanted = [*range(pulled + 2), *removed, *steps]
     killed = 0
     for at in wanted:
         copied(house, prepared)
@@ -128,7 +131,7 @@ def test_an_interface(build: Build, contracts: dict[str, str], tmp_path: Path, b
         def change() -> None:
             api.answer = lambda _: ok(rows[1])
 
-        assert killed_everywhere(house, change, boundaries, tmp_path / "prepared") >= 8
+        assert killed_everywhere(house, change, boundaries, tmp_path / "prepared") >= 16
         assert house.rows("sensor_id") == [("S1",), ("S2",), ("S3",)]
         assert len(house.rows(table="quarantine")) == 1
     finally:
@@ -150,7 +153,7 @@ def test_an_object_store(
             store.put("tax/a.csv", "编号,雨量\nA,1\nB,2\n")
             store.put("tax/b.csv", "编号,雨量\nC,3\nD,坏\n")
 
-        assert killed_everywhere(house, change, boundaries, tmp_path / "prepared") >= 16
+        assert killed_everywhere(house, change, boundaries, tmp_path / "prepared") >= 24
         assert house.rows("sensor_id") == [("A",), ("B",), ("C",)]
         assert len(house.rows(table="quarantine")) == 1
     finally:
