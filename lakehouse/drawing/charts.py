@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lakehouse.economy import Series
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
+FEW = 3
 
 
 def draw_series(axes: Axes, series: Series, *, title: bool = True) -> None:
@@ -37,6 +38,8 @@ def draw_series(axes: Axes, series: Series, *, title: bool = True) -> None:
             axes.legend(loc="upper left", fontsize=9)
     axes.margins(x=0.02)
     axes.yaxis.set_major_formatter("{x:,.6g}")
+    if len(starts) <= FEW:  # months between would be told of a single year
+        axes.set_xticks(starts, list(series.periods))
     if title:
         axes.set_title(series.title, fontsize=12, pad=10)
 
