@@ -42,6 +42,8 @@ from warehouse.read_ahead import ReadAhead
 from warehouse.schema import DELETED_AT, feed_columns
 
 MEMORY_LIMIT = "450MB"
+LARGE_SPILL_BYTES, LARGE_SPILL_MEMORY = 200_000_000, "360MB"
+"""When so much has spilled, a fifth less memory costs no time: what is scanned in turn is read back either way."""
 CONTENT_RULE = "content_grade"
 QUARANTINES = f"(why = 'key_conflict' OR ends_with(why, '.{CONTENT_RULE}'))"
 """Condition on ``_losers``: the row goes to quarantine instead of being skipped."""
@@ -187,6 +189,7 @@ def _stage(
     try:
         with _registered(con, opened, plan, settings, catalog):
             plan.create(con)
+        make_room(con)
         about |= opened.about  # what only the last record told
         late = sorted(n for n in opened.late_columns if normalise(n) not in wanted.names() | wanted.ignore)
         if late and (freeze or by_row):  # a name met late stands in no column of its rows, so none can be set apart
@@ -283,6 +286,12 @@ def open_stage(
         load_extension(con, name)
     cast(Any, con).create_function("lh_point_wkb", _point_wkb, ["DOUBLE", "DOUBLE", "VARCHAR"], "BLOB", type="arrow")
     return con, spill
+
+
+def make_room(con: duckdb.DuckDBPyConnection) -> None:
+    """Leave memory to the writers of a delivery so large that most of it has spilled."""
+    if _one(con, "SELECT coalesce(sum(size), 0) FROM duckdb_temporary_files()") > LARGE_SPILL_BYTES:
+        con.execute(f"SET memory_limit = '{LARGE_SPILL_MEMORY}'")
 
 
 def _point_wkb(x: pa.Array, y: pa.Array, crs: pa.Array) -> pa.Array:

@@ -417,5 +417,13 @@ def test_what_a_large_stage_spills_cannot_be_read(people: Any, monkeypatch: pyte
     spilled = [p.read_bytes() for p in spill.iterdir()]
     assert sum(map(len, spilled)) > 1_000_000
     assert not any(b"SECRETCANARY" in data for data in spilled)
+    limit = "SELECT current_setting('memory_limit')"
+    before = con.execute(limit).fetchone()
+    stage.make_room(con)
+    assert con.execute(limit).fetchone() == before  # little has spilled
+    monkeypatch.setattr(stage, "LARGE_SPILL_BYTES", 1_000_000)
+    monkeypatch.setattr(stage, "LARGE_SPILL_MEMORY", "48MB")
+    stage.make_room(con)
+    assert con.execute(limit).fetchone() == ("45.7 MiB",)
     assert con.execute("SELECT count(*), count(DISTINCT s) > 1000000 FROM staged").fetchone() == (3_000_000, True)
     con.close()
