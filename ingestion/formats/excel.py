@@ -24,7 +24,7 @@ from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, join_he
 from ingestion.formats.html import Page
 from ingestion.formats.kinds import check_archive, detect_kind
 from ingestion.formats.several import Part, several
-from ingestion.formats.xlsx import check_extent, external_links, refuse_unstored_formulas
+from ingestion.formats.xlsx import Look, external_links
 
 EXACT_INTEGER = 10**15
 """Excel keeps 15 digits; a longer number has lost some, and is shown as Excel shows it: 9.11E+17."""
@@ -72,8 +72,9 @@ class Book:
             self.names = list(self._book.sheet_names)
             return
         if self.kind == "xlsx":
-            check_archive(path, fmt.max_uncompressed_mb)
-            check_extent(path)
+            self._look = Look()
+            check_archive(path, fmt.max_uncompressed_mb, self._look)
+            self._look.refuse_extent()
         self._broken = CalamineError
         self._book = self._calamine(lambda: CalamineWorkbook.from_path(str(path)))
         self.names = list(self._book.sheet_names)
@@ -95,7 +96,7 @@ class Book:
             if self.kind == "html":
                 return self._book.get_sheet_by_name(name)
             if self.kind == "xlsx":
-                refuse_unstored_formulas(self.path, name)
+                self._look.refuse_unstored_formulas(self.path, name)
             self._sheets[name] = self._calamine(lambda: self._book.get_sheet_by_name(name))
         return self._sheets[name]
 
@@ -242,7 +243,10 @@ def _by_column(body: Iterator[list[Any]], width: int) -> Iterator[pa.RecordBatch
             numbers = _numbers(values)
             if numbers is not None:
                 numeric[place] = pa.string()  # digits: there is nothing to trim
-            columns.append(pa.array(map(text, values), pa.string()) if numbers is None else numbers)
+                columns.append(numbers)
+            else:
+                as_it_is = set(map(type, values)) == {str}
+                columns.append(pa.array(values if as_it_is else map(text, values), pa.string()))
         yield make_batch(range(done + 1, done + len(rows) + 1), columns, kept=numeric)
         done += len(rows)
 

@@ -11,7 +11,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -165,10 +165,13 @@ def as_archive() -> Iterator[None]:
         ) from e
 
 
-def check_archive(path: Path, limit_mb: int) -> None:
+def check_archive(path: Path, limit_mb: int, look: Callable[[str, bytes], None] | None = None) -> None:
     """Refuse an archive (XLSX is one) that would unpack to more than ``limit_mb``, or whose names escape.
 
     The sizes an archive states may lie, so members that could exceed the limit are unpacked and counted.
+
+    Args:
+        look: shown every member's name and bytes, a piece at a time, for unpacking once is enough.
 
     Raises:
         InputError: too big, damaged, encrypted, too many members, or an unsafe member name.
@@ -188,18 +191,22 @@ def check_archive(path: Path, limit_mb: int) -> None:
                 raise InputError("the archive is encrypted", hint="ask the department to send it without password")
         if sum(m.file_size for m in members) > limit:
             raise bomb(limit_mb)
-        if sum(m.compress_size for m in members) * MAX_DEFLATE_RATIO > limit:
-            _count_unpacked(z, members, limit, limit_mb)
+        if look is not None or sum(m.compress_size for m in members) * MAX_DEFLATE_RATIO > limit:
+            _count_unpacked(z, members, limit_mb, look)
 
 
-def _count_unpacked(z: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit: int, limit_mb: int) -> None:
-    total = 0
+def _count_unpacked(
+    z: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit_mb: int, look: Callable[[str, bytes], None] | None
+) -> None:
+    total, limit = 0, limit_mb * 1_000_000
     for m in members:
         with z.open(m) as f:
             while chunk := f.read(1 << 20):
                 total += len(chunk)
                 if total > limit:
                     raise bomb(limit_mb)
+                if look is not None:
+                    look(m.filename, chunk)
 
 
 def bomb(limit_mb: int) -> InputError:

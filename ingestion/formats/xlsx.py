@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,21 +27,74 @@ def external_links(path: Path) -> int:
         return sum(bool(re.fullmatch(r"xl/externalLinks/[^/]+\.xml", n)) for n in z.namelist())
 
 
-def refuse_unstored_formulas(path: Path, sheet: str) -> None:
-    """Refuse a sheet with formulas whose results are not in the file: they would be read as empty.
+@dataclass
+class _Seen:
+    """What the XML of one sheet has shown so far."""
 
-    Raises:
-        InputError: with the number of such cells.
-    """
-    with as_archive(), zipfile.ZipFile(path) as z:
-        part = _part_of(z, sheet)
-        cells = _unstored(z, part) if part else 0
-    if cells:
-        raise InputError(
-            f"{cells} cells hold formulas whose results are not stored in the file",
-            hint="open it in Excel or WPS, save it, and send it again; or send the values",
-            sheet=sheet,
-        )
+    rows: int = 0
+    columns: int = 0
+    unstored: int = 0
+    tail: bytes = b""
+    """What may be the start of something that the next piece ends."""
+
+    def look(self, chunk: bytes) -> None:
+        data = self.tail + chunk
+        last = data.rfind(b'<row r="')
+        if last >= 0 and (m := re.match(rb'<row r="([0-9]+)"', data[last : last + 24])):
+            self.rows = max(self.rows, int(m.group(1)))
+        if self.columns <= 702 and re.search(rb'<c r="[A-Z]{3}[0-9]', data):
+            self.columns = 16_384
+        elif self.columns <= 26 and re.search(rb'<c r="[A-Z]{2}[0-9]', data):
+            self.columns = 702
+        elif self.columns == 0 and b"<c " in data:
+            self.columns = 26
+        cut = data.rfind(b"</c>") + len(b"</c>")
+        if cut < len(b"</c>"):
+            self.tail = data[-(1 << 20) :]
+            return
+        done, self.tail = data[:cut], data[cut:]
+        if b"<f" in done:
+            self.unstored += sum(not _EMPTY_TEXT.search(m.group("attributes")) for m in _UNSTORED.finditer(done))
+
+
+class Look:
+    """Looks at the parts of a workbook while they are unpacked: how far its sheets reach, formulas without results."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, _Seen] = {}
+
+    def __call__(self, name: str, chunk: bytes) -> None:
+        if name.endswith(".xml") and not name.endswith("sharedStrings.xml"):
+            self._parts.setdefault(name, _Seen()).look(chunk)
+
+    def refuse_extent(self) -> None:
+        """Refuse a sheet whose used cells span a rectangle too large to hold; exact for the widest references.
+
+        Raises:
+            InputError: with the extent.
+        """
+        for name, seen in self._parts.items():
+            rows, columns = seen.rows, max(seen.columns, 1)
+            if name.startswith("xl/worksheets/") and rows * columns > MAX_CELLS:
+                raise InputError(
+                    f"a sheet spans {rows} rows × {columns} columns, more than can be held",
+                    hint="delete stray cells far below or right of the table, or ask for CSV",
+                )
+
+    def refuse_unstored_formulas(self, path: Path, sheet: str) -> None:
+        """Refuse a sheet with formulas whose results are not in the file: they would be read as empty.
+
+        Raises:
+            InputError: with the number of such cells.
+        """
+        with as_archive(), zipfile.ZipFile(path) as z:
+            part = _part_of(z, sheet)
+        if part in self._parts and (cells := self._parts[part].unstored):
+            raise InputError(
+                f"{cells} cells hold formulas whose results are not stored in the file",
+                hint="open it in Excel or WPS, save it, and send it again; or send the values",
+                sheet=sheet,
+            )
 
 
 def _part_of(z: zipfile.ZipFile, sheet: str) -> str | None:
@@ -68,55 +122,3 @@ def _xml(z: zipfile.ZipFile, name: str) -> ElementTree.Element | None:
         return ElementTree.fromstring(data)
     except ElementTree.ParseError:
         return None  # calamine will say what is wrong with it
-
-
-def _unstored(z: zipfile.ZipFile, name: str) -> int:
-    cells, tail = 0, b""
-    with z.open(name) as f:
-        while chunk := f.read(1 << 20):
-            data = tail + chunk
-            cut = data.rfind(b"</c>") + len(b"</c>")
-            if cut < len(b"</c>"):
-                tail = data[-(1 << 20) :]
-                continue
-            done, tail = data[:cut], data[cut:]
-            if b"<f" in done:
-                cells += sum(not _EMPTY_TEXT.search(m.group("attributes")) for m in _UNSTORED.finditer(done))
-    return cells
-
-
-def check_extent(path: Path) -> None:
-    """Refuse a sheet whose used cells span a rectangle too large to hold.
-
-    Raises:
-        InputError: with the extent.
-    """
-    with as_archive(), zipfile.ZipFile(path) as z:
-        for name in z.namelist():
-            if not re.match(r"xl/worksheets/[^/]+\.xml$", name):
-                continue
-            rows, columns = _extent(z, name)
-            if rows * columns > MAX_CELLS:
-                raise InputError(
-                    f"a sheet spans {rows} rows × {columns} columns, more than can be held",
-                    hint="delete stray cells far below or right of the table, or ask for CSV",
-                )
-
-
-def _extent(z: zipfile.ZipFile, name: str) -> tuple[int, int]:
-    """The last row and column of a sheet that carry a cell, from its XML; exact for the widest references."""
-    rows, columns, tail = 0, 0, b""
-    with z.open(name) as f:
-        while chunk := f.read(1 << 20):
-            data = tail + chunk
-            last = data.rfind(b'<row r="')
-            if last >= 0 and (m := re.match(rb'<row r="([0-9]+)"', data[last : last + 24])):
-                rows = max(rows, int(m.group(1)))
-            if columns <= 702 and re.search(rb'<c r="[A-Z]{3}[0-9]', data):
-                columns = 16_384
-            elif columns <= 26 and re.search(rb'<c r="[A-Z]{2}[0-9]', data):
-                columns = 702
-            elif columns == 0 and b"<c " in data:
-                columns = 26
-            tail = data[-64:]
-    return rows, max(columns, 1)
