@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BATCH_ROWS, Opened, make_batch, rows_to_batches, unique_columns
+from ingestion.formats.base import Opened, make_batch, rows_to_batches, unique_columns
 from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, join_header
 from ingestion.formats.html import Page
 from ingestion.formats.kinds import check_archive, detect_kind
@@ -28,6 +28,8 @@ from ingestion.formats.xlsx import Look, external_links
 
 EXACT_INTEGER = 10**15
 """Excel keeps 15 digits; a longer number has lost some, and is shown as Excel shows it: 9.11E+17."""
+CHUNK_ROWS = 4_000
+"""Rows of cells held at once: of more, Python's collector looks through all again and again."""
 PLAIN_FRACTIONS = 1e-4, 1e9
 """Fractions outside are not written alike by Python and Arrow: one of them takes an exponent."""
 
@@ -236,7 +238,7 @@ def _merged_below(sheet: Any, header_row: int) -> dict[int, list[tuple[int, int,
 def _by_column(body: Iterator[list[Any]], width: int) -> Iterator[pa.RecordBatch]:
     """Batches of rows without merged cells: most columns hold one kind of value and are turned to text at once."""
     done = 0
-    while chunk := list(islice(body, BATCH_ROWS)):
+    while chunk := list(islice(body, CHUNK_ROWS)):
         rows = [row if len(row) == width else [*row[:width], *[None] * (width - len(row))] for row in chunk]
         columns, numeric = [], {}
         for place, values in enumerate(zip(*rows, strict=True)):
