@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from catalog.settings import Settings
 from quality.addresses.match import Matcher
 from warehouse.addresses.library import STANDARDS
+from warehouse.dbt_knowledge import ADDRESSES, knowledge
 from warehouse.dbt_remade import answered_by
 from warehouse.entities.matcher import EntityMatcher
 
@@ -50,7 +51,7 @@ def book(settings: Settings, numbers: range) -> None:
     write_deltalake(settings.table_path(*STANDARDS), table, mode="overwrite")
 
 
-def test_addresses_are_asked_once(
+def test_a_day_asks_for_what_is_new(
     settings: Settings,
     fill: Callable[..., None],
     read: Callable[[str], list[tuple[Any, ...]]],
@@ -58,59 +59,50 @@ def test_addresses_are_asked_once(
 ) -> None:
     from warehouse.dbt_build import build
 
-    def made(**numbers: int) -> list[tuple[Any, ...]]:
+    tables = ("population.resident_addresses", "legal_entity.names", "legal_entity.name_links")
+
+    def deliver(numbers: dict[str, int], listed: list[str]) -> None:
         rows = [
             {"resident_key": k, "registered_address": f"西城区白云胡同{n}号", "community_code": "110102010003",
              "birth_date": date(1990, 1, 1), "updated_at": NOW}
             for k, n in numbers.items()
         ]  # fmt: skip
         fill(HOUSEHOLD, rows)
-        return anew(full_refresh=False)
-
-    def anew(*, full_refresh: bool) -> list[tuple[Any, ...]]:
-        asked.clear()
-        select = ["population__resident_addresses"]
-        build(settings, select=select, exclude=["test_type:data"], full_refresh=full_refresh).raise_for_failure()
-        return sorted(read("select * from population.resident_addresses"), key=repr)
-
-    book(settings, range(1, 9))
-    first = made(a=1, b=2, c=3, d=99)
-    assert len(asked) == 4
-    assert sum(row[5] is not None for row in first) == 3
-    day = made(a=1, b=4, d=99, e=1)  # b moved, c is gone, e has come to where a lives
-    assert sorted(asked, key=str) == ["西城区白云胡同1号", "西城区白云胡同4号"]
-    assert day == anew(full_refresh=True)
-    assert len(asked) == 3
-    path = settings.table_path("library", "population", "resident_addresses")
-    assert answered_by(path)
-    DeltaTable(path).delete("resident_key = 'a'")  # somebody else's commit: all is asked anew
-    assert made(a=1, b=4, d=99, e=1) == day
-    assert len(asked) == 3
-    book(settings, range(1, 120))  # what is known has changed
-    assert all(row[5] for row in made(a=1, b=4, d=99, e=1))
-    assert len(asked) == 3
-
-
-def test_names_are_asked_once(
-    settings: Settings,
-    fill: Callable[..., None],
-    read: Callable[[str], list[tuple[Any, ...]]],
-    asked: list[str | None],
-) -> None:
-    from warehouse.dbt_build import build
-
-    def made(firms: list[str], listed: list[str]) -> dict[str, str | None]:
-        codes = ("91110102101379136C", "91110106102167290A")
-        fill("market_supervision__enterprises", [{"uscc": u, "entity_name": n} for u, n in zip(codes, firms, strict=False)])
         fill("market_supervision__abnormal_list", [{"entity_name": n, "listed_date": date(2020, 1, 1)} for n in listed])
-        asked.clear()
-        select = ["legal_entity__names", "legal_entity__name_links"]
-        build(settings, select=select, exclude=["test_type:data"]).raise_for_failure()
-        return dict(read("select source_name, uscc from legal_entity.name_links"))
 
-    a, b, stranger = "北京甲乙丙商贸有限公司", "北京天地玄黄科技有限公司", "北京宇宙洪荒文化有限公司"
-    assert made([a], [a, b]) == {a: "91110102101379136C", b: None}
-    assert made([a], [b, stranger]) == {b: None, stranger: None}
-    assert asked == [stranger]
-    assert made([a, b], [b, stranger]) == {b: "91110106102167290A", stranger: None}
-    assert sorted(asked, key=str) == sorted([b, stranger])
+    def made() -> dict[str, list[tuple[Any, ...]]]:
+        asked.clear()
+        select = [t.replace(".", "__") for t in tables]
+        build(settings, select=select, exclude=["test_type:data"]).raise_for_failure()
+        return {t: sorted(read(f"select * from {t}"), key=repr) for t in tables}
+
+    def registered(*firms: str) -> None:
+        codes = ("91110102101379136C", "91110106102167290A")
+        fill(
+            "market_supervision__enterprises",
+            [{"uscc": u, "entity_name": n} for u, n in zip(codes, firms, strict=False)],
+        )
+
+    firm, other, stranger = "北京甲乙丙商贸有限公司", "北京天地玄黄科技有限公司", "北京宇宙洪荒文化有限公司"
+    book(settings, range(1, 9))
+    registered(firm)
+    deliver({"a": 1, "b": 2, "c": 3, "d": 99}, [firm, other])
+    first = made()
+    assert len(asked) == 4 + 2
+    assert sum(row[5] is not None for row in first["population.resident_addresses"]) == 3
+    deliver({"a": 1, "b": 4, "d": 99, "e": 1}, [other, stranger])  # b moved, c is gone, e has come to where a lives
+    day = made()
+    assert sorted(asked, key=str) == sorted(["西城区白云胡同1号", "西城区白云胡同4号", stranger])
+    path = settings.table_path("library", "population", "resident_addresses")
+    assert answered_by(path) == knowledge(settings, ADDRESSES)
+    DeltaTable(path).delete("resident_key = 'a'")  # somebody else's commits: all is asked anew
+    DeltaTable(settings.table_path("library", "legal_entity", "name_links")).delete()
+    assert answered_by(path) is None
+    assert day == made()
+    assert len(asked) == 3 + 2
+    book(settings, range(1, 120))  # what is known of addresses and of names has changed
+    registered(firm, other)
+    later = made()
+    assert all(row[5] for row in later["population.resident_addresses"])
+    assert {row[0]: row[1] for row in later["legal_entity.name_links"]} == {other: "91110106102167290A", stranger: None}
+    assert len(asked) == 3 + 2
