@@ -19,7 +19,7 @@ from ingestion.new_feed import Proposal, propose
 from ingestion.sniff import sniff
 from ingestion.stage import stage
 from quality.rules import compile_rules
-from tests.ingestion.ugly_files import CASES, Case
+from tests.ingestion.ugly import CASES, Case
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 
