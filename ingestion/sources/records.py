@@ -22,15 +22,17 @@ class Delivery:
 
     Attributes:
         rows: records written so far.
+        source: what the receipt names as its origin: the place and the pull's number.
     """
 
     def __init__(
         self, pull: Pull, place: str, cursor: Mapping[str, Any], *, ending: str = "ndjson", suffix: str = ""
     ) -> None:
-        self._pull, self._place, self._cursor = pull, place, cursor
+        self._pull, self._cursor = pull, cursor
         self.number = int(cursor.get("pull", 0)) + 1
         stem = pull.feed.id.split("__")[-1]
         self.path = pull.into / f"{stem}-{pull.now:%Y%m%dT%H%M%SZ}-{self.number:06d}{suffix}.{ending}"
+        self.source = f"{place}#{self.number}"
         self.rows = 0
 
     @contextmanager
@@ -75,7 +77,7 @@ class Delivery:
             return
         yield Fetched(
             self.path,
-            f"{self._place}#{self.number}",
+            self.source,
             cursor={"pull": self.number, "sha256": digest, **cursor} if last else None,
             kept=kept or {},
             repeatable=True,

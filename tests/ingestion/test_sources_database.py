@@ -110,6 +110,19 @@ def test_the_same_rows_in_another_order_are_nothing_new(db: Any, feed: Callable[
     assert house.ingest().rows_loaded == 5, "two values that changed places are news"
 
 
+def test_killed_before_it_was_remembered_a_pull_is_known_again_in_another_order(
+    db: Any, feed: Callable[..., Any]
+) -> None:
+    put(db, *((f"S{n}", n, AT) for n in range(5)))
+    house = feed(load="mode: snapshot")
+    with pytest.raises(Killed):
+        house.ingest(checkpoint=kill_at("pull.landed"))
+    db.execute("delete from t")
+    put(db, *((f"S{n}", n, AT) for n in reversed(range(5))))
+    assert [r.rows_loaded for r in house.ingest_all()] == [5]
+    assert len(receipts_of(house.settings, "t__f")) == 1
+
+
 def test_a_snapshot_follows_the_table(db: Any, feed: Callable[..., Any]) -> None:
     put(db, ("A", 1, AT), ("B", 2, AT))
     house = feed(load="mode: snapshot")
