@@ -18,13 +18,16 @@ CLUSTERED = "clustered"
 PRIOR = "prior"
 KEYED = "keyed_records"
 REDIRECTS = "new_redirects"
+DRIFT = 0.05
+"""Bits by which a weight may differ from the one of before and stand for it: one more record anywhere makes every name
+a little rarer, and would change every person who was linked by a name."""
 
 
 def give_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
     """Make `KEYED` (every record with its ``person_key``) and `REDIRECTS` of keys that were lost or parted.
 
     Reads `CLUSTERED` (record, feed, record_key, role, cluster, own_id …) and `PRIOR` (feed, record_key, role,
-    person_key: the records that are looked at, as they stood).
+    person_key, weight: the records that are looked at, as they stood).
     """
     con.execute(
         f"""
@@ -49,8 +52,11 @@ def give_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {KEYED} AS
-        SELECT c.*, coalesce(k.person_key, n.person_key) AS person_key
+        SELECT c.* REPLACE (CASE WHEN abs(c.weight - p.weight) < {DRIFT} THEN p.weight ELSE c.weight END AS weight),
+            coalesce(k.person_key, n.person_key) AS person_key
         FROM {CLUSTERED} AS c LEFT JOIN kept AS k USING (cluster) LEFT JOIN made_keys AS n USING (cluster)
+        LEFT JOIN {PRIOR} AS p
+            ON c.feed = p.feed AND c.record_key = p.record_key AND c.role = p.role AND p.weight IS NOT NULL
         """
     )
     con.execute(

@@ -200,6 +200,27 @@ def test_a_small_change_comes_to_what_all_anew_comes_to(
     assert store.read(settings, store.REDIRECTS) == []
 
 
+def test_a_person_is_not_changed_by_names_that_are_a_little_rarer(
+    register: Register, link: Any, links: Links, settings: Settings
+) -> None:
+    """One more record anywhere moves every weight of a name; whoever is linked by one stays as they are."""
+    base = people(300)
+    register(HEALTH, [health(f"h{i}", **p) for i, p in enumerate(base)])
+    rows = [insured(f"s{i}", **(p | {"resident_id": None} if i == 5 else p)) for i, p in enumerate(base)]
+    register(INSURED, rows)
+    link()
+    person = links()[INSURED, "s5", "self"]
+    assert person == links()[HEALTH, "h5", "self"]
+    before = store.read(settings, store.LINKS, "WHERE record_key = 's5'")
+    newcomer = {"person_name": "欧阳修", "birth_date": date(1999, 1, 2), "sex_code": "1"}
+    register(INSURED, [*rows, insured("s900", **newcomer, _loaded_at=NOW + timedelta(days=1))])
+    assert link(1).mode == "changes"
+    assert store.read(settings, store.LINKS, "WHERE record_key = 's5'") == before
+    changed = {r["person_key"]: r["changed_run"] for r in store.read(settings, store.IDENTITIES)}
+    assert changed[person] == 1
+    assert changed[links()[INSURED, "s900", "self"]] == 2
+
+
 def said_otherwise(
     draw: random.Random, row: dict[str, Any], others: list[dict[str, Any]], *, names: bool
 ) -> dict[str, Any]:
