@@ -15,6 +15,8 @@ from ingestion.quarantine import replay
 from tests.ingestion.conftest import NOW, PEOPLE_HEADER, person, resident_id
 from tests.ingestion.test_vault import PASSPHRASE, enrol
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = "退回部门更正"
 
 

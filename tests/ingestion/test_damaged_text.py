@@ -12,6 +12,8 @@ import pytest
 from ingestion.formats.damage import damaged_lines, is_utf8
 from ingestion.formats.text import Utf8Reader
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[[str], Any]
 HEADER = "编号,雨量\n"
 REASON = "含有不能按文件编码读出的字节"

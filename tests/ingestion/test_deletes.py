@@ -13,6 +13,8 @@ from ingestion.results import LoadResult
 from tests.ingestion.conftest import NOW, scan
 from tests.ingestion.source_support import Killed, kill_at
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[[str], Any]
 
 

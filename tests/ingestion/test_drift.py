@@ -9,6 +9,8 @@ import pytest
 
 from catalog.errors import ContractError
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[[str], Any]
 
 DATED = """

@@ -11,6 +11,8 @@ import pytest
 from ingestion import early_write, load
 from tests.ingestion.test_content import NOTES, notes
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[[str], Any]
 GOOD = "编号,雨量\nA,1\nB,2\n"
 

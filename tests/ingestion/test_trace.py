@@ -12,6 +12,8 @@ from ingestion.corrections import fix
 from ingestion.trace import find, trace
 from tests.ingestion.conftest import NOW, PEOPLE_HEADER, person, resident_id
 
+pytestmark = pytest.mark.slow
+
 
 def story(house: Any, row: int, receipt: str = "") -> Any:
     return trace(house.settings, house.catalog, house.feed_id, receipt, row)

@@ -75,6 +75,7 @@ def test_the_proposed_contract_is_right_and_every_row_is_accounted_for(
         assert counted == (case.rows, case.quarantined, case.skipped), (r.reasons, r.skipped)
 
 
+@pytest.mark.slow
 def test_damage_of_any_kind_is_told_and_never_an_error_of_ours(
     place: Settings, catalog: Catalog, tmp_path: Path
 ) -> None:

@@ -174,6 +174,7 @@ SPELLINGS = (
 )
 
 
+@pytest.mark.slow
 def test_accuracy_on_planted_data() -> None:
     """Recall >= 0.995 and precision >= 0.99 for resident IDs, cell by cell, over layouts of real open data.
 

@@ -18,6 +18,8 @@ from warehouse.ahead import Refused, can_write_ahead, commit_ahead, write_ahead
 from warehouse.delta import FileStyle, commit_once, ensure_table, transaction_version
 from warehouse.duck import connect, load_extension
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = pa.schema(
     [
         ("id", pa.int64()),

@@ -23,6 +23,8 @@ from warehouse.masking import column_views, highest_grade
 from warehouse.query import run_sql
 from warehouse.tables import TableRef
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 PHRASE = "reader walks along the moat"
 PURPOSE = "核对户籍登记差错"
