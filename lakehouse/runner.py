@@ -20,6 +20,7 @@ from lakehouse.context import utc_now
 
 if TYPE_CHECKING:
     from lakehouse.driver import DagRunResult, Driver
+    from lakehouse.pictures import Picture
 
 DEMO_AS_OF = date(2026, 6, 30)
 """Last day of the demo's data: fixed, so that the same seed gives the same bytes on any day."""
@@ -60,6 +61,7 @@ class RunSummary:
         releases: ``product, version, rows, status, folder, message``.
         seconds_by_dag: seconds of each DAG that ran.
         scorecard: page of the month's scorecard, empty when nothing had changed.
+        pictures: maps and pages of charts of what was built.
         linkage: accuracy of the libraries against the truth, where there is one; see ``lakehouse report linkage``.
         next: commands worth trying now.
     """
@@ -73,6 +75,7 @@ class RunSummary:
     unchanged: list[str] = field(default_factory=list)
     seconds_by_dag: dict[str, float] = field(default_factory=dict)
     scorecard: str = ""
+    pictures: list[Picture] = field(default_factory=list)
     linkage: dict[str, float] = field(default_factory=dict)
     next: list[str] = field(default_factory=list)
     ok: bool = True
@@ -124,6 +127,11 @@ def run_all(
             build_docs(settings)
         if any(line.files for line in summary.feeds) or summary.tables:
             _scorecard(settings, catalog, summary, progress)
+        if summary.tables:
+            from lakehouse.pictures import draw_pictures
+
+            progress.begin("地图与图表")
+            summary.pictures = draw_pictures(settings, {t["name"] for t in summary.tables if t["rows"]})
     if summary.tables:
         summary.linkage = _linkage(settings, catalog)
     summary.seconds = round(time.monotonic() - start, 1)
@@ -277,10 +285,10 @@ def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
         steps.append(f"xdg-open {settings.home / 'data_docs' / 'index.html'}  # 质量报告，离线可读")
     if summary.scorecard:
         steps.append(f"xdg-open {summary.scorecard}  # 部门记分卡")
-    if "macro_economy.lights" in built:
-        steps.append("lakehouse economy report  # 宏观经济报告，离线可读")
-    if "city_sensing.ponding" in built:
-        steps.append("lakehouse sensing map ponding")
+    pages = [p.file for p in summary.pictures if p.file.endswith(".html")]
+    steps += [f"xdg-open {page}  # 宏观经济报告，离线可读" for page in pages]
+    if len(summary.pictures) > len(pages):
+        steps.append("lakehouse map poi --out poi.png  # 其他图层：lakehouse geo layers；感知：lakehouse sensing map")
     if summary.releases:
         steps.append(f"ls {settings.releases}")
     return [*steps, "lakehouse status", "make up"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show(summary: RunSummary) -> None:
-    """Feeds, tables, releases, failures, and what to try next."""
+    """Feeds, tables, releases, pictures, failures, and what to try next."""
     print_table(
         "接入 · feeds",
         ("feed", "名称", "files", "rows in", "loaded", "quarantined", "skipped", "verdict", "s"),
@@ -42,6 +42,10 @@ def show(summary: RunSummary) -> None:
             "发布 · releases",
             ("product", "version", "rows", "status", "folder"),
             [(r["product"], r["version"], r["rows"], r["status"], r["folder"]) for r in summary.releases],
+        )
+    if summary.pictures:
+        print_table(
+            "地图与图表 · maps and charts", ("what", "file"), [(p.title, p.file or p.note) for p in summary.pictures]
         )
     out = console()
     if summary.unchanged:

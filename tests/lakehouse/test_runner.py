@@ -116,6 +116,14 @@ def test_libraries_marts_and_releases_are_there(first: tuple[Path, dict[str, Any
     assert (home / "releases").exists()
 
 
+def test_maps_and_charts_of_what_was_built_are_drawn(first: tuple[Path, dict[str, Any]]) -> None:
+    home, summary = first
+    drawn = {Path(p["file"]).name: Path(p["file"]) for p in summary["pictures"] if p["file"]}
+    assert {"economy.html", "air.png", "ponding.png", "manholes.png", "noise.png", "streets.png"} <= set(drawn)
+    assert all(file.stat().st_size > 10_000 for file in drawn.values())
+    assert drawn["streets.png"].parent == home / "maps"
+
+
 def test_the_dags_ran_by_asset_events(first: tuple[Path, dict[str, Any]]) -> None:
     home, _ = first
     kinds = dict(airflow(home, "select dag_id, run_type from dag_run"))
