@@ -120,20 +120,7 @@ def run_all(
             _feeds(driver, catalog, summary, progress)
             take_truth(settings, now=utc_now())
             _layers(driver, settings, catalog, layers, summary, progress)
-        if any(line.files for line in summary.feeds) or summary.tables or summary.releases or summary.failures:
-            from quality.data_docs import build_docs
-
-            progress.begin("质量报告")
-            build_docs(settings)
-        if any(line.files for line in summary.feeds) or summary.tables:
-            _scorecard(settings, catalog, summary, progress)
-        if summary.tables:
-            from lakehouse.pictures import draw_pictures
-
-            progress.begin("地图与图表")
-            summary.pictures = draw_pictures(settings, {t["name"] for t in summary.tables if t["rows"]})
-    if summary.tables:
-        summary.linkage = _linkage(settings, catalog)
+        _tell(settings, catalog, summary, progress)
     summary.seconds = round(time.monotonic() - start, 1)
     summary.ok = not summary.failures
     summary.next = _next_steps(settings, summary)
@@ -142,6 +129,25 @@ def run_all(
 
         show(summary)
     return summary
+
+
+def _tell(settings: Settings, catalog: Catalog, summary: RunSummary, progress: Any) -> None:
+    """What people look at: the quality report, the scorecard, maps and charts, and how well persons were linked."""
+    loaded = any(line.files for line in summary.feeds)
+    if loaded or summary.tables or summary.releases or summary.failures:
+        from quality.data_docs import build_docs
+
+        progress.begin("质量报告")
+        build_docs(settings)
+    if loaded or summary.tables:
+        _scorecard(settings, catalog, summary, progress)
+    if summary.tables:
+        from lakehouse.pictures import draw_pictures
+
+        progress.begin("地图与图表")
+        summary.pictures = draw_pictures(settings, {t["name"] for t in summary.tables if t["rows"]})
+        progress.begin("比对与真值")
+        summary.linkage = _linkage(settings, catalog)
 
 
 def _scorecard(settings: Settings, catalog: Catalog, summary: RunSummary, progress: Any) -> None:
