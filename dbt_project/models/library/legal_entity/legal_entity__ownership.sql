@@ -1,60 +1,109 @@
 -- One row an owner, a company and the fewest steps between them: whoever owns shares directly or through other
--- companies, along chains of at most six. A chain never passes a company twice, so rings of companies that own each
--- other end; their shares through the ring are a lower bound.
-with edges as (
+-- companies, along chains of at most 32. What is owned through rings of companies that own each other counts as often
+-- as it goes round: the share is that of integrated ownership (Brioschi, Buzzacchi and Colombo 1989), cut off at 32
+-- steps and so never too much. Chains are added up at each doubling of their length, not listed: of firms that all own
+-- each other there are more chains than anything can hold. Shares that are stated to be more than the whole of a
+-- company are scaled down to the whole.
+with stated as (
+    select
+        uscc,
+        shareholder_uscc,
+        resident_key,
+        cast(shareholding_pct as double) as pct,
+        sum(cast(shareholding_pct as double)) over (partition by uscc) as total_pct
+    from {{ ref('staging__market_supervision__shareholders') }}
+    where uscc is not null
+),
+
+edges as (
+    select
+        shareholder_uscc,
+        resident_key,
+        uscc,
+        sum(case when total_pct > 100 then pct / total_pct else pct / 100 end) as part
+    from stated
+    group by shareholder_uscc, resident_key, uscc
+),
+
+walks_1 as (
     select
         shareholder_uscc as owner_uscc,
         uscc,
-        sum(shareholding_pct) / 100.0 as part
-    from {{ ref('staging__market_supervision__shareholders') }}
-    where shareholder_uscc is not null and uscc is not null and shareholder_uscc <> uscc
+        sum(part) as part
+    from edges
+    where shareholder_uscc is not null
     group by shareholder_uscc, uscc
 ),
 
-chains_1 as (
+reach_1 as (
     select
         owner_uscc,
         uscc,
         1 as steps_count,
-        cast(part as double) as part,
-        owner_uscc || '>' || uscc as chain
-    from edges
+        part
+    from walks_1
 ),
-{% for n in range(2, 7) %}
-    chains_{{ n }} as (
-        select
-            chains_{{ n - 1 }}.owner_uscc,
-            edges.uscc,
-            {{ n }} as steps_count,
-            chains_{{ n - 1 }}.part * cast(edges.part as double) as part,
-            chains_{{ n - 1 }}.chain || '>' || edges.uscc as chain
-        from chains_{{ n - 1 }}
-        inner join edges
-            on chains_{{ n - 1 }}.uscc = edges.owner_uscc
-        where position(edges.uscc in chains_{{ n - 1 }}.chain) = 0
-    ),
-{% endfor %}
-companies as (
-    {%- for n in range(1, 7) %}
+{% for n in [1, 2, 4, 8, 16] %}
+    longer_{{ n }} as (
         select
             owner_uscc,
             uscc,
             steps_count,
             part
-        from chains_{{ n }}
-        {%- if not loop.last %}
-            union all
-        {%- endif %}
-    {%- endfor %}
+        from reach_{{ n }}
+        union all
+        select
+            walks_{{ n }}.owner_uscc,
+            reach_{{ n }}.uscc,
+            {{ n }} + reach_{{ n }}.steps_count as steps_count,
+            walks_{{ n }}.part * reach_{{ n }}.part as part
+        from walks_{{ n }}
+        inner join reach_{{ n }}
+            on walks_{{ n }}.uscc = reach_{{ n }}.owner_uscc
+    ),
+
+    reach_{{ 2 * n }} as (
+        select
+            owner_uscc,
+            uscc,
+            min(steps_count) as steps_count,
+            sum(part) as part
+        from longer_{{ n }}
+        group by owner_uscc, uscc
+    ),
+    {%- if not loop.last %}
+
+        walks_{{ 2 * n }} as (
+            select
+                firsts.owner_uscc,
+                seconds.uscc,
+                sum(firsts.part * seconds.part) as part
+            from walks_{{ n }} as firsts
+            inner join walks_{{ n }} as seconds
+                on firsts.uscc = seconds.owner_uscc
+            group by firsts.owner_uscc, seconds.uscc
+        ),
+    {%- endif %}
+{% endfor %}
+companies as (
+    select
+        reach_32.owner_uscc,
+        reach_32.uscc,
+        reach_32.steps_count,
+        reach_32.part / (1 + coalesce(rings.part, 0)) as part
+    from reach_32
+    left join reach_32 as rings
+        on reach_32.owner_uscc = rings.owner_uscc and rings.owner_uscc = rings.uscc
+    where reach_32.owner_uscc <> reach_32.uscc
 ),
 
 persons as (
     select
         resident_key,
         uscc,
-        sum(shareholding_pct) / 100.0 as part
-    from {{ ref('staging__market_supervision__shareholders') }}
-    where resident_key is not null and uscc is not null
+        sum(part) as part
+    from edges
+    where resident_key is not null
     group by resident_key, uscc
 ),
 
@@ -72,18 +121,18 @@ owners as (
         resident_key as owner_key,
         uscc,
         1 as steps_count,
-        cast(part as double) as part
+        part
     from persons
     union all
     select
         'person' as owner_kind,
         persons.resident_key as owner_key,
-        companies.uscc,
-        companies.steps_count + 1 as steps_count,
-        cast(persons.part as double) * companies.part as part
+        reach_32.uscc,
+        reach_32.steps_count + 1 as steps_count,
+        persons.part * reach_32.part as part
     from persons
-    inner join companies
-        on persons.uscc = companies.owner_uscc
+    inner join reach_32
+        on persons.uscc = reach_32.owner_uscc
 )
 
 select
