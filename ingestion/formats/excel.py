@@ -6,10 +6,11 @@ A web page with a table, which many systems hand out as ``.xls``, is read as a w
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ from ingestion.formats.xlsx import Look, external_links
 
 EXACT_INTEGER = 10**15
 """Excel keeps 15 digits; a longer number has lost some, and is shown as Excel shows it: 9.11E+17."""
-CHUNK_ROWS = 4_000
-"""Rows of cells held at once: of more, Python's collector looks through all again and again."""
+CHUNK_CELLS = 10_000
+"""Cells held as objects at once: more leave the processor's cache, and Python's collector looks through them again."""
+CHUNK_ROWS = 100, 4_000
+"""Fewest and most rows that these are."""
+JOINED_ROWS = 4_000
+"""Rows of a batch at least: a wide sheet's chunks are joined."""
 PLAIN_FRACTIONS = 1e-4, 1e9
 """Fractions outside are not written alike by Python and Arrow: one of them takes an exponent."""
 
@@ -174,7 +179,8 @@ def _read_sheet(book: Book, name: str, fmt: Format, wanted: Wanted) -> Opened:
         about["external_links"] = links
     if book.kind == "html":
         about["html"] = True
-    body = _body(head[last:], rows, left)
+    rest = rows if left == 0 else ([None] * left + row for row in rows)
+    body = chain(head[last:], rest)
     if merged:
         batches = rows_to_batches(_rows(body, last, merged, len(columns)), len(columns))
     else:
@@ -213,17 +219,13 @@ def text(value: Any) -> str | None:
 
 
 def _number(value: int | float) -> str:
+    if not math.isfinite(value):
+        return str(value)
     if abs(value) >= EXACT_INTEGER:
         mantissa, exponent = f"{value:.14E}".split("E")
         mantissa = mantissa.rstrip("0").rstrip(".")
         return f"{mantissa}E{exponent}"
     return str(int(value)) if value == int(value) else repr(value)
-
-
-def _body(head: Sequence[list[Any]], rows: Iterator[list[Any]], left: int) -> Iterator[list[Any]]:
-    yield from head
-    for row in rows:
-        yield [None] * left + row if left else row
 
 
 def _merged_below(sheet: Any, header_row: int) -> dict[int, list[tuple[int, int, int, int]]]:
@@ -237,36 +239,58 @@ def _merged_below(sheet: Any, header_row: int) -> dict[int, list[tuple[int, int,
 
 def _by_column(body: Iterator[list[Any]], width: int) -> Iterator[pa.RecordBatch]:
     """Batches of rows without merged cells: most columns hold one kind of value and are turned to text at once."""
+    fewest, most = CHUNK_ROWS
+    size = min(max(CHUNK_CELLS // max(width, 1), fewest), most)
     done = 0
-    while chunk := list(islice(body, CHUNK_ROWS)):
-        rows = [row if len(row) == width else [*row[:width], *[None] * (width - len(row))] for row in chunk]
-        columns, numeric = [], {}
-        for place, values in enumerate(zip(*rows, strict=True)):
-            numbers = _numbers(values)
-            if numbers is not None:
-                numeric[place] = pa.string()  # digits: there is nothing to trim
-                columns.append(numbers)
-            else:
-                as_it_is = set(map(type, values)) == {str}
-                columns.append(pa.array(values if as_it_is else map(text, values), pa.string()))
-        yield make_batch(range(done + 1, done + len(rows) + 1), columns, kept=numeric)
-        done += len(rows)
+    while True:
+        pieces: list[list[pa.Array]] = [[] for _ in range(width)]
+        count = 0
+        while count < JOINED_ROWS and (chunk := list(islice(body, size))):
+            count += len(chunk)
+            rows = [row if len(row) == width else [*row[:width], *[None] * (width - len(row))] for row in chunk]
+            for column, values in zip(pieces, zip(*rows, strict=True), strict=True):
+                column.append(_packed(values))
+        if not count:
+            return
+        columns = [_joined(column) for column in pieces]
+        digits = {place: pa.string() for place, (_, numeric) in enumerate(columns) if numeric}  # nothing to trim
+        yield make_batch(range(done + 1, done + count + 1), [c for c, _ in columns], kept=digits)
+        done += count
 
 
-def _numbers(values: Sequence[Any]) -> pa.Array | None:
-    """A column of nothing but numbers as `text` writes them; None when it is another, or has very long ones."""
-    if set(map(type, values)) != {float}:
-        return None
-    found = np.array(values)
-    size = np.abs(found)
-    if not (size < EXACT_INTEGER).all():
-        return None
-    whole = found == np.trunc(found)
+def _packed(values: Sequence[Any]) -> pa.Array:
+    """Cells of a column: numbers and blanks as numbers, all others as text."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return pa.array(values, pa.string())
+    if kinds == {float}:
+        return pa.array(values, pa.float64())
+    if float in kinds and kinds <= _NUMBER_OR_BLANK and {v for v in values if type(v) is not float} <= {"", None}:
+        return pa.array([v if type(v) is float else None for v in values], pa.float64())
+    return pa.array(map(text, values), pa.string())
+
+
+_NUMBER_OR_BLANK = {float, str, type(None)}
+
+
+def _joined(pieces: Sequence[pa.Array]) -> tuple[pa.Array, bool]:
+    """The pieces of a column as one column of text, and whether it was nothing but numbers."""
+    if all(pa.types.is_floating(p.type) for p in pieces):
+        return _numbers(pa.concat_arrays(pieces)), True
+    return pa.concat_arrays([_numbers(p) if pa.types.is_floating(p.type) else p for p in pieces]), False
+
+
+def _numbers(found: pa.Array) -> pa.Array:
+    """Numbers as `text` writes them, all at once when none is very long or takes an exponent."""
+    values = found.fill_null(0.0).to_numpy()
+    size = np.abs(values)
+    whole = values == np.trunc(values)
     low, high = PLAIN_FRACTIONS
-    if (((size < low) | (size > high)) & ~whole).any():
-        return None
-    integers = pa.array(np.where(whole, found, 0).astype(np.int64)).cast(pa.string())
-    return integers if whole.all() else pc.if_else(pa.array(whole), integers, pa.array(found).cast(pa.string()))
+    if not (size < EXACT_INTEGER).all() or (((size < low) | (size > high)) & ~whole).any():
+        return pa.array(map(text, found.to_pylist()), pa.string())
+    blank = found.is_null().to_numpy(zero_copy_only=False) if found.null_count else None
+    integers = pa.array(np.where(whole, values, 0).astype(np.int64), mask=blank).cast(pa.string())
+    return integers if whole.all() else pc.if_else(pa.array(whole), integers, found.cast(pa.string()))
 
 
 def _rows(

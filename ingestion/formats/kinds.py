@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from catalog.errors import InputError
 
@@ -32,6 +32,8 @@ MAX_DEFLATE_RATIO = 1032
 """DEFLATE cannot expand further than this."""
 MAX_MEMBERS = 10_000
 HEAD_BYTES = 1 << 16
+PIECE_BYTES = 1 << 17
+"""Unpacked of an archive at once."""
 
 
 def detect_kind(path: Path) -> Kind:
@@ -200,8 +202,8 @@ def _count_unpacked(
 ) -> None:
     total, limit = 0, limit_mb * 1_000_000
     for m in members:
-        with z.open(m) as f:
-            while chunk := f.read(1 << 20):
+        with cast(zipfile.ZipExtFile, z.open(m)) as f:
+            while chunk := f.read1(PIECE_BYTES):  # read() joins what it reads, at half the speed
                 total += len(chunk)
                 if total > limit:
                     raise bomb(limit_mb)

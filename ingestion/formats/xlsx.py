@@ -6,6 +6,7 @@ import posixpath
 import re
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,10 +16,17 @@ from ingestion.formats.kinds import as_archive
 MAX_CELLS = 60_000_000
 """Cells of the rectangle a sheet spans; a stray cell in the last corner would span 17 thousand million."""
 MAX_PART_BYTES = 16 << 20
+MAX_COLUMNS = 16_384
+MAX_TAIL_BYTES = 1 << 20
+NEAR_BYTES = 1 << 14
+"""Looked through at once: for the widest reference after a wider one was met, for how a writer writes cells."""
 _UNSTORED = re.compile(
     rb"<c(?P<attributes>[^>]*)>\s*<f(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>|<v\s[^>]*/>)?\s*</c>"
 )
 _EMPTY_TEXT = re.compile(rb"""\bt=["']str["']""")
+_ROOT = re.compile(rb"<([A-Za-z_][\w.-]*:)?[A-Za-z_]")
+_REFERENCE = re.compile(rb'r="[A-Z]{0,3}([0-9]{1,7})"')
+_UNPLACED = re.compile(rb'<c(?:>|\s(?![^<>]*?\br="))')
 
 
 def external_links(path: Path) -> int:
@@ -29,32 +37,84 @@ def external_links(path: Path) -> int:
 
 @dataclass
 class _Seen:
-    """What the XML of one sheet has shown so far."""
+    """What the XML of one sheet has shown so far; cells without a value, which only have a style, do not count."""
 
     rows: int = 0
     columns: int = 0
     unstored: int = 0
     tail: bytes = b""
     """What may be the start of something that the next piece ends."""
+    prefix: bytes | None = None
+    """Namespace prefix of the elements, ``x:`` as some writers have it; None until the first element."""
+    counted: tuple[int, int] = (0, 0)
+    """Rows, and cells of the last of them, where cells do not say their place."""
 
     def look(self, chunk: bytes) -> None:
         data = self.tail + chunk
-        last = data.rfind(b'<row r="')
-        if last >= 0 and (m := re.match(rb'<row r="([0-9]+)"', data[last : last + 24])):
-            self.rows = max(self.rows, int(m.group(1)))
-        if self.columns <= 702 and re.search(rb'<c r="[A-Z]{3}[0-9]', data):
-            self.columns = 16_384
-        elif self.columns <= 26 and re.search(rb'<c r="[A-Z]{2}[0-9]', data):
-            self.columns = 702
-        elif self.columns == 0 and b"<c " in data:
-            self.columns = 26
+        if self.prefix is None:
+            root = _ROOT.search(data)
+            self.prefix = (root.group(1) or b"") if root else None
+        if self.prefix:
+            data = data.replace(b"<" + self.prefix, b"<").replace(b"</" + self.prefix, b"</")
         cut = data.rfind(b"</c>") + len(b"</c>")
         if cut < len(b"</c>"):
-            self.tail = data[-(1 << 20) :]
+            self.tail = data[max(data.rfind(b"<c"), len(data) - MAX_TAIL_BYTES, 0) :]
             return
         done, self.tail = data[:cut], data[cut:]
-        if b"<f" in done:
+        self._reach(done.replace(b"'", b'"') if b"'" in done else done)
+        if b"f" in done and b"<f" in done:  # a single byte is found many times faster, and most sheets have none
             self.unstored += sum(not _EMPTY_TEXT.search(m.group("attributes")) for m in _UNSTORED.finditer(done))
+
+    def _reach(self, data: bytes) -> None:
+        """How far the cells of ``data`` reach: down to the last of them, right to the widest reference."""
+        if _UNPLACED.search(data, 0, NEAR_BYTES):  # a writer gives places to all cells, or to none
+            self._count(data)
+        place = data.rfind(b'r="')
+        while place >= 0 and not _REFERENCE.match(data, place):
+            place = data.rfind(b'r="', 0, place)
+        if last := _REFERENCE.match(data, max(place, 0)):
+            self.rows = max(self.rows, int(last.group(1)))
+        pattern = _wider(self.columns)
+        while wider := pattern.search(data):
+            near = pattern.findall(data, wider.start(), wider.end() + NEAR_BYTES)
+            self.columns = max(map(_column, near))
+            pattern = _wider(self.columns)
+
+    def _count(self, data: bytes) -> None:
+        """Rows and columns of cells that do not say their place: each stands to the right of the one before."""
+        rows, cells = self.counted
+        for place, row in enumerate(re.split(rb"<row\b", data)):
+            rows, cells = (rows, cells) if place == 0 else (rows + 1, 0)
+            cells += len(re.findall(rb"<c\b", row))
+            self.columns = max(self.columns, min(cells, MAX_COLUMNS))
+        self.counted = rows, cells
+        self.rows = max(self.rows, rows)
+
+
+@cache
+def _wider(columns: int) -> re.Pattern[bytes]:
+    """References to the right of the column of that number (1-based), of cells that have a value."""
+    letters = _letters(columns)
+    more = [rb"[A-Z]{%d,3}" % (len(letters) + 1)] if len(letters) < 3 else []
+    for i, letter in enumerate(letters):
+        if letter < ord("Z"):
+            more.append(letters[:i] + rb"[%c-Z][A-Z]{%d}" % (letter + 1, len(letters) - i - 1))
+    return re.compile(rb'r="(' + b"|".join(more) + rb')[0-9]{1,7}"[^>]*(?<!/)>')
+
+
+def _letters(column: int) -> bytes:
+    out = b""
+    while column:
+        column, letter = divmod(column - 1, 26)
+        out = bytes([ord("A") + letter]) + out
+    return out
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
 
 
 class Look:
@@ -68,7 +128,7 @@ class Look:
             self._parts.setdefault(name, _Seen()).look(chunk)
 
     def refuse_extent(self) -> None:
-        """Refuse a sheet whose used cells span a rectangle too large to hold; exact for the widest references.
+        """Refuse a sheet whose cells with a value span a rectangle too large to hold.
 
         Raises:
             InputError: with the extent.

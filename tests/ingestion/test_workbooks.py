@@ -245,17 +245,98 @@ def test_a_page_without_a_table_or_too_wide(build: Build, contracts: dict[str, s
     refused(house.send(f"<html><table>{cells}</table></html>", "b.xls"), "too many cells")
 
 
+def bare(rows: str, prefix: str = "") -> bytes:
+    """A workbook whose sheet is written by hand: other writers leave out places, or prefix every element."""
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    sheet = f'<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'
+    if prefix:
+        sheet = sheet.replace("</", f"</{prefix}:").replace("<", f"<{prefix}:").replace(f"<{prefix}:/", "</")
+        sheet = sheet.replace("xmlns=", f"xmlns:{prefix}=")
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book({"表": [[1]]}))) as z, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in z.namelist():
+            made.writestr(name, sheet if name.endswith("sheet1.xml") else z.read(name))
+    return out.getvalue()
+
+
+def cell(place: str, value: str, kind: str = "str") -> str:
+    return f'<c{place} t="{kind}"><v>{value}</v></c>'
+
+
+CAPTIONS = "<row>" + cell("", "编号") + cell("", "雨量") + "</row>"
+
+
+def test_sheets_whose_cells_do_not_say_their_place_or_have_a_prefix(build: Build, contracts: dict[str, str]) -> None:
+    house = house_of(build, contracts, "sheet: 表")
+    rows = CAPTIONS + "".join(f"<row>{cell('', f'S{i}')}{cell('', str(i), 'n')}</row>" for i in range(3))
+    assert house.send(bare(rows), "a.xlsx").rows_loaded == 3
+    assert house.send(bare(rows, "x"), "b.xlsx").rows_loaded == 3
+    unstored = "<row>" + cell("", "A") + "<c><f>1+1</f></c></row>"
+    for name, content in {"c": bare(CAPTIONS + unstored), "d": bare(CAPTIONS + unstored, "x")}.items():
+        refused(house.send(content, f"{name}.xlsx"), "1 cells hold formulas")
+
+
+def test_what_a_sheet_spans_is_what_cells_with_a_value_span(monkeypatch: Any, tmp_path: Path) -> None:
+    from catalog.errors import InputError
+    from catalog.model import Format
+    from ingestion.formats import xlsx
+    from ingestion.formats.excel import Book
+
+    monkeypatch.setattr(xlsx, "MAX_CELLS", 3_000)
+    place = tmp_path / "a.xlsx"
+    header = "".join(cell(f' r="{c}1"', c) for c in ("A", "Z", "AD"))
+
+    def opened(content: bytes) -> None:
+        place.write_bytes(content)
+        Book(place, Format(type="excel")).sheet("表")
+
+    wide = [f'<row r="1">{header}</row>', *(f'<row r="{r}"><c r="A{r}"><v>1</v></c></row>' for r in range(2, 101))]
+    opened(bare("".join(wide)))  # 100 × 30 exactly
+    styled = [f'<row r="{r}"><c r="XFD{r}" s="0"/></row>' for r in range(101, 20_000)]
+    opened(bare("".join([*wide, *styled])))  # formatted far below and to the right: no values
+    for more in ("<row r='101'><c s='0' r='A101'><v>1</v></c></row>", '<row r="100"><c r="AE100"><v>1</v></c></row>'):
+        for prefix in ("", "x"):
+            with pytest.raises(InputError, match="more than can be held"):
+                opened(bare("".join([*wide, more]), prefix))
+    unplaced = "<row>" + "<c><v>1</v></c>" * 31 + "</row>" + "<row><c><v>1</v></c></row>" * 99
+    with pytest.raises(InputError, match="100 rows × 31 columns"):
+        opened(bare(unplaced))
+
+
+def as_read(values: list[Any]) -> list[str | None]:
+    """A column of cells through the reader's way by column."""
+    from ingestion.formats.excel import _by_column
+
+    return [v or None for batch in _by_column(iter([v] for v in values), 1) for v in batch.column("c0").to_pylist()]
+
+
 def test_numbers_of_a_column_are_written_as_cell_by_cell() -> None:
     from random import Random
 
-    from ingestion.formats.excel import _numbers, text
+    from ingestion.formats.excel import text
 
     dice = Random(7)
     plain = [dice.choice((1, -1)) * dice.uniform(1, 9.9) * 10.0 ** dice.randrange(-4, 9) for _ in range(5000)]
     plain += [0.0, -0.0, 1.0, 0.1, 0.0001, 999999999999999.0, 123456789.0125, 1 / 3, 45000.25]
-    for values in (plain, [float(int(v)) for v in plain], [0.5]):
-        found = _numbers(values)
-        assert found is not None
-        assert found.to_pylist() == [text(v) for v in values]
-    for other in ([1e15], [0.00001, 1.0], [123456789012.5], [1.0, "1"], [1.0, None], [float("nan")], [True]):
-        assert _numbers(other) is None
+    some = [
+        1.0,
+        0.5,
+        -0.0,
+        1e15,
+        1e-05,
+        1e300,
+        123456789012.5,
+        float("nan"),
+        float("inf"),
+        7,
+        "",
+        None,
+        "甲",
+        "1",
+        True,
+    ]
+    some += [dt.date(2024, 1, 31), dt.datetime(2024, 1, 31, 8, 5), dt.time(8, 5), dt.timedelta(hours=30)]
+    mixed = [[dice.choice(some[:k]) for _ in range(3_000)] for k in range(1, len(some) + 1)]
+    blanks = [dice.choice([*plain[:50], "", None]) for _ in range(9_000)]
+    for values in (plain, [float(int(v)) for v in plain], [0.5], blanks, [*plain, *mixed[-1], *plain], *mixed, []):
+        assert as_read(values) == [text(v) for v in values]
