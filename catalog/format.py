@@ -49,6 +49,9 @@ class Format(Model):
         members: glob of the members of an archive that are taken; the others are left and named.
         footer: regular expression; a row whose first filled cell matches is skipped as footer.
         records: dotted path of the record list inside a JSON document; path of the record element in XML.
+        names: dotted path of the list of column names in a JSON document whose records are lists of values; one step
+            further where the names are a member of each item (``fields.name``). Without it, the names are the first
+            record (``header_row``).
         flatten: JSON objects inside a record become columns ``outer.inner``.
         explode: dotted path of a list inside a JSON record: one row an item, with the record's other columns beside the
             item's (``path.member``, or ``path`` where items are plain; ``path.#`` is the item's place).
@@ -71,6 +74,7 @@ class Format(Model):
     members: str | None = None
     footer: str | None = None
     records: str = ""
+    names: str = ""
     flatten: bool = False
     explode: str = ""
     columns: tuple[FixedColumn, ...] = ()
@@ -99,6 +103,8 @@ class Format(Model):
             raise ValueError("sheets is for excel and vector")
         if (self.flatten or self.explode) and self.type not in ("json", "ndjson"):
             raise ValueError("flatten and explode are for json and ndjson")
+        if self.names and (self.type != "json" or self.explode or self.flatten):
+            raise ValueError("names is for json whose records are lists, which have nothing to flatten or explode")
         if isinstance(self.sheets, str):
             try:
                 re.compile(self.sheets)

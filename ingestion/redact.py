@@ -172,6 +172,8 @@ def _lines(
 
 
 def _json(data: bytes, person: Person, records: str, linked: LandedRecords, *, whole: bool) -> tuple[bytes, int] | None:
+    from ingestion.formats.json import as_text
+
     if not whole:
         return person.redact(data), 1
     try:
@@ -185,8 +187,10 @@ def _json(data: bytes, person: Person, records: str, linked: LandedRecords, *, w
         return None
     touched = 0
     for i, record in enumerate(holder):
-        if person.in_text(json.dumps(record, ensure_ascii=False)) or linked.has_object(record):
-            holder[i], touched = {}, touched + 1
+        is_list = isinstance(record, list)
+        has = linked.has_cells(map(as_text, record)) if is_list else linked.has_object(record)
+        if has or person.in_text(json.dumps(record, ensure_ascii=False)):
+            holder[i], touched = [None] * len(record) if is_list else {}, touched + 1
     return json.dumps(document, ensure_ascii=False).encode(), touched
 
 

@@ -219,7 +219,7 @@ class Plan:
     def _header_again(self) -> str:
         """Condition of a record that is the header once more, as where files were put together."""
         names = [(i, n) for i, n in enumerate(self.columns[: self.width]) if "#" not in n and not is_unnamed(n)]
-        if self.feed.format.type not in ("csv", "excel") or self.feed.format.header_row == 0 or not names:
+        if self.feed.format.type not in ("csv", "excel", "json") or self.feed.format.header_row == 0 or not names:
             return ""
         return "(" + " AND ".join(f"c{i} = {self._parameter(n)}::VARCHAR" for i, n in names) + ")"
 

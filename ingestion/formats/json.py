@@ -1,4 +1,4 @@
-"""A JSON document whose records are a list at a declared place."""
+"""A JSON document whose records - objects, or lists of values below names - are a list at a declared place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from typing import Any
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BAD_RECORD, NOT_A_LIST, Opened, raw_line, rows_to_batches, unique_columns
-from ingestion.formats.header import Wanted, normalise
+from ingestion.formats.base import (
+    BAD_RECORD,
+    NOT_A_LIST,
+    RAGGED,
+    Opened,
+    raw_fields,
+    raw_line,
+    rows_to_batches,
+    unique_columns,
+)
+from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, normalise
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
 PLACE = "#"
@@ -23,10 +32,11 @@ MAX_BYTES = 512 << 20
 def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     """Open a JSON document; its records are the list at ``fmt.records`` (the document itself when empty).
 
-    Numbers keep the digits they are written with, nested values become JSON text.
+    Numbers keep the digits they are written with, nested values become JSON text. Records that are lists have their
+    columns from ``fmt.names``, or from the first of them that carries the contract's columns.
 
     Raises:
-        InputError: too big, not JSON (with line), or no list of records at that place.
+        InputError: too big, not JSON (with line), or no list of records, or of names, at that place.
     """
     if path.stat().st_size > MAX_BYTES:
         raise InputError(
@@ -35,7 +45,11 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     encoding = resolve_encoding(path, fmt.encoding)
     with Utf8Reader(path, encoding) as stream:
         text = stream.read().decode()
-    records = find_records(parse(text), fmt.records)
+    document = parse(text)
+    records = find_records(document, fmt.records)
+    about = {**encoding_about(path, fmt.encoding, encoding), "records": fmt.records}
+    if fmt.names or (not fmt.explode and are_lists(records)):
+        return _table(document, records, fmt, wanted, about)
     if fmt.explode:
         records = [part for r in records for part in (spread(r, fmt.explode) if isinstance(r, dict) else [r])]
     if fmt.flatten:
@@ -49,8 +63,49 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     columns = tuple(names) or tuple(wanted.display[n] for n in sorted(wanted.names()))
     columns += tuple(_inside(wanted, columns))
     batches = rows_to_batches(_rows(records, columns), len(columns))
-    about = {**encoding_about(path, fmt.encoding, encoding), "records": fmt.records}
     return Opened(unique_columns(columns), batches, about)
+
+
+def are_lists(records: Sequence[Any]) -> bool:
+    """Whether the records are lists of values and not objects."""
+    return any(isinstance(r, list) for r in records) and not any(isinstance(r, dict) for r in records)
+
+
+def _table(document: Any, records: list[Any], fmt: Format, wanted: Wanted, about: dict[str, Any]) -> Opened:
+    """Records that are lists, below names that stand beside them or first among them."""
+    if fmt.names:
+        columns: Sequence[str] = find_names(document, fmt.names)
+        if len(columns) > fmt.max_columns:
+            raise InputError(
+                f"the record has {len(columns)} columns, more than {fmt.max_columns}", hint="raise format.max_columns"
+            )
+    else:
+        top = [[as_text(v) for v in r] if isinstance(r, list) else [] for r in records[:SEARCH_ROWS]]
+        header = choose_header(top, wanted, fmt.header_row, fmt.max_columns)
+        columns, records = header.columns, records[header.row :]
+        about |= {"header_row": header.row, "title_rows": max(header.row - 1, 0)}
+    columns = unique_columns(columns)
+    return Opened(columns, rows_to_batches(_lists(records, len(columns)), len(columns)), about)
+
+
+def find_names(document: Any, place: str) -> list[str]:
+    """The column names at the dotted ``place``; its last step may be a member of each item of a list.
+
+    Raises:
+        InputError: there are no names there.
+    """
+    node = document
+    for step in place.split("."):
+        if isinstance(node, list):
+            node = [item.get(step) if isinstance(item, dict) else None for item in node]
+        else:
+            node = node.get(step) if isinstance(node, dict) else None
+    if not isinstance(node, list) or not node or not all(isinstance(n, str) and n.strip() for n in node):
+        raise InputError(
+            f"there is no list of column names at {place}",
+            hint="correct format.names: the path of a list of texts, or of objects and the member that is the name",
+        )
+    return node
 
 
 def parse(text: str) -> Any:
@@ -177,6 +232,16 @@ def _rows(records: list[Any], columns: tuple[str, ...]) -> Iterator[tuple[int, A
             yield number, None, NOT_A_LIST, raw_line(json.dumps(record.record, ensure_ascii=False))
         else:
             yield number, None, BAD_RECORD, raw_line(as_text(record) or "null")
+
+
+def _lists(records: list[Any], width: int) -> Iterator[tuple[int, Any, str | None, str | None]]:
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, list):
+            yield number, None, BAD_RECORD, raw_line(as_text(record) or "null")
+        elif len(record) != width:
+            yield number, None, RAGGED, raw_fields([as_text(v) for v in record])
+        else:
+            yield number, [as_text(v) for v in record], None, None
 
 
 def wanted_first(wanted: Wanted, found: set[str]) -> tuple[str, ...]:

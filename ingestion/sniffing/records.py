@@ -23,6 +23,7 @@ from ingestion.formats.kinds import ARCHIVES
 from ingestion.formats.text import Utf8Reader
 from ingestion.formats.xml import declared_utf8, local, refuse_doctype, xml_encoding
 from ingestion.sniffing.fixed import read_fixed
+from ingestion.sniffing.lists import find_lists, table
 from ingestion.sniffing.rows import NO_DELIMITER, Raw, read_csv, read_sheets, read_workbook
 
 ANYTHING = Wanted({}, {}, frozenset(), None, frozenset(), frozenset(), {})
@@ -206,7 +207,11 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
             complete = len(lines) <= max_rows
             found: list[Any] = _parsed(lines[:max_rows])
         else:
-            records_path, found = _records(json.loads(path.read_text(encoding=encoding)))
+            document = json.loads(path.read_text(encoding=encoding))
+            records_path, found = _records(document)
+            lists = find_lists(document)
+            if lists and (lists.names or len(lists.records) > len(found)):
+                return table(lists, max_rows, _json_text)._replace(encoding=encoding)
     except json.JSONDecodeError as e:
         raise InputError(f"not JSON: {e.msg}", hint="ask for the file again", file=path.name, line=e.lineno) from e
     except UnicodeDecodeError as e:

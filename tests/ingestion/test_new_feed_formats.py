@@ -107,6 +107,32 @@ def nested_json(folder: Path) -> Path:
     return folder / "a.json"
 
 
+LISTS = [[f"A{i:03d}", f"站{i}", f"2024-01-{i + 1:02d}", i / 2] for i in N]
+LIST_NAMES = ["编号", "名称", "日期", "数量"]
+
+
+def _sent(folder: Path, document: Any) -> Path:
+    (folder / "表.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    return folder / "表.json"
+
+
+def lists_below_their_names(folder: Path) -> Path:
+    return _sent(folder, [["雨量站统计表"], LIST_NAMES, *LISTS])
+
+
+def lists_with_columns(folder: Path) -> Path:
+    return _sent(folder, {"index": list(N), "columns": LIST_NAMES, "data": LISTS, "types": ["s", "s", "d", "n", "n"]})
+
+
+def lists_with_fields(folder: Path) -> Path:
+    described = [{"type": "text", "id": n, "info": {"label": n}} for n in LIST_NAMES]
+    return _sent(folder, {"help": "?", "result": {"fields": described, "records": LISTS, "total": 24}})
+
+
+def lists_without_names(folder: Path) -> Path:
+    return _sent(folder, {"data": LISTS})
+
+
 def nested_lines(folder: Path) -> Path:
     lines = [json.dumps({"id": f"A{i}", "at": {"x": i}}) for i in N]
     (folder / "a.log").write_text("\n".join(lines), encoding="utf-8")
@@ -139,7 +165,9 @@ def page(folder: Path) -> Path:
 FILES: dict[Callable[[Path], Path], tuple[int, str]] = {
     in_gzip: (24, "csv"), in_zip_with_a_letter: (25, "csv"), utf16_tabs: (24, "csv"), in_xml: (24, "xml"),
     in_dbf: (24, "dbf"), in_parquet: (24, "parquet"), sheets_of_years: (24, "excel"), header_of_groups: (24, "csv"),
-    merged_header: (24, "excel"), nested_json: (24, "json"), nested_lines: (24, "ndjson"), kml: (24, "vector"),
+    merged_header: (24, "excel"), nested_json: (24, "json"), nested_lines: (24, "ndjson"),
+    lists_below_their_names: (24, "json"), lists_with_columns: (24, "json"), lists_with_fields: (24, "json"),
+    lists_without_names: (24, "json"), kml: (24, "vector"),
     gml: (24, "vector"), geopackage: (24, "vector"), page: (24, "excel"),
 }  # fmt: skip
 
@@ -168,6 +196,21 @@ def test_what_it_finds_is_said(tmp_path: Path) -> None:
     assert (packed.packed, packed.kind, packed.options) == ("zip", "csv", {"members": "*.csv"})
     assert any("函.pdf" in n for n in packed.notes)
     assert PAGE  # the page of the workbook tests has a title row; read there
+
+
+def test_where_the_names_of_lists_stand_is_found(tmp_path: Path) -> None:
+    for make, options, records in (
+        (lists_below_their_names, {}, ""),
+        (lists_with_columns, {"names": "columns"}, "data"),
+        (lists_with_fields, {"names": "result.fields.id"}, "result.records"),
+    ):
+        found = sniff(make(tmp_path))
+        assert ([c.name for c in found.columns], found.options, found.records) == (LIST_NAMES, options, records)
+    assert sniff(lists_without_names(tmp_path)).options == {"header_row": 0}
+    short = sniff(_sent(tmp_path, {"columns": LIST_NAMES, "data": [*LISTS, ["A999"], [*LISTS[0], "x"]]}))
+    assert (short.rows, short.ragged) == (26, 2)
+    objects = sniff(_sent(tmp_path, {"rows": [{"编号": i} for i in N], "box": [[1, 2], [3, 4]]}))
+    assert (objects.records, objects.options) == ("rows", {})
 
 
 def test_an_archive_of_several_layouts_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ def test_json_and_ndjson_keep_an_empty_record_in_its_place(feed: Feed, tmp_path:
     tree = json.dumps({"r": {"d": [{"id": WHO}, {"id": "2"}]}}).encode()
     data, records, _ = rewrite(feed, tmp_path / "a.json", tree, type="json", records="r.d")
     assert (json.loads(data), records) == ({"r": {"d": [{}, {"id": "2"}]}}, 1)
+    rows = json.dumps([["号", "注"], [WHO, "甲"], ["2", "乙"]]).encode()
+    data, records, _ = rewrite(feed, tmp_path / "b.json", rows, type="json")
+    assert (json.loads(data), records) == ([["号", "注"], [None, None], ["2", "乙"]], 1)
 
 
 def test_a_workbook_keeps_what_is_merged_over_others(feed: Feed, tmp_path: Path) -> None:

@@ -347,6 +347,61 @@ def test_a_nested_name_met_late_is_drift(build: Build, contracts: dict[str, str]
     refused(house.send("\n".join([*[line] * 1100, late]), "a.ndjson"), "extra: at.neu")
 
 
+# --- records that are lists
+
+LIST_ROWS: list[Any] = [
+    ["A", 1.50, {"街道": "广内"}],
+    ["B", None, "x"],
+    ["C", 3],
+    ["D", 4, "x", "y"],
+    [],
+    {"id": "E"},
+    7,
+]
+LIST_FIELDS = "\n  sensor_id: {from: 编号, required: true}\n  rain_mm: {from: 雨量}\n  note: {from: 备注}\n"
+LIST_NAMES = ["编号", "雨量", "备注"]
+DESCRIBED = [{"id": n, "type": "text"} for n in LIST_NAMES]
+
+
+@pytest.mark.parametrize(
+    ("fmt", "document"),
+    [
+        ("type: json", [LIST_NAMES, *LIST_ROWS[:5], 7]),
+        ("type: json, records: r", {"r": [["降雨统计表"], LIST_NAMES, *LIST_ROWS[:5], LIST_NAMES, 7]}),
+        ("type: json, names: columns, records: data", {"columns": LIST_NAMES, "index": [1], "data": LIST_ROWS}),
+        ("type: json, names: m.fields.id, records: m.r", {"m": {"fields": DESCRIBED, "r": LIST_ROWS}}),
+    ],
+)
+def test_records_that_are_lists(build: Build, contracts: dict[str, str], fmt: str, document: Any) -> None:
+    house = house_of(build, contracts, fmt, LIST_FIELDS)
+    text = json.dumps(document, ensure_ascii=False).replace("1.5,", "1.50,")
+    result = house.send(text, "a.json", "gb18030")
+    bad = 2 if "names" in fmt else 1  # an object is a record of another kind only where lists are promised
+    assert (result.rows_loaded, result.reasons) == (2, {"ragged": 2, "bad_record": bad})
+    assert result.rows_found == 5 + bad + (fmt == "type: json, records: r")  # the header once more
+    assert house.rows("_row_number, sensor_id, rain_mm, note") == [
+        (1, "A", 1.5, '{"街道": "广内"}'),
+        (2, "B", None, "x"),
+    ]
+    found = house.rows("row_number, rules, raw", "quarantine")
+    assert [r[:2] for r in found][:2] == [(3, ["ragged"]), (4, ["ragged"])]
+    assert json.loads(found[1][2]) == {"_fields": ["D", "4", "x", "y"]}
+
+
+def test_lists_without_names_or_with_wrong_ones(build: Build, contracts: dict[str, str]) -> None:
+    house = house_of(build, contracts, "type: json", LIST_FIELDS)
+    refused(house.send(as_sent(LIST_ROWS[:2], "json"), "a.json"), "none of the first 2 rows", "编号")
+    refused(house.send(as_sent([["编号", "雨量", "新"], ["A", 1, 2]], "json"), "b.json"), "missing: 备注", "extra: 新")
+    document = json.dumps({"columns": ["编号", None], "data": [], "f": [{"x": "编号"}, {}]})
+    for names in ("columns", "data", "f.x", "neu.x", "f"):
+        house = house_of(build, contracts, f"type: json, records: data, names: {names}", LIST_FIELDS)
+        refused(house.send(document, "c.json"), f"no list of column names at {names}", "format.names")
+    house = house_of(
+        build, contracts, "type: json, header_row: 0", LIST_FIELDS.replace("编号", "列1").replace("雨量", "列2")
+    )
+    refused(house.send(as_sent([["A", 1, "x"]], "json"), "d.json"), "missing: 备注")
+
+
 # --- lists inside records
 
 GAUGES = [
