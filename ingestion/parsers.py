@@ -113,6 +113,13 @@ def entity_code_kind(text: str) -> str:
     return taxpayer_kind_sql(text)
 
 
+def resident_id_of_code(text: str) -> str:
+    """The resident ID that stands in a column of organisations' codes, as of a sole trader (with two characters more)."""
+    kind = taxpayer_kind_sql(text)
+    whole = f"WHEN 'resident_id' THEN {text} WHEN 'resident_id_15' THEN {text}"
+    return f"CASE {kind} {whole} WHEN 'resident_id_plus_2' THEN substr({text}, 1, 18) END"
+
+
 def id_of_disability_certificate(text: str) -> str:
     """The resident ID at the head of a disability certificate's number: 18 characters, then kind, level and reissue."""
     return f"CASE WHEN length({text}) BETWEEN 20 AND 22 THEN substr({text}, 1, 18) END"
@@ -203,6 +210,7 @@ PARSERS: dict[str, Callable[[str], str]] = {
     "org_code_of_taxpayer": org_code_of_taxpayer,
     "percent": percent,
     "registration_number_of_code": registration_number_of_code,
+    "resident_id_of_code": resident_id_of_code,
     "uscc_of_taxpayer": uscc_of_taxpayer,
     "year": year,
 }

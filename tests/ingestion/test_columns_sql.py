@@ -136,6 +136,15 @@ def test_what_stands_in_a_code_column(text: str, kind: str, number: str | None) 
     assert read(text, "string", parse="registration_number_of_code") == number
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("11010519491231002X", "11010519491231002X"), ("11010519491231002XA1", "11010519491231002X"),
+     ("110102800101001", "110102800101001"), ("91110102101379136C", None), ("9.11E+17", None), ("看不懂", None)],
+)  # fmt: skip
+def test_the_person_whose_number_stands_in_a_code_column(text: str, value: str | None) -> None:
+    assert read(text, "string", parse="resident_id_of_code") == value
+
+
 def test_an_unknown_parser_names_those_there_are() -> None:
     with pytest.raises(ContractError, match="number_cn"):
         parser("nothing")

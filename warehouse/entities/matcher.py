@@ -32,7 +32,7 @@ THRESHOLD = 0.9
 """Confidence from which a match counts; below it a name stays unlinked."""
 
 Method = Literal["exact", "former", "canonical", "core", "similar"]
-Kind = Literal["registered", "former", "alias"]
+Kind = Literal["registered", "former", "alias", "mentioned"]
 
 _TELLING = frozenset(
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ零一二三四五六七八九十百千万亿甲乙丙丁戊己庚辛东西南北中前后左右上下大小新老内外总分"
@@ -48,7 +48,10 @@ _LONG_WORD = 4
 
 @dataclass(frozen=True, slots=True)
 class KnownName:
-    """One name of one organisation. ``kind``: its registered name now, a former one, or another register's."""
+    """One name of one organisation.
+
+    ``kind``: its registered name now, a former one, another register's, or one mentioned beside its code.
+    """
 
     uscc: str
     name: str
@@ -69,7 +72,8 @@ class EntityMatcher:
     """An index over the names of the library; matching reads it only, so that threads may share it.
 
     Args:
-        known: names of organisations; an organisation without a ``registered`` one is called by its first.
+        known: names of organisations; an organisation without a ``registered`` one is called by its first that is not
+            only ``mentioned``.
         threshold: least confidence of a match that is given.
     """
 
@@ -77,7 +81,7 @@ class EntityMatcher:
         names = list(known)
         self.threshold = threshold
         self._called: dict[str, str] = {}
-        for n in names:
+        for n in sorted(names, key=lambda n: n.kind == "mentioned"):
             if n.kind == "registered" or n.uscc not in self._called:
                 self._called[n.uscc] = n.name
         self._exact: dict[str, str | None] = {}

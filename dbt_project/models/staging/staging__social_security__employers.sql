@@ -1,5 +1,5 @@
 -- 社会保险参保单位: one row a row of feed.social_security__employers.
--- Left behind, because they name a person or may: entity_code_text.
+-- Left behind, because they name a person or may: entity_code_text, holder_resident_id.
 select
     employer_number,
     entity_name,
@@ -7,6 +7,7 @@ select
     org_code,
     registration_number,
     entity_code_kind,
+    holder_resident_key,
     insured_employees_count,
     contribution_status,
     arrears_months_count,

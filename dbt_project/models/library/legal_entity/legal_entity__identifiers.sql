@@ -1,6 +1,6 @@
 -- One row a number of before the credit codes that belongs to exactly one organisation.
 -- The organisation code stands inside the credit code (GB 32100, 9 to 17) and inside a 15-digit taxpayer number (its
--- last nine); a registration number is known where the tax register names it beside a code, an org code or a name.
+-- last nine); a registration number is known where the tax register names it beside a code, its holder or a name.
 with known as (
     {{ known_entities() }}
 ),
@@ -17,15 +17,11 @@ org_codes as (
 stated as (
     select
         taxpayers.registration_number as identifier_number,
-        coalesce(known.uscc, org_codes.uscc, links.uscc) as uscc
-    from {{ ref('staging__tax__registrations') }} as taxpayers
-    left join known
-        on taxpayers.uscc = known.uscc
-    left join org_codes
-        on taxpayers.org_code = org_codes.identifier_number
+        coalesce(taxpayers.uscc, links.uscc) as uscc
+    from {{ ref('legal_entity__record_codes') }} as taxpayers
     left join {{ ref('legal_entity__name_links') }} as links
-        on taxpayers.entity_name = links.source_name
-    where taxpayers.registration_number is not null
+        on taxpayers.source_name = links.source_name
+    where taxpayers.feed_id = 'tax__registrations' and taxpayers.registration_number is not null
 ),
 
 registrations as (

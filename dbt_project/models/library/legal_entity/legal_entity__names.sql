@@ -1,6 +1,6 @@
 -- One row a name of an organisation and the day it began: the registered one, those of before, and others it goes by.
 -- Former names come from the register of changes; lists that name a code otherwise than its register give aliases, and
--- so do other registers for a code whose own register has no usable row.
+-- so do other registers for a code whose own register has no usable row. What else they write is mentioned.
 with registered as (
     select
         uscc,
@@ -68,24 +68,18 @@ seen as (
         entity_name,
         1 as place_of_source
     from {{ ref('staging__market_supervision__changes') }}
+    where uscc is not null and entity_name is not null
     union all
     select
         uscc,
-        entity_name,
-        2 as place_of_source
-    from {{ ref('staging__tax__registrations') }}
-    union all
-    select
-        uscc,
-        entity_name,
-        3 as place_of_source
-    from {{ ref('staging__social_security__employers') }}
-    union all
-    select
-        uscc,
-        entity_name,
-        4 as place_of_source
-    from {{ ref('staging__government_services__licences') }}
+        source_name as entity_name,
+        case feed_id
+            when 'tax__registrations' then 2
+            when 'social_security__employers' then 3
+            else 4
+        end as place_of_source
+    from {{ ref('legal_entity__record_codes') }}
+    where uscc is not null and source_name is not null
 ),
 
 unregistered as (
@@ -101,11 +95,57 @@ unregistered as (
         on seen.uscc = registered.uscc
     left join listed_rows
         on seen.uscc = listed_rows.uscc and listed_rows.place = 1
-    where
-        seen.uscc is not null
-        and seen.entity_name is not null
-        and registered.uscc is null
-        and listed_rows.uscc is null
+    where registered.uscc is null and listed_rows.uscc is null
+),
+
+kept as (
+    select
+        uscc,
+        {{ entity_name_key('entity_name') }} as short_key
+    from registered
+    union
+    select
+        uscc,
+        {{ entity_name_key('entity_name') }} as short_key
+    from renamings
+    union
+    select
+        uscc,
+        {{ entity_name_key('entity_name') }} as short_key
+    from listed
+    union
+    select
+        uscc,
+        {{ entity_name_key('entity_name') }} as short_key
+    from unregistered
+    where place = 1
+),
+
+taken as (
+    select distinct {{ entity_name_key('entity_name') }} as short_key
+    from registered
+),
+
+others as (
+    select
+        uscc,
+        {{ entity_name_key('entity_name') }} as short_key,
+        min(entity_name) as entity_name
+    from seen
+    group by uscc, {{ entity_name_key('entity_name') }}
+),
+
+-- what another register writes beside the code; an abbreviation of a name there is says nothing new
+mentioned as (
+    select
+        others.uscc,
+        others.entity_name
+    from others
+    left join kept
+        on others.uscc = kept.uscc and position(others.short_key in kept.short_key) > 0
+    left join taken
+        on others.short_key = taken.short_key
+    where kept.uscc is null and taken.short_key is null
 ),
 
 all_names as (
@@ -145,6 +185,14 @@ all_names as (
         cast(null as date) as valid_to
     from unregistered
     where place = 1
+    union all
+    select
+        uscc,
+        entity_name,
+        'mentioned' as name_kind,
+        cast(null as date) as valid_from,
+        cast(null as date) as valid_to
+    from mentioned
 )
 
 select
