@@ -114,7 +114,7 @@ def entity_code_kind(text: str) -> str:
 
 
 def resident_id_of_code(text: str) -> str:
-    """The resident ID that stands in a column of organisations' codes, as of a sole trader (with two characters more)."""
+    """The resident ID that stands in a column of organisations' codes; a sole trader's has two characters more."""
     kind = taxpayer_kind_sql(text)
     whole = f"WHEN 'resident_id' THEN {text} WHEN 'resident_id_15' THEN {text}"
     return f"CASE {kind} {whole} WHEN 'resident_id_plus_2' THEN substr({text}, 1, 18) END"
