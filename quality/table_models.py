@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -61,7 +61,7 @@ def read_models(project: Path = PROJECT) -> dict[str, TableModel]:
     Raises:
         ContractError: a rule under ``config.meta.quality`` is not what it must be; with file and line.
     """
-    sources = {p.stem: p for p in sorted((project / "models").rglob("*.sql"))}
+    sources = _sources(project)
     described = _described(project)
     out: dict[str, TableModel] = {}
     for folder, layer in FOLDERS.items():
@@ -77,14 +77,7 @@ def compile_model(model: TableModel) -> tuple[CompiledTableRule, ...]:
     Raises:
         ContractError: a rule cannot be compiled; with file and line.
     """
-    context = TableContext(
-        table=model.table,
-        checkpoint=model.layer,
-        relation=relation_of(model.table),
-        columns=model.columns,
-        key=model.key,
-        inputs=model.inputs,
-    )
+    context = _context(model)
     out: dict[str, CompiledTableRule] = {}
     written: set[str] = set()
     for use, at in model.uses:
@@ -100,6 +93,66 @@ def compile_model(model: TableModel) -> tuple[CompiledTableRule, ...]:
                 written.add(rule.code)
             out[rule.code] = rule
     return tuple(out.values())
+
+
+def _context(model: TableModel) -> TableContext:
+    return TableContext(
+        table=model.table,
+        checkpoint=model.layer,
+        relation=relation_of(model.table),
+        columns=model.columns,
+        key=model.key,
+        inputs=model.inputs,
+    )
+
+
+def _sources(project: Path) -> dict[str, Path]:
+    """The text of every model, by name."""
+    return {p.stem: p for p in sorted((project / "models").rglob("*.sql"))}
+
+
+class DataTest(NamedTuple):
+    """A generic data test of dbt: its name, its column, its other arguments, and whether it only warns."""
+
+    kind: str
+    column: str | None
+    arguments: Mapping[str, Any]
+    warns: bool = False
+
+
+def asked_by_suite(project: Path, model: TableModel, tests: Iterable[DataTest]) -> list[bool]:
+    """Of each test of ``model``: whether its suite asks the same, of all rows and as gravely."""
+    context, suite = _context(model), {r.code: r for r in compile_model(model)}
+    sources = _sources(project)
+    found = []
+    for test in tests:
+        uses = _uses(project, model, test, sources)
+        wanted = [rule for use in uses for rule in compile_table_rule(use, context)]
+        found.append(bool(wanted) and all(_holds(suite.get(w.code), w) for w in wanted))
+    return found
+
+
+def _uses(project: Path, model: TableModel, test: DataTest, sources: dict[str, Path]) -> list[TableRuleUse]:
+    """The table rules that together say what ``test`` says, none where they cannot."""
+    severity: Any = "warn" if test.warns else "stop"
+    columns = set(test.arguments.get("columns") or ()) if test.kind == "unique_key" else {test.column}
+    if test.kind in ("unique", "unique_key"):
+        # an empty key is a value to dbt, and no key to the suite
+        rules = ("key_unique", "key_not_null") if model.key and columns == set(model.key) else ()
+        return [TableRuleUse(rule=r, severity=severity) for r in rules]
+    if test.column is None:
+        return []
+    if test.kind == "not_null" and test.column in model.key:
+        return [TableRuleUse(rule="key_not_null", severity=severity)]
+    given = {test.kind: {"arguments": dict(test.arguments), "config": {"severity": severity}}}
+    use = _of_test(project, test.column, given, sources)
+    return [use] if use is not None else []
+
+
+def _holds(asked: CompiledTableRule | None, wanted: CompiledTableRule) -> bool:
+    if asked is None or asked.expectation != wanted.expectation:
+        return False
+    return asked.severity == "stop" or wanted.severity == "warn"
 
 
 def _error(model: TableModel, at: Loc, message: str, cure: str) -> ContractError:

@@ -21,6 +21,7 @@ from catalog.errors import Busy, GateStopped, UnknownName
 from catalog.settings import Settings
 from warehouse.checkpoints import SuiteVerdict
 from warehouse.computed import refresh
+from warehouse.dbt_asked import leave_out, remember_asked
 from warehouse.dbt_call import BuildFailed, call, copy_of, failure, parse, target
 from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
 from warehouse.dbt_phases import LayerGate, Phase, blocked_by, not_built, plan, without
@@ -158,6 +159,8 @@ def build(
 ) -> BuildResult:
     """Build models in dependency order, each followed by its data tests, each layer by its gate.
 
+    A test that the gate of the layer, or of loading, asks of the same rows is not asked twice (``dbt_asked``).
+
     Seeds and views that what is selected reads, and that are not in the build database or changed since, are
     built with it. Libraries are checked before marts are built from them: a table that a stop rule fails is put back
     to what it was, and nothing further is built. What happened is added to ``platform.builds`` and
@@ -186,6 +189,7 @@ def build(
             chosen += missing_ancestors(settings, manifest, listed, database(settings))
         _hold_to_grades(settings, project, manifest, listed, full_refresh, started.date())
         gate = LayerGate(settings, project, receipt=f"build-{started:%Y%m%dT%H%M%S%fZ}", now=started)
+        leave_out(manifest, settings, gate.models, project)
         more = ["--threads", str(threads), *(["--full-refresh"] if full_refresh else [])]
         more += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
         run = _Run(settings, project, manifest, gate, started, on_event)
@@ -244,6 +248,7 @@ class _Run:
             raise failure(outcome.exception, "dbt could not run")
         built = [_result(node, manifest) for node in outcome.result.results]
         remember_loaded(self._settings, manifest, [m.node for m in built if m.status == "success"])
+        remember_asked(self._settings, manifest, [m.node for m in built if m.status == "pass"])
         (target(self._settings) / "run_results.json").unlink(missing_ok=True)  # it repeats messages with raw values
         built, verdicts = self._gate.end(built, manifest)
         self.models += built

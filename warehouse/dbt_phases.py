@@ -93,8 +93,8 @@ class LayerGate:
 
         self._settings, self._project, self._receipt, self._now = settings, project, receipt, now
         self._catalog = load_catalog(settings.catalog_dir)
-        self._models: dict[str, TableModel] = read_models(project)
-        for model in self._models.values():  # a rule that cannot be compiled is told before anything is built
+        self.models: dict[str, TableModel] = read_models(project)
+        for model in self.models.values():  # a rule that cannot be compiled is told before anything is built
             compile_model(model)
         self._before: dict[str, int | None] = {}
 
@@ -102,7 +102,7 @@ class LayerGate:
         """Note what readers have before ``phase`` is built."""
         from warehouse.checkpoints import versions
 
-        self._before = versions(self._settings, [self._models[t] for t in phase.models if t in self._models])
+        self._before = versions(self._settings, [self.models[t] for t in phase.models if t in self.models])
 
     def end(self, results: Sequence[ModelResult], manifest: Any) -> tuple[list[ModelResult], list[SuiteVerdict]]:
         """Ask the suites of what was built.
@@ -125,8 +125,8 @@ class LayerGate:
         stopped = {v.name: v.reason for v in verdicts if v.verdict == "stopped"}
         blocked = blocked_by(manifest, results)
         untested = {r.name for r in results if r.kind == "model" and r.ok and r.node in blocked}
-        bad = made_from({*stopped, *untested}, self._models, written)
-        restored = set(restore(self._settings, bad, self._models, self._before))
+        bad = made_from({*stopped, *untested}, self.models, written)
+        restored = set(restore(self._settings, bad, self.models, self._before))
         marked = [_marked(r, stopped, restored) for r in results]
         return marked, [v.model_copy(update={"restored": v.name in restored}) for v in verdicts]
 
