@@ -276,11 +276,12 @@ def near_places(
     """The nearest places whose community is known, within reach: metres and community, nearest first."""
     first, last = (int(i) for i in np.searchsorted(book.labelled[:, 0], (x - REACH_M, x + REACH_M)))
     distance = np.hypot(book.labelled[first:last, 0] - x, book.labelled[first:last, 1] - y)
+    reached = np.flatnonzero(distance <= REACH_M)
+    if len(reached) > count:  # a strip of the town holds thousands: only the nearest are put in order
+        reached = reached[distance[reached] <= np.partition(distance[reached], count - 1)[count - 1]]
     found = []
-    for i in np.argsort(distance, kind="stable")[:count]:
+    for i in reached[np.argsort(distance[reached], kind="stable")][:count]:
         areas = book.label_areas[first + int(i)]
-        if distance[i] > REACH_M:
-            break
         if not (areas and areas <= hide):
             found.append((float(distance[i]), book.labels[first + int(i)]))
     return found
