@@ -60,8 +60,10 @@ def scan_sample(con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence
     view = f"_sample_{secrets.token_hex(4)}"
     chosen = f" USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)" if sample else ""
     names = ", ".join(map(quote, columns))
-    con.execute(f"CREATE TEMP VIEW {quote(view)} AS SELECT {names} FROM {quote(relation)}{chosen}")
+    # the scanner looks several times: a sample is drawn once, a whole table stays where it is
+    kind = "TABLE" if sample else "VIEW"
+    con.execute(f"CREATE TEMP {kind} {quote(view)} AS SELECT {names} FROM {quote(relation)}{chosen}")
     try:
         return [[f.column, f.kind, f.hits, f.grade] for f in scan_table(con, view)]
     finally:
-        con.execute(f"DROP VIEW {quote(view)}")
+        con.execute(f"DROP {kind} {quote(view)}")

@@ -19,7 +19,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.table_models import PROJECT, TableModel, compile_model, read_models
 from warehouse import duck
-from warehouse.delta import append_rows, exists
+from warehouse.delta import append_rows, exists, scan_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -225,11 +225,10 @@ def _views(
     """A view on each table that is asked or referred to. One that is not there fails the check that needs it."""
     from quality.table_rules import relation_of
 
-    duck.load_extension(con, "delta")
     con.execute("SET TimeZone = 'UTC'")
     names = {s.subject for s in suites} | {n for s in suites for r in s.rules for n in r.needs}
     for name in sorted(names & set(models)):
         path = path_of(settings, models[name])
         if exists(path):
             view = duck.quote(relation_of(name))
-            con.execute(f"CREATE VIEW {view} AS SELECT * FROM delta_scan({duck.literal(path)})")  # noqa: S608
+            con.execute(f"CREATE VIEW {view} AS SELECT * FROM {scan_sql(con, path)}")  # noqa: S608

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from quality.sql import literals
+from quality.sql import not_among
 from quality.table_rules.base import (
     RuleParams,
     TableCheck,
@@ -27,8 +27,7 @@ class Params(RuleParams):
 
 def checks(context: TableContext, params: Params) -> list[TableCheck]:
     c = context.column(params.column)
-    text = f"{c.sql}::VARCHAR"
-    failing = f"count_if({c.sql} IS NOT NULL AND {text} NOT IN {literals(params.values)})"
+    failing = f"count_if({not_among(f'{c.sql}::VARCHAR', params.values)})"
     name = f" {params.name} " if params.name else ""
     found = expectation("expect_values_to_be_in_code_list", aggregate=failing, column=c.name)
     return [TableCheck(f"{c.name}.code_list", (c,), f"{c.label}：不在代码表{name}内", found)]

@@ -208,7 +208,7 @@ class _Run:
             "merged": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'merged'"),
             "split": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'split'"),
         }
-        store.replace(con, settings, store.LINKS, f"SELECT {columns} FROM all_links ORDER BY person_key", run)
+        store.replace(con, settings, store.LINKS, f"SELECT {columns} FROM all_links", run)
         return counts
 
     def _identities(self) -> None:
