@@ -135,17 +135,27 @@ others as (
     group by uscc, {{ entity_name_key('entity_name') }}
 ),
 
+said_already as (
+    select distinct
+        others.uscc,
+        others.short_key
+    from others
+    inner join kept
+        on others.uscc = kept.uscc
+    where position(others.short_key in kept.short_key) > 0
+),
+
 -- what another register writes beside the code; an abbreviation of a name there is says nothing new
 mentioned as (
     select
         others.uscc,
         others.entity_name
     from others
-    left join kept
-        on others.uscc = kept.uscc and position(others.short_key in kept.short_key) > 0
+    left join said_already
+        on others.uscc = said_already.uscc and others.short_key = said_already.short_key
     left join taken
         on others.short_key = taken.short_key
-    where kept.uscc is null and taken.short_key is null
+    where said_already.uscc is null and taken.short_key is null
 ),
 
 all_names as (
