@@ -79,6 +79,13 @@ def test_slips_in_a_trade_are_slips_unless_the_other_trade_exists() -> None:
     assert matcher.match(["北京信达安科技发达有限公司"]) == [None]
 
 
+def test_without_a_legal_form_the_end_says_what_it_is() -> None:
+    topics = ("茶文化", "书法家", "摄影家", "女企业家", "餐饮行业", "旅游行业")
+    matcher = EntityMatcher([KnownName(str(i), f"北京市西城区{topic}协会") for i, topic in enumerate(topics)])
+    assert matcher.match(["北京市西城区茶文化商会"]) == [None]
+    assert matcher.match(["西城区茶文化协会"])[0] is not None
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

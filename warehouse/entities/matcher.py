@@ -157,6 +157,8 @@ class EntityMatcher:
         for other in near:
             slip = self._slip(key, other)
             for one, uscc in self._core[other]:
+                if not q.form and not one.form and q.core[-2:] != one.core[-2:]:
+                    continue  # without a legal form the end says what it is: 协会 and 商会 are two
                 confidence = min(slip, _likeness_of_rest(q, one, similar=True))
                 if confidence >= self.threshold and best is not None and best[1] != uscc:
                     return None
