@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,10 +22,11 @@ import pyarrow as pa
 from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.archive import unpack
-from ingestion.formats.base import BAD_RECORD, Opened, make_batch, unique_columns
+from ingestion.formats.base import BAD_RECORD, Opened, make_batch
 from ingestion.formats.crs import to_hex
-from ingestion.formats.header import Wanted, normalise
+from ingestion.formats.header import Wanted, normalise, unique_columns
 from ingestion.formats.kinds import Kind, check_kind
+from ingestion.formats.kml_names import prepared
 from ingestion.formats.several import Part, several
 from ingestion.formats.xml import refuse_doctype
 
@@ -39,12 +40,13 @@ _DECORATION = frozenset({
 
 
 class Layer(NamedTuple):
-    """A layer to read: its name for people, GDAL's place and name of it, and the codec of its texts."""
+    """A layer to read: its name for people, GDAL's place and number of it, its codec, true names of its columns."""
 
     name: str
     place: str
-    inner: str | None
+    inner: int
     encoding: str | None
+    names: Mapping[str, str] = {}
 
 
 def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
@@ -65,6 +67,17 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     return several(parts, wanted, what="layer", label=fmt.part_column)
 
 
+def layer_names(path: Path) -> list[str]:
+    """The names of a map's layers, in its order.
+
+    Raises:
+        InputError: GDAL cannot read it.
+    """
+    with tempfile.TemporaryDirectory(prefix="map-") as folder:
+        kind = check_kind(path, "vector")
+        return [layer.name for layer in _layers(path, Format(type="vector"), kind, Path(folder))]
+
+
 class _Read(NamedTuple):
     columns: tuple[str, ...]
     batches: list[pa.RecordBatch]
@@ -81,7 +94,7 @@ def _layers(path: Path, fmt: Format, kind: Kind, folder: Path) -> list[Layer]:
         shapes = [m for m in members if m.name.lower().endswith(".shp")]
         if not shapes:
             raise InputError("the archive has no .shp that matches format.members", hint="correct format.members")
-        return [Layer(Path(m.name).stem, str(m.path), None, _dbf_encoding(m.path, fmt)) for m in shapes]
+        return [Layer(Path(m.name).stem, str(m.path), 0, _dbf_encoding(m.path, fmt)) for m in shapes]
     if kind == "kmz":
         members = [m for m in unpack(path, fmt, folder).members if m.name.lower().endswith(".kml")]
         main = next((m for m in members if m.name.lower() == "doc.kml"), None)
@@ -95,8 +108,9 @@ def _layers(path: Path, fmt: Format, kind: Kind, folder: Path) -> list[Layer]:
     else:
         place.symlink_to(path.resolve())
     encoding = None if fmt.encoding == "auto" else fmt.encoding
+    place, true = prepared(place, folder / "plain.kml") if kind == "kml" else (place, {})
     names = [str(n) for n, _ in _gdal("list_layers", str(place))]
-    return [Layer(n, str(place), n, encoding) for n in names]
+    return [Layer(n, str(place), i, encoding, true) for i, n in enumerate(names)]
 
 
 def _chosen(layers: Sequence[Layer], fmt: Format) -> list[Layer]:
@@ -172,7 +186,7 @@ def _read_layer(layer: Layer, fmt: Format, wanted: Wanted, kind: Kind) -> _Read:
     about = {"encoding": layer.encoding or meta.get("encoding"), "crs": crs, "geometry_type": meta.get("geometry_type")}
     if geometry in table.column_names and fmt.crs == "auto" and not meta.get("crs") and crs != default:
         about["crs_found_by"] = "the zone in the coordinates"
-    columns = unique_columns([*names, "geometry"])
+    columns = unique_columns([*(layer.names.get(n, n) for n in names), "geometry"])
     return _Read(columns, list(_batches(columns, texts, shapes, broken)), about)
 
 

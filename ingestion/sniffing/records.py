@@ -28,9 +28,10 @@ from ingestion.sniffing.rows import NO_DELIMITER, Raw, read_csv, read_sheets, re
 
 ANYTHING = Wanted({}, {}, frozenset(), None, frozenset(), frozenset(), {})
 """A reader is told of no contract: every column is as good as another."""
+LAYER_COLUMN = "图层"
+"""Column made of the layer a feature stands in, where several are taken together."""
 XML_LOOK = 200_000
 _HINTS = {
-    "empty": "the file holds nothing: ask for it again",
     "pdf": "ask the department for the table itself, not its print",
     "sqlite": "ask for the table as CSV or GeoPackage",
     "7z": "ask for it packed as ZIP, or not at all",
@@ -60,6 +61,8 @@ def read_raw(path: Path, kind: str, max_rows: int) -> Raw:
         return _through(path, Format(type=cast(Any, kind)), max_rows)
     if kind in FORMAT_OF:
         return _vector(path, max_rows)
+    if kind == "empty":
+        raise InputError("the file is empty", hint="ask for it again", file=path.name)
     raise InputError(f"a {kind} file has no reader", hint=_HINTS.get(kind, "save it as CSV or XLSX"), file=path.name)
 
 
@@ -226,6 +229,8 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
     if nested:
         records = [flatten(r) for r in records]
     names = tuple(dict.fromkeys(k for r in records for k in r))
+    if not names:
+        raise InputError("the records of this JSON are empty", hint="ask for the file again", file=path.name)
     rows = [[_json_text(r.get(n)) for n in names] for r in records[:max_rows]]
     complete = complete and len(records) <= max_rows
     options: Mapping[str, Any] = {"flatten": True} if nested else {}
@@ -277,25 +282,27 @@ def _json_text(value: Any) -> str:
 
 def _vector(path: Path, max_rows: int) -> Raw:
     """The attributes of a map's features, read by the very reader that will load it."""
-    found = _map(path, "all")
-    layers = [str(entry["name"]) for entry in found.about.get("layers", ())]
+    found = _map(path, {"sheets": "all"})
+    layers = vector.layer_names(path)
     options: dict[str, Any] = {}
     notes: tuple[str, ...] = ()
     if len(layers) > 1:
-        opened = {name: _map(path, (name,)) for name in layers}
+        opened = {name: _map(path, {"sheets": (name,)}) for name in layers}
         groups = Counter(o.columns for o in opened.values())
         common = groups.most_common(1)[0][0]
         alike = [n for n in layers if opened[n].columns == common]
         others = [n for n in layers if n not in alike]
         options["sheets"] = alike if others else "all"
+        if len(alike) > 1 and LAYER_COLUMN not in common:  # what a folder of places is called stands nowhere else
+            options["part_column"] = LAYER_COLUMN
         notes = (f"{len(alike)} 个图层列相同，合为一批（{'、'.join(alike)}）",)
         notes += (f"另有图层 {'、'.join(others)}，列不同，未取",) if others else ()
-        if others:
-            found = _map(path, tuple(alike))
-    rows, total = _taken(found, len(found.columns) - 1, max_rows)
+        found = _map(path, {"part_column": options.get("part_column"), "sheets": tuple(alike) if others else "all"})
+    rows, total = _taken(found, len(found.columns), max_rows)
+    kept = [i for i, n in enumerate(found.columns) if n != "geometry"]
     return Raw(
-        found.columns[:-1],
-        rows,
+        tuple(found.columns[i] for i in kept),
+        [[row[i] for i in kept] for row in rows],
         total,
         total <= max_rows,
         encoding=found.about.get("encoding") or "",
@@ -306,12 +313,12 @@ def _vector(path: Path, max_rows: int) -> Raw:
     )
 
 
-def _map(path: Path, layers: Any) -> Opened:
+def _map(path: Path, options: Mapping[str, Any]) -> Opened:
     try:
-        return vector.read(path, Format(type="vector", sheets=layers), ANYTHING)
+        return vector.read(path, Format(type="vector", **options), ANYTHING)
     except InputError as e:
         if "coordinate system" not in e.message:
             raise
-    opened = vector.read(path, Format(type="vector", sheets=layers, crs="EPSG:4490"), ANYTHING)
+    opened = vector.read(path, Format(type="vector", crs="EPSG:4490", **options), ANYTHING)
     opened.about["unstated"] = True
     return opened

@@ -215,6 +215,30 @@ def test_broken_maps(build: Build, contracts: dict[str, str], tmp_path: Path) ->
     refused(house.send(kml[: len(kml) // 2], "d.kml"))
 
 
+def kml(data: str, encoding: str = "UTF-8") -> bytes:
+    mark = f"<Placemark><name>甲</name><ExtendedData>{data}</ExtendedData><Point><coordinates>{HERE[0]},{HERE[1]}"
+    text = f'<?xml version="1.0" encoding="{encoding}"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document>'
+    return f"{text}{mark}</coordinates></Point></Placemark></Document></kml>".encode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "GB18030"])
+@pytest.mark.parametrize("name", ["编号", "a b", "编&amp;号", "code"])
+def test_names_of_data_in_kml_are_what_they_are(
+    build: Build, contracts: dict[str, str], name: str, encoding: str
+) -> None:
+    known = name.replace("&amp;", "&")
+    house = build(
+        contracts["head"]
+        + "format: {type: vector}\nload: {mode: snapshot}\nignore: [id, Name, description]\n"
+        + "elements: {note: {label: 名称, grade: 1}, code_text: {label: 编号, grade: 1}}\n"
+        + f'fields: {{note: {{from: "{known}"}}, code_text: {{from: 街道}}, geom_cgcs2000: {{from: geometry}}}}\n'
+    )
+    data = f"<Data name='{name}'><value>1</value></Data>"
+    data += '<Data name="街道"><displayName>街</displayName><value>2</value></Data>'
+    result = house.send(kml(data, encoding), "a.kml")
+    assert (result.rows_loaded, house.rows("note, code_text")) == (1, [("1", "2")]), result.message
+
+
 def test_a_feature_without_a_shape_is_one_rejected_row(build: Build, contracts: dict[str, str]) -> None:
     features = [
         {"type": "Feature", "properties": {"名称": "甲"}, "geometry": {"type": "Point", "coordinates": list(HERE)}},

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tests.ingestion.ugly.case import Case, N, case, day, put
+from tests.ingestion.ugly.case import FIRMS, Case, N, case, day, firms, put
 
 
 @case
@@ -154,6 +154,42 @@ def kml(folder: Path) -> Case:
     return Case(
         put(folder / "点位.kml", f'<?xml version="1.0" encoding="UTF-8"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Folder><name>点位</name>{marks}</Folder></Document></kml>'),
         {"Name": "string", "geometry": "geometry"}, kind="kml",
+    )  # fmt: skip
+
+
+@case
+def kml_of_folders(folder: Path) -> Case:
+    """Data with Chinese names of one length, in folders: a folder is a layer, its name says what stands in it."""
+    marks = [
+        f'<Placemark><name>点{i}</name><ExtendedData><Data name="编号"><value>J{i:03d}</value></Data><Data name="街道">'
+        f"<value>{'广内' if i % 2 else '牛街'}</value></Data></ExtendedData><Point><coordinates>{116.36 + i / 1000},39.9"
+        "</coordinates></Point></Placemark>"
+        for i in range(N)
+    ]
+    folders = "".join(
+        f"<Folder><name>{name}</name>{''.join(part)}</Folder>"
+        for name, part in (("井盖", marks[:15]), ("井盖", marks[15:20]), ("雨水箅", marks[20:]))
+    )
+    document = (
+        '<?xml version="1.0" encoding="GB18030"?><kml xmlns="http://www.opengis.net/kml/2.2">'
+        f"<Document>{folders}</Document></kml>"
+    )
+    return Case(
+        put(folder / "部件.kml", document, "gb18030"),
+        {"Name": "string", "编号": "string", "街道": "string", "图层": "string", "geometry": "geometry"},
+        key=("编号",), kind="kml",
+    )  # fmt: skip
+
+
+@case
+def json_of_lists(folder: Path) -> Case:
+    """As an open data portal's interface answers: descriptions of the columns, then lists of values."""
+    head, *rows = firms()
+    fields = [{"type": "text", "id": name} for name in head]
+    document = {"success": True, "result": {"fields": fields, "records": [*rows[:9], rows[9][:2], *rows[9:]]}}
+    return Case(
+        put(folder / "接口.json", json.dumps(document, ensure_ascii=False)), FIRMS, key=("编号",), kind="json",
+        quarantined=1,
     )  # fmt: skip
 
 
