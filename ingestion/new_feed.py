@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from catalog.errors import ContractError, UnknownName
-from catalog.model import NAME, Element, Feed, Model
+from catalog.model import NAME, Element, Feed, Format, Model
 from catalog.registry import Catalog
 from ingestion.contract_edit import flow
 from ingestion.detect import header_key
@@ -370,6 +370,8 @@ def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
     if sample.footer:
         out["footer"] = sample.footer
     out |= sample.options
+    if len(sample.columns) + sample.junk_columns > Format.model_fields["max_columns"].default:
+        out["max_columns"] = len(sample.columns) + sample.junk_columns
     if composed.unpivot:
         out["unpivot"] = composed.unpivot
     tokens = sorted({t for c in sample.columns for t in c.null_tokens} & NULL_TOKENS)

@@ -23,7 +23,7 @@ from typing import Any, cast
 import duckdb
 import pyarrow as pa
 
-from catalog.errors import DriftError
+from catalog.errors import DriftError, InputError
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -42,6 +42,8 @@ from warehouse.read_ahead import ReadAhead
 from warehouse.schema import DELETED_AT, feed_columns
 
 MEMORY_LIMIT = "450MB"
+WIDE_COLUMNS, WIDE_COLUMN_MB = 500, 0.9
+"""DuckDB holds a vector of every column at each step however few the rows: wider records need so much a column."""
 LARGE_SPILL_BYTES, LARGE_SPILL_MEMORY = 200_000_000, "360MB"
 """When so much has spilled, a fifth less memory costs no time: what is scanned in turn is read back either way."""
 CONTENT_RULE = "content_grade"
@@ -180,6 +182,9 @@ def _stage(
     extra = _extra_names(opened.columns, unknown, {*feed.fields, *(c.name for c in feed_columns(catalog, feed))})
     plan = Plan(catalog, feed, opened.columns, extra, rules, opened.types)
     con, spill = open_stage(settings, receipt, plan.extensions)
+    wide = len(opened.columns) > WIDE_COLUMNS
+    if wide:
+        con.execute(f"SET memory_limit = '{round(len(opened.columns) * WIDE_COLUMN_MB)}MB'")
     if plan.hashed_late:
         key_of(settings, catalog).register(con)
     about = {**opened.about, "columns": list(opened.columns)}
@@ -189,7 +194,8 @@ def _stage(
     try:
         with _registered(con, opened, plan, settings, catalog):
             plan.create(con)
-        make_room(con)
+        if not wide:
+            make_room(con)
         about |= opened.about  # what only the last record told
         late = sorted(n for n in opened.late_columns if normalise(n) not in wanted.names() | wanted.ignore)
         if late and (freeze or by_row):  # a name met late stands in no column of its rows, so none can be set apart
@@ -239,9 +245,14 @@ def _registered(
     con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, ahead))
     try:
         yield
-    except (duckdb.Error, pa.ArrowException):
+    except (duckdb.Error, pa.ArrowException) as e:
         if ahead.failed:
             raise ahead.failed from None
+        if isinstance(e, duckdb.OutOfMemoryException):
+            raise InputError(
+                f"records of {len(opened.columns)} columns need more memory than a load may take",
+                hint="ask for fewer columns, or for the file in parts",
+            ) from e
         raise
     finally:
         con.unregister("_stream")

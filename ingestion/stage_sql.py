@@ -145,7 +145,7 @@ class Plan:
         unnamed = [i for i, n in names if is_unnamed(n) and normalise(n) not in taken]
         if unnamed:
             fillers = (*self.feed.format.null_values, "/", "-", "—")
-            filled = " OR ".join(f"{clean(f'c{i}', fillers)} IS NOT NULL" for i in unnamed[:64])
+            filled = " OR ".join(f"{clean(f'c{i}', fillers)} IS NOT NULL" for i in unnamed)
             checks.append(Check("unnamed_value", PROBLEM_ZH["unnamed_value"], f"({filled})"))
         if self.unknown and self.feed.drift.columns == "quarantine":
             places = [self.columns.index(name) for name in self.unknown]

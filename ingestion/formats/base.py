@@ -36,6 +36,8 @@ BAD_RECORD = "bad_record"
 """The line or element is not a JSON object."""
 NOT_A_LIST = "not_a_list"
 """Something else stands in the JSON record where the contract's ``explode`` looks for a list."""
+REPEATED_NAME = "repeated_name"
+"""A name stands twice in the JSON record; which of its values holds is not to be known."""
 NUL = "nul"
 """The record contains a NUL character."""
 UNDECODABLE = "undecodable"
@@ -51,6 +53,7 @@ PROBLEM_ZH = {
     CUT: "文件在此处被截断",
     BAD_RECORD: "不是完整的 JSON 对象",
     NOT_A_LIST: "合同要展开的位置不是列表",
+    REPEATED_NAME: "同一名称出现多次，无法判断取舍",
     NUL: "含有空字符（NUL）",
     UNDECODABLE: "含有不能按文件编码读出的字节",
     "key_missing": "主键为空",
@@ -186,14 +189,3 @@ def raw_fields(fields: Sequence[Any]) -> str:
 def raw_line(text: str) -> str:
     """The raw form of a record that could not be split into fields."""
     return json.dumps({"_line": text.replace(MARK, MARK[1:])}, ensure_ascii=False)
-
-
-def unique_columns(columns: Sequence[str]) -> tuple[str, ...]:
-    """Column names as keys of the raw JSON: trimmed, a repeated name gets ``#2``, an empty one its place."""
-    seen: dict[str, int] = {}
-    out = []
-    for place, name in enumerate(columns, start=1):
-        name = " ".join(name.replace("\ufeff", "").split()) or f"列{place}"
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return tuple(out)

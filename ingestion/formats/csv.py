@@ -34,10 +34,9 @@ from ingestion.formats.base import (
     raw_fields,
     raw_line,
     rows_to_batches,
-    unique_columns,
 )
 from ingestion.formats.damage import noting_damage, refuse_marks
-from ingestion.formats.header import SEARCH_ROWS, Header, Wanted, choose_header, join_header, normalise
+from ingestion.formats.header import SEARCH_ROWS, Header, Wanted, choose_header, join_header, normalise, unique_columns
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
 HEAD_BYTES = 2 << 20
@@ -291,7 +290,7 @@ def _recovering(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -
         except StopIteration:
             return
         except csv.Error:
-            fields = []
+            fields = [] if _open(used, fmt) else _long_record(used, fmt)
         if not fields and not used[0].strip():
             continue
         number += 1
@@ -310,6 +309,19 @@ def _recovering(stream: Utf8Reader, fmt: Format, width: int, free: int | None) -
             yield number, fields, None, None
         else:
             yield join_free_text(number, fields, fmt, width, free, not used[-1].endswith(("\n", "\r")))
+
+
+def _long_record(lines: list[str], fmt: Format) -> list[str]:
+    """The fields of a record with a long value that no open quote has made long."""
+    csv.field_size_limit(MAX_RECORD_BYTES)
+    try:
+        return next(_reader(iter(lines), fmt))
+    except csv.Error as e:
+        raise InputError(
+            f"a record is longer than {MAX_RECORD_BYTES >> 20} MB", hint="ask for the long values as files of their own"
+        ) from e
+    finally:
+        csv.field_size_limit(MAX_FIELD_WHEN_BROKEN)
 
 
 def _well_formed(lines: list[str], fmt: Format) -> bool:

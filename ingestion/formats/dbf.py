@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BAD_RECORD, CUT, Opened, rows_to_batches, unique_columns
-from ingestion.formats.header import Wanted
+from ingestion.formats.base import BAD_RECORD, CUT, Opened, rows_to_batches
+from ingestion.formats.header import Wanted, unique_columns
 from ingestion.formats.text import FALLBACK, resolve_encoding
 
 BLOCK_RECORDS = 4096

@@ -6,6 +6,7 @@ A web page with a table, which many systems hand out as ``.xls``, is read as a w
 from __future__ import annotations
 
 import datetime as dt
+import io
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,8 @@ import pyarrow.compute as pc
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import Opened, make_batch, rows_to_batches, unique_columns
-from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, join_header
+from ingestion.formats.base import Opened, make_batch, rows_to_batches
+from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, join_header, unique_columns
 from ingestion.formats.html import Page
 from ingestion.formats.kinds import check_archive, detect_kind
 from ingestion.formats.several import Part, several
@@ -65,6 +66,9 @@ def open_sheet(path: Path, fmt: Format) -> Any:
     return book.sheet(book.single())
 
 
+_ENDINGS = {"xlsx": (".xlsx", ".xlsm"), "xls": (".xls",)}
+
+
 class Book:
     """A workbook opened by calamine, or a web page's tables in its place."""
 
@@ -83,7 +87,15 @@ class Book:
             check_archive(path, fmt.max_uncompressed_mb, self._look)
             self._look.refuse_extent()
         self._broken = CalamineError
-        self._book = self._calamine(lambda: CalamineWorkbook.from_path(str(path)))
+        # calamine believes a known ending of the name; bytes without a name are told by what they are
+        named = path.suffix.lower() in _ENDINGS.get(self.kind, ())
+        self._book = self._calamine(
+            lambda: (
+                CalamineWorkbook.from_path(str(path))
+                if named
+                else CalamineWorkbook.from_filelike(io.BytesIO(path.read_bytes()))
+            )
+        )
         self.names = list(self._book.sheet_names)
 
     def _calamine(self, call: Any) -> Any:
@@ -144,6 +156,12 @@ class Book:
         named = [n for n in shown if wish == "all" or re.search(wish, n)]
         filled = [n for n in named if self.sheet(n).start is not None]
         if not filled and wish == "all":
+            secret = [n for n in hidden if self.sheet(n).start is not None]
+            if secret:
+                raise InputError(
+                    f"every filled sheet of the workbook is hidden ({', '.join(secret)})",
+                    hint="name the sheets wanted in format.sheets, or ask for the file with them shown",
+                )
             raise InputError("the workbook has no filled sheet", hint="ask for the file again")
         if not filled:
             raise InputError("no sheet that holds something matches format.sheets", hint="correct format.sheets")

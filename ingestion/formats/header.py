@@ -37,6 +37,17 @@ def is_unnamed(name: str) -> bool:
     return bool(_UNNAMED.match(normalise(name)))
 
 
+def unique_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Column names as keys of the raw JSON: trimmed, a repeated name gets ``#2``, an empty one its place."""
+    seen: dict[str, int] = {}
+    out = []
+    for place, name in enumerate(columns, start=1):
+        name = " ".join(name.replace("\ufeff", "").split()) or f"列{place}"
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return tuple(out)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The source columns a contract knows, by normalised name.
@@ -122,7 +133,7 @@ def find_header(rows: Iterable[Sequence[object]], wanted: Wanted) -> Header | No
         if number > SEARCH_ROWS:
             break
         cells = tuple("" if c is None else str(c) for c in row)
-        score = wanted.score([normalise(c) for c in cells])
+        score = wanted.score([normalise(c) for c in unique_columns(cells)])
         if score >= MIN_SHARE and (best is None or score > best.score):
             best = Header(number, cells, score)
     return best
@@ -139,7 +150,7 @@ def choose_header(rows: Sequence[Sequence[object]], wanted: Wanted, declared: in
     found = find_header(rows, wanted)
     if isinstance(declared, int):
         cells = tuple("" if c is None else str(c) for c in rows[declared - 1]) if declared <= len(rows) else ()
-        score = wanted.score([normalise(c) for c in cells])
+        score = wanted.score([normalise(c) for c in unique_columns(cells)])
         if score < MIN_SHARE and found is not None and found.row != declared:
             raise InputError(
                 f"row {declared} is not the header: the contract's columns stand in row {found.row}",

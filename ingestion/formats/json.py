@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +15,19 @@ from ingestion.formats.base import (
     BAD_RECORD,
     NOT_A_LIST,
     RAGGED,
+    REPEATED_NAME,
     Opened,
     raw_fields,
     raw_line,
     rows_to_batches,
-    unique_columns,
 )
-from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, normalise
+from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, normalise, unique_columns
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
 PLACE = "#"
 """Name of an exploded item's place in its list."""
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""Half of a character outside the first plane, written as an escape; alone it is no text."""
 MAX_BYTES = 512 << 20
 """A document is held in memory whole; bigger deliveries come as NDJSON."""
 
@@ -45,8 +48,11 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     encoding = resolve_encoding(path, fmt.encoding)
     with Utf8Reader(path, encoding) as stream:
         text = stream.read().decode()
-    document = parse(text)
+    objects = Objects()
+    document = parse(text, objects)
     records = find_records(document, fmt.records)
+    if objects.repeated or _SURROGATE.search(text):
+        records = [_fit(r) for r in records]
     about = {**encoding_about(path, fmt.encoding, encoding), "records": fmt.records}
     if fmt.names or (not fmt.explode and are_lists(records)):
         return _table(document, records, fmt, wanted, about)
@@ -108,14 +114,70 @@ def find_names(document: Any, place: str) -> list[str]:
     return node
 
 
-def parse(text: str) -> Any:
+class Repeated(dict[str, Any]):
+    """An object in which a name stands twice: Python keeps its last value, others the first."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+class Objects:
+    """Makes the objects of a document, and counts those that repeat a name."""
+
+    def __init__(self) -> None:
+        self.repeated = 0
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) == len(pairs):
+            return made
+        self.repeated += 1
+        return Repeated(pairs)
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """A record that cannot be taken: what is wrong with it, and what stood there."""
+
+    problem: str
+    raw: str
+
+
+def _fit(record: Any) -> Any:
+    """The record, or what is wrong with it: a name that it repeats, half a character (``\\ud83d`` alone)."""
+    if _repeats(record):
+        return Unfit(REPEATED_NAME, raw_line(_written(record)))
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Unfit(BAD_RECORD, raw_line(json.dumps(record)))
+    return record
+
+
+def _repeats(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, Repeated) or any(map(_repeats, inner))
+
+
+def _written(value: Any) -> str:
+    """A value as JSON with all the names it had."""
+    if isinstance(value, dict):
+        pairs = value.pairs if isinstance(value, Repeated) else value.items()
+        return "{" + ", ".join(f"{json.dumps(k)}: {_written(v)}" for k, v in pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return json.dumps(value)
+
+
+def parse(text: str, objects: Objects) -> Any:
     """``text`` as JSON with numbers kept as text.
 
     Raises:
         InputError: with line and column of the fault.
     """
     try:
-        return json.loads(text, parse_float=str, parse_int=str)
+        return json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=objects)
     except json.JSONDecodeError as e:
         cut = e.pos >= len(text.rstrip()) - 1
         raise InputError(
@@ -142,6 +204,11 @@ def find_records(document: Any, place: str) -> list[Any]:
                 f"the document has no {key!r} at {walked or 'its top'} (there: {keys})",
                 hint="correct format.records in the contract",
             )
+        if isinstance(node, Repeated) and [k for k, _ in node.pairs].count(key) > 1:
+            raise InputError(
+                f"{key!r} stands more than once at {walked or 'the top of the document'}",
+                hint="which of them holds is not to be known: ask the department to send the file again",
+            )
         node, walked = node[key], f"{walked}.{key}".lstrip(".")
     if not isinstance(node, list):
         lists = [k for k, v in node.items() if isinstance(v, list)] if isinstance(node, dict) else []
@@ -163,14 +230,7 @@ def flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-@dataclass(frozen=True)
-class NotAList:
-    """A record without the list it should be exploded by."""
-
-    record: dict[str, Any]
-
-
-def spread(record: dict[str, Any], path: str) -> Sequence[dict[str, Any] | NotAList]:
+def spread(record: dict[str, Any], path: str) -> Sequence[dict[str, Any] | Unfit]:
     """One record for each item of the list at the dotted ``path``, with the record's other members.
 
     An item's members are called ``path.member``, a plain item ``path``, its place (from 1) ``path.#``. A record whose
@@ -180,7 +240,7 @@ def spread(record: dict[str, Any], path: str) -> Sequence[dict[str, Any] | NotAL
     if not items and (items is None or isinstance(items, list)):
         return [rest]
     if not isinstance(items, list):
-        return [NotAList(record)]
+        return [Unfit(NOT_A_LIST, raw_line(json.dumps(record, ensure_ascii=False)))]
     return [
         {**rest, **({f"{path}.{k}": v for k, v in item.items()} if isinstance(item, dict) else {path: item}),
          f"{path}.{PLACE}": str(place)}
@@ -228,15 +288,17 @@ def _rows(records: list[Any], columns: tuple[str, ...]) -> Iterator[tuple[int, A
     for number, record in enumerate(records, start=1):
         if isinstance(record, dict):
             yield number, [as_text(_value(record, c)) for c in columns], None, None
-        elif isinstance(record, NotAList):
-            yield number, None, NOT_A_LIST, raw_line(json.dumps(record.record, ensure_ascii=False))
+        elif isinstance(record, Unfit):
+            yield number, None, record.problem, record.raw
         else:
             yield number, None, BAD_RECORD, raw_line(as_text(record) or "null")
 
 
 def _lists(records: list[Any], width: int) -> Iterator[tuple[int, Any, str | None, str | None]]:
     for number, record in enumerate(records, start=1):
-        if not isinstance(record, list):
+        if isinstance(record, Unfit):
+            yield number, None, record.problem, record.raw
+        elif not isinstance(record, list):
             yield number, None, BAD_RECORD, raw_line(as_text(record) or "null")
         elif len(record) != width:
             yield number, None, RAGGED, raw_fields([as_text(v) for v in record])

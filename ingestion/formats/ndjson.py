@@ -20,6 +20,7 @@ from ingestion.formats.base import (
     BATCH_ROWS,
     MARK,
     NOT_A_LIST,
+    REPEATED_NAME,
     UNDECODABLE,
     Opened,
     make_batch,
@@ -161,12 +162,14 @@ def _checked(con: duckdb.DuckDBPyConnection, chunk: list[str], listed: Place) ->
     """The lines with the number of rows each makes and what is wrong with it."""
     con.register("chunk", pa.table({"n": range(len(chunk)), "line": chunk}))
     is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
+    keys = "CASE WHEN ok THEN json_keys(line) END"
     kind = "CASE WHEN ok THEN json_type(line, $path) END" if listed else "NULL"
     rows = "CASE WHEN kind = 'ARRAY' THEN greatest(json_array_length(line, $path)::BIGINT, 1) ELSE 1 END"
     made = con.execute(
         f"SELECT line, {rows if listed else '1::BIGINT'} AS rows, CASE WHEN NOT ok THEN '{BAD_RECORD}' "  # noqa: S608
+        f"WHEN len(keys) <> list_unique(keys) THEN '{REPEATED_NAME}' "
         f"WHEN kind NOT IN ('ARRAY', 'NULL') THEN '{NOT_A_LIST}' END AS problem "
-        f"FROM (SELECT *, {kind} AS kind FROM (SELECT *, {is_object} AS ok FROM chunk)) ORDER BY n",
+        f"FROM (SELECT *, {kind} AS kind, {keys} AS keys FROM (SELECT *, {is_object} AS ok FROM chunk)) ORDER BY n",
         {"path": _path(listed)} if listed else None,
     ).to_arrow_table()
     con.unregister("chunk")

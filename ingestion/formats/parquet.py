@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BATCH_ROWS, Opened, make_batch, unique_columns
-from ingestion.formats.header import Wanted
+from ingestion.formats.base import BATCH_ROWS, Opened, make_batch
+from ingestion.formats.header import Wanted, unique_columns
 
 _TEXTUAL = (pa.string(), pa.large_string(), pa.string_view())
 

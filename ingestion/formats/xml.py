@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BAD_RECORD, Opened, rows_to_batches, unique_columns
-from ingestion.formats.header import Wanted
+from ingestion.formats.base import BAD_RECORD, Opened, rows_to_batches
+from ingestion.formats.header import Wanted, unique_columns
 from ingestion.formats.json import wanted_first
 from ingestion.formats.text import Utf8Reader, found_otherwise, resolve_encoding, utf16_of
 

@@ -237,6 +237,31 @@ def test_an_open_quote_takes_only_its_own_line(readings: Any) -> None:
     assert readings.rows("_row_number", where="sensor_id = 'S199'") == [(199,)]
 
 
+def test_a_value_too_long_for_the_fast_way_is_no_blank_row(
+    build: Build, contracts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingestion.formats import csv
+
+    house = build(
+        contracts["head"]
+        + "format: {type: csv}\nload: {mode: snapshot}\nelements: {note: {label: 备注, grade: 1}}\n"
+        + "fields: {note: {from: 备注}, rain_mm: {from: 雨量, required: true}}\n"
+    )
+    monkeypatch.setattr(csv, "MAX_FIELD_WHEN_BROKEN", 1000)
+    lines = ["备注,雨量", f"{'长' * 400_000},1", '"多\n行",2', '"开,3', "B,4"]  # over two blocks, and an open quote
+    result = house.send("\n".join(lines) + "\n")
+    assert (result.rows_found, result.rows_loaded, result.reasons) == (4, 3, {"unclosed_quote": 1})
+    assert house.rows("max(length(note))") == [(400_000,)]
+    monkeypatch.setattr(csv, "MAX_RECORD_BYTES", 300_000)
+    monkeypatch.setattr(csv, "HEAD_BYTES", 1000)
+    assert "longer than" in refused_message(house.send("\n".join(lines[:2]) + "\n" + '"开,3\n', "b.csv"))
+
+
+def refused_message(result: Any) -> str:
+    assert (result.verdict, result.rows_loaded) == ("stopped", 0)
+    return str(result.message)
+
+
 def test_two_open_quotes_swallow_nothing(readings: Any) -> None:
     lines = [f"S{i},{i}" for i in range(1, 100)]
     lines[9], lines[59] = '"S10,10', '"S60,60'

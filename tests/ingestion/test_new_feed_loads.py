@@ -188,3 +188,20 @@ def test_real_files_go_through_to_the_feed_table(
     assert result.verdict in ("passed", "warned"), result
     assert (result.rows_found, result.rows_loaded) == (found, loaded)
     assert result.rows_found == result.rows_loaded + result.rows_quarantined + result.rows_skipped
+
+
+@pytest.mark.slow
+def test_records_of_many_columns_are_staged_whatever_memory_a_load_has(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from catalog.model import Format
+
+    monkeypatch.setattr(Format.model_fields["max_columns"], "default", 500)
+    monkeypatch.setattr("ingestion.stage.MEMORY_LIMIT", "150MB")
+    width = 600
+    path = tmp_path / "宽表.csv"
+    lines = [",".join(f"列名{i}" for i in range(width)), *(",".join(f"{r}甲{i}" for i in range(width)) for r in N)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert staged(place, path)[:2] == (30, 30)
+    written = (place.catalog_dir / "feeds").rglob("*.yaml")
+    assert any(f"max_columns: {width}" in p.read_text(encoding="utf-8") for p in written)

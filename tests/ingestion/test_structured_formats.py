@@ -402,6 +402,31 @@ def test_lists_without_names_or_with_wrong_ones(build: Build, contracts: dict[st
     refused(house.send(as_sent([["A", 1, "x"]], "json"), "d.json"), "missing: 备注")
 
 
+# --- JSON that readers do not agree on
+
+TWICE = ['{"id": "A", "mm": 1}', '{"id": "B", "mm": 2, "mm": 3}', '{"id": "C", "mm": 4}']
+
+
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+def test_a_name_twice_and_half_a_character(build: Build, contracts: dict[str, str], kind: str) -> None:
+    fields = "\n  sensor_id: {from: id, required: true}\n  rain_mm: {from: mm}\n"
+    house = house_of(build, contracts, f"type: {kind}", fields)
+    lines = [*TWICE, '{"id": "\\ud83d", "mm": 5}', '{"id": "\\ud83d\\ude00", "mm": NaN}']
+    result = house.send("\n".join(lines) if kind == "ndjson" else f"[{','.join(lines)}]", "a.txt")
+    nan = {"rain_mm.type": 1}
+    assert (result.rows_loaded, result.reasons) == (2, {"repeated_name": 1, "bad_record": 1, **nan})
+    raws = [json.loads(raw)["_line"] for _, raw in house.rows("row_number, raw", "quarantine", "row_number < 5")]
+    sent = [TWICE[1], lines[3]]
+    if kind == "json":  # where numbers are kept as text
+        sent = ['{"id": "B", "mm": "2", "mm": "3"}', '{"id": "\\ud83d", "mm": "5"}']
+    assert raws == sent
+
+
+def test_an_envelope_with_two_lists_of_one_name(build: Build, contracts: dict[str, str]) -> None:
+    house = house_of(build, contracts, "type: json, records: r.d", "\n  sensor_id: {from: id}\n")
+    refused(house.send('{"r": {"d": [{"id": 1}], "d": [{"id": 2}]}}', "a.json"), "'d' stands more than once at r")
+
+
 # --- lists inside records
 
 GAUGES = [

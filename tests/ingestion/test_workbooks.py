@@ -82,6 +82,15 @@ def test_sheets_by_pattern_and_by_name(build: Build, contracts: dict[str, str], 
     assert house_of(build, contracts, f"sheets: {sheets}").send(book(THREE), "a.xlsx").rows_found == rows
 
 
+def test_hidden_sheets_are_taken_by_name_only(build: Build, contracts: dict[str, str]) -> None:
+    def change(made: Any) -> None:
+        made["密"].sheet_state = "veryHidden"
+
+    content = book({"空": [], "密": [HEADER, ["A", 1]]}, change)
+    refused(house_of(build, contracts, "sheets: all").send(content, "a.xlsx"), "is hidden (密)", "format.sheets")
+    assert house_of(build, contracts, "sheets: [密]").send(content, "b.xlsx").rows_loaded == 1
+
+
 def test_a_sheet_without_the_columns_or_missing_is_named(build: Build, contracts: dict[str, str]) -> None:
     refused(house_of(build, contracts, "sheets: all").send(book(THREE), "a.xlsx"), "sheet=说明", "编号")
     refused(house_of(build, contracts, "sheets: [2025年]").send(book(THREE), "b.xlsx"), "no sheet 2025年", "2024年")

@@ -91,6 +91,12 @@ def duplicate_headers(folder: Path) -> Case:
 
 
 @case
+def headers_all_the_same(folder: Path) -> Case:
+    rows = [["数值", "数值", "数值"], *[[f"甲{i}", f"{i}.5", f"2024-01-{i % 28 + 1:02d}"] for i in range(N)]]
+    return Case(put(folder / "同名.csv", text(rows)), {"数值": "string", "数值#2": "decimal", "数值#3": "date"})
+
+
+@case
 def no_header(folder: Path) -> Case:
     return Case(
         put(folder / "无表头.csv", text(firms()[1:]), "gb18030"),

@@ -15,6 +15,12 @@ def workbook_named_csv(folder: Path) -> Case:
 
 
 @case
+def new_workbook_named_xls(folder: Path) -> Case:
+    path = workbook(folder / "台账.xlsx", firms())
+    return Case(path.rename(folder / "台账.xls"), FIRMS, key=("编号",), kind="xlsx")
+
+
+@case
 def web_page_named_xls(folder: Path) -> Case:
     body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in firms())
     page = f'<html><head><meta charset="gb2312"></head><body><table border=1>{body}</table></body></html>'
