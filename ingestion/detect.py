@@ -35,7 +35,7 @@ __all__ = [
 Kind = Literal[
     "empty", "csv", "xlsx", "xls", "json", "ndjson", "geojson", "shapefile", "gpkg", "kml", "kmz", "gml",
     "xml", "html", "pdf", "dbf", "parquet", "zip", "gzip", "tar", "sqlite", "7z", "rar", "bzip2", "xz", "zstd",
-    "binary",
+    "ods", "document", "shp", "binary",
 ]  # fmt: skip
 
 FORMAT_OF: dict[str, str] = {
@@ -46,7 +46,7 @@ FORMAT_OF: dict[str, str] = {
 """Kind to ``Format.type`` of a contract; a kind not named here has no reader, or is an archive of such."""
 
 DELIMITERS = (",", "\t", ";", "|")
-_NAMED: dict[str, Kind] = {"shapefile-zip": "shapefile", "geopackage": "gpkg", "shapefile": "binary", "text": "csv"}
+_NAMED: dict[str, Kind] = {"shapefile-zip": "shapefile", "geopackage": "gpkg", "shapefile": "shp", "text": "csv"}
 _JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*[{\[\]"])')
 
 HEADER_WORD = re.compile(

@@ -287,7 +287,7 @@ def open_stage(
     con = duckdb.connect(":memory:", config=VERIFIED_ONCE)
     con.execute("SET autoinstall_known_extensions = false")
     # DuckDB takes a stream for one row and would gather all of it as the build side of a code list's join
-    con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order'")
+    con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order,in_clause'")
     con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     load_extension(con, "httpfs")  # for its OpenSSL: DuckDB's own crypto can only decrypt
     con.execute("SET temp_file_encryption = true")

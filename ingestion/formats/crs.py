@@ -7,6 +7,7 @@ Gauss-Krüger coordinates of CGCS2000 carry their zone in front of the easting (
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,20 @@ def _degrees(bounds: Bounds) -> bool:
     return bounds[0] >= -180 and bounds[2] <= 180 and bounds[1] >= -90 and bounds[3] <= 90
 
 
+def _shapes(given: Any) -> Any:
+    """Shapes of WKB; None for one that is damaged, or has arcs, which no table here holds."""
+    import shapely
+
+    try:
+        return shapely.from_wkb(given, on_invalid="ignore")
+    except NotImplementedError:
+        shapes = np.full(len(given), None, dtype=object)
+        for i, wkb in enumerate(given):
+            with suppress(NotImplementedError):
+                shapes[i] = shapely.from_wkb(wkb, on_invalid="ignore")
+        return shapes
+
+
 def to_hex(
     column: Any, declared: str, found: str | None = None, default: str | None = None
 ) -> tuple[Any, list[int], str]:
@@ -96,7 +111,7 @@ def to_hex(
     from pyproj.exceptions import CRSError
 
     given = np.array(column.to_pylist(), dtype=object)
-    shapes = shapely.force_2d(shapely.from_wkb(given, on_invalid="ignore"))
+    shapes = shapely.force_2d(_shapes(given))
     broken = [i for i, (g, s) in enumerate(zip(given, shapes, strict=True)) if g is not None and s is None]
     bounds = _bounds(shapely.total_bounds(shapes)) if len(shapes) else None
     crs = source_crs(declared, found, bounds, default=default)

@@ -21,7 +21,7 @@ from catalog.errors import InputError
 Kind = Literal[
     "empty", "xlsx", "xls", "zip", "shapefile-zip", "kmz", "gzip", "tar", "json", "ndjson", "geojson", "geopackage",
     "sqlite", "parquet", "dbf", "xml", "kml", "gml", "html", "pdf", "shapefile", "7z", "rar", "bzip2", "xz", "zstd",
-    "text", "binary",
+    "ods", "document", "text", "binary",
 ]  # fmt: skip
 
 ARCHIVES: tuple[Kind, ...] = ("zip", "gzip", "tar")
@@ -100,6 +100,8 @@ _NAMES: dict[str, str] = {
     "html": "a web page (HTML)",
     "pdf": "a PDF document",
     "shapefile": "the .shp part of a Shapefile",
+    "ods": "an OpenDocument workbook (ODS)",
+    "document": "a document of text or slides",
     "text": "delimited text",
     "binary": "a binary file of an unknown kind",
     "empty": "empty",
@@ -126,6 +128,8 @@ _CURE_KIND = {
     "html": "the download was a web page, not data: ask for the file itself",
     "sqlite": "ask for the table as CSV or GeoPackage",
     "shapefile": "ask for all parts (.shp .shx .dbf .prj) in one ZIP",
+    "ods": "ask for it saved as XLSX",
+    "document": "ask the department for the table itself, as XLSX or CSV",
 } | dict.fromkeys(PACKED, "ask for it packed as ZIP, or not at all")
 
 
@@ -223,6 +227,8 @@ def _zip_kind(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as z:
             names = [n.lower() for n in z.namelist()]
+            told = [m for m in z.infolist()[:1] if m.filename == "mimetype" and m.file_size < 100]
+            said = b"".join(z.read(m) for m in told if not m.flag_bits & 1)  # first in every OpenDocument file
     except zipfile.BadZipFile as e:
         raise InputError(
             f"the file starts like a ZIP archive or XLSX but is damaged or cut short: {e}",
@@ -234,6 +240,10 @@ def _zip_kind(path: Path) -> Kind:
         return "shapefile-zip"
     if "doc.kml" in names:
         return "kmz"
+    if said.startswith(b"application/vnd.oasis.opendocument"):
+        return "ods" if b"spreadsheet" in said else "document"
+    if "word/document.xml" in names or "ppt/presentation.xml" in names:
+        return "document"
     return "zip"
 
 

@@ -36,6 +36,9 @@ _HINTS = {
     "sqlite": "ask for the table as CSV or GeoPackage",
     "7z": "ask for it packed as ZIP, or not at all",
     "rar": "ask for it packed as ZIP, or not at all",
+    "ods": "ask for it saved as XLSX",
+    "document": "ask the department for the table itself, as XLSX or CSV",
+    "shp": "ask for all parts (.shp .shx .dbf .prj) in one ZIP",
 }
 
 

@@ -166,7 +166,7 @@ def _sheet(book: Book, name: str, max_rows: int) -> Raw:
     merges = [(t, le, b, r) for (t, le), (b, r) in sheet.merged_cell_ranges or []]
     complete = len(rows) < max_rows + 40
     found = find_header(rows)
-    start, count = _merged_header(merges, found.row - 1)
+    start, count = _merged_header(merges, found.row - 1, len(rows) - 1)
     for top, left, bottom, right in merges:
         if (left == right or top <= start + count - 1) and top < len(rows) and left < len(rows[top]):
             across = right if start <= top <= start + count - 1 and count > 1 else left
@@ -176,9 +176,12 @@ def _sheet(book: Book, name: str, max_rows: int) -> Raw:
     return table_of(rows, complete, max_rows, (start, count) if count > 1 else None)
 
 
-def _merged_header(merges: Sequence[tuple[int, int, int, int]], header: int) -> tuple[int, int]:
-    """First row and number of rows of a header: as many as its cells are merged downwards, 1 when they are not."""
-    tall = [(t, b) for t, _, b, _ in merges if t <= header <= b and 0 < b - t < 5]
+def _merged_header(merges: Sequence[tuple[int, int, int, int]], header: int, last: int) -> tuple[int, int]:
+    """First row and number of rows of a header: as many as its cells are merged downwards, 1 when they are not.
+
+    Cells merged down to the ``last`` row are of the records: there would be none else.
+    """
+    tall = [(t, b) for t, _, b, _ in merges if t <= header <= b < last and 0 < b - t < 5]
     if not tall:
         return header, 1
     top = min(t for t, _ in tall)
