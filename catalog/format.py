@@ -58,6 +58,8 @@ class Format(Model):
         columns: the columns of a fixed-width record, counted in ``positions``.
         crs: ``auto`` or ``EPSG:…``, ``GCJ02``, ``BD09`` (vector files and coordinate columns).
         free_text: column in which an unescaped delimiter is rejoined.
+        record_cells: cells of a delimited record where the header has another number: missing ones at the end are no
+            values, surplus ones must be empty. Without it, such records are set apart.
         max_uncompressed_mb, max_ratio: what an archive may unpack to, and how many times its size.
     """
 
@@ -83,6 +85,7 @@ class Format(Model):
     null_values: tuple[str, ...] = ("",)
     crs: str = "auto"
     free_text: str | None = None
+    record_cells: int | None = Field(default=None, ge=1)
     max_columns: int = 2000
     max_uncompressed_mb: int = 4096
     max_ratio: int = 250
@@ -99,6 +102,8 @@ class Format(Model):
             raise ValueError("format.columns overlap")
         if self.header_rows > 1 and (self.type not in ("csv", "excel") or self.header_row == 0):
             raise ValueError("header_rows is for csv and excel with a header")
+        if self.record_cells is not None and self.type != "csv":
+            raise ValueError("record_cells is for csv")
         if self.sheets is not None and self.type not in ("excel", "vector"):
             raise ValueError("sheets is for excel and vector")
         if (self.flatten or self.explode) and self.type not in ("json", "ndjson"):

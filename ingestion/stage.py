@@ -286,7 +286,8 @@ def open_stage(
     spill.mkdir(parents=True, mode=0o700)
     con = duckdb.connect(":memory:", config=VERIFIED_ONCE)
     con.execute("SET autoinstall_known_extensions = false")
-    # DuckDB takes a stream for one row and would gather all of it as the build side of a code list's join
+    # DuckDB takes a stream for one row and would gather all of it as the build side of a code list's join; of each IN
+    # of five values it would make a join, which takes 8 MB
     con.execute("SET disabled_optimizers = 'build_side_probe_side,join_order,in_clause'")
     con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     load_extension(con, "httpfs")  # for its OpenSSL: DuckDB's own crypto can only decrypt

@@ -260,12 +260,18 @@ def _ragged_rows(
 def join_free_text(
     number: int, fields: list[str], fmt: Format, width: int, free: int | None, last: bool = False
 ) -> Row:
-    """A ragged record as a row of the stream: rejoined at the free-text column when it has too many fields."""
+    """A ragged record as a row of the stream: rejoined at the free-text column when it has too many fields, of
+    the header's width when it has as many as the contract says."""
     if free is not None and len(fields) > width and fmt.free_text is not None:
         extra = len(fields) - width
         joined = fmt.delimiter.join(fields[free : free + extra + 1])
         repaired = [*fields[:free], joined, *fields[free + extra + 1 :]]
         return number, repaired, REPAIRED, raw_fields(fields)
+    if fmt.record_cells is not None:
+        told = [*fields, *[""] * (width - len(fields))]
+        surplus = any(f.strip() for f in told[width:])
+        if not surplus and min(fmt.record_cells, width) <= len(fields) <= max(fmt.record_cells, width):
+            return number, told[:width], None, None
     return number, None, CUT if last and len(fields) < width else RAGGED, raw_fields(fields)
 
 

@@ -50,6 +50,7 @@ class Raw(NamedTuple):
         names: source columns; ``列<n>`` when the file has no header.
         records: data records cut or filled to the width of ``names``; ragged ones are left out.
         ragged: the records with more cells than columns, as found.
+        cells: how many nearly every record has where the columns are more, or fewer and the rest empty; else 0.
         kind: what the members of an archive are.
         format: the contract's format type, where it is not that of the kind.
         options: what the contract's format needs besides.
@@ -64,6 +65,7 @@ class Raw(NamedTuple):
     blank_rows: int = 0
     ragged: tuple[list[str], ...] = ()
     short: int = 0
+    cells: int = 0
     junk_columns: int = 0
     footer: str | None = None
     footer_rows: int = 0
@@ -87,6 +89,10 @@ def read_csv(path: Path, max_rows: int) -> Raw:
     with path.open(encoding=encoding, errors="replace", newline="") as f:
         rows, complete = _take(csv.reader(f, delimiter=delimiter), max_rows + 40)
     raw = table_of(rows, complete, max_rows)._replace(encoding=encoding, delimiter=delimiter)
+    if raw.header_row and raw.cells:
+        much = raw.cells - len(raw.names)
+        note = f"几乎每行末尾比表头{'多' if much > 0 else '少'} {abs(much)} 个空单元格"
+        raw = raw._replace(short=0, options={**raw.options, "record_cells": raw.cells}, notes=(*raw.notes, note))
     if raw.header_row or (len(raw.ragged) + raw.short) * 2 <= raw.rows:
         return raw
     # running text that happens to hold the delimiter: every line is one cell
@@ -210,7 +216,7 @@ def table_of(rows: list[list[str]], complete: bool, max_rows: int, span: tuple[i
     data, complete = data[:max_rows], complete and len(data) <= max_rows
     names = _widen(header, data)
     width = len(names)
-    squared, ragged, short = [], [], 0
+    squared, ragged, odd = [], [], Counter[int]()
     for row in data:
         core = row
         while len(core) > width and core[-1].strip() in BLANKS:
@@ -218,7 +224,7 @@ def table_of(rows: list[list[str]], complete: bool, max_rows: int, span: tuple[i
         if len(core) > width:
             ragged.append(core)
             continue
-        short += len(core) < width
+        odd[len(row)] += len(row) != width
         squared.append(core + [""] * (width - len(core)))
     widest = max((len(r) for r in rows), default=0)
     return Raw(
@@ -229,7 +235,8 @@ def table_of(rows: list[list[str]], complete: bool, max_rows: int, span: tuple[i
         header_row=header.row,
         blank_rows=len(body) - len(filled),
         ragged=tuple(ragged),
-        short=short,
+        short=sum(hits for n, hits in odd.items() if n < width),
+        cells=next((n for n, hits in odd.most_common(1) if hits >= max(3, 0.9 * len(data))), 0),
         junk_columns=max(0, max(len(rows[header.row - 1]) if header.row else widest, width) - width),
         footer=footer,
         footer_rows=feet + inner,

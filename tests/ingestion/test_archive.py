@@ -159,6 +159,19 @@ def test_other_archives_are_named(readings: Any, inner: bytes) -> None:
     refused(readings.send(inner, "a.csv"), "archive", "packed as ZIP")
 
 
+@pytest.mark.parametrize(
+    ("members", "named", "cure"),
+    [
+        ({"mimetype": "application/vnd.oasis.opendocument.spreadsheet", "content.xml": "<x/>"}, "ODS", "XLSX"),
+        ({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": "<x/>"}, "document", "table itself"),
+        ({"word/document.xml": "<x/>"}, "document", "table itself"),
+    ],
+    ids=["ods", "odt", "docx"],
+)
+def test_documents_are_named(readings: Any, members: dict[str, str], named: str, cure: str) -> None:
+    refused(readings.send(zipped(members), "a.zip"), named, cure)
+
+
 def test_bombs_by_size_and_by_ratio(build: Build, contracts: dict[str, str]) -> None:
     head, _, tail = contracts["readings"].partition("encoding: auto")
     small = build(

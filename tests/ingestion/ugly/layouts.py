@@ -173,3 +173,28 @@ def unescaped_commas(folder: Path) -> Case:
         {"编号": "string", "工程名称": "string", "建设地址": "string", "开工日期": "date", "面积（平方米）": "decimal"},
         key=("编号",),
     )  # fmt: skip
+
+
+@case
+def every_record_ends_in_a_delimiter(folder: Path) -> Case:
+    head, *rows = firms()
+    lines = [",".join(map(str, head)), *(",".join(map(str, r)) + ",," for r in rows)]
+    return Case(put(folder / "行末逗号.csv", "\r\n".join(lines) + "\r\n", "gb18030"), FIRMS, key=("编号",))
+
+
+@case
+def every_record_lacks_its_last_cell(folder: Path) -> Case:
+    head, *rows = firms()
+    text_of = [",".join(map(str, r)) for r in ([*head, "备注"], *rows)]
+    return Case(put(folder / "缺末列.csv", "\n".join(text_of)), FIRMS | {"备注": "string"}, key=("编号",))
+
+
+@case
+def many_columns_with_words_for_nothing(folder: Path) -> Case:
+    """Five words that stand for no value, in a hundred columns: DuckDB made a join of each column."""
+    words = ("无", "N/A", "暂无", "null", "-")
+    head = ["编号", *(f"指标{i}" for i in range(99))]
+    rows = [
+        [f"X{n:04d}", *(words[(n + i) % 5] if (n + i) % 7 == 0 else f"甲{n}乙{i}" for i in range(99))] for n in range(N)
+    ]
+    return Case(put(folder / "百列.csv", text([head, *rows])), {"指标98": "string"}, key=("编号",))
