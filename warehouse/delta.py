@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
+from catalog.errors import ContractError
 from quality.sql import literal
 from warehouse.duck import load_extension
 
@@ -290,6 +291,13 @@ def _merge(
 ) -> None:
     if not merge_key:
         raise ValueError("mode merge needs merge_key")
+    there = {f.name for f in table.schema().fields}
+    if missing := [k for k in merge_key if k not in there]:
+        raise ContractError(
+            f"the table was made with another key: it has no {', '.join(missing)}",
+            hint="set load.key back; rows of another key are another feed: give that contract a name of its own",
+            table="/".join(table.table_uri.rstrip("/").split("/")[-3:]),
+        )
     same = " AND ".join(f't."{k}" = s."{k}"' for k in merge_key)
     newer = f't."{newest_by}" IS NULL OR s."{newest_by}" >= t."{newest_by}"' if newest_by else None
     (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -133,7 +134,10 @@ def as_text(column: pa.Array) -> pa.Array:
     if kind in _TEXTUAL:
         return column.cast(pa.string())
     if pa.types.is_nested(kind) or pa.types.is_map(kind):
-        values = column.to_pylist()
+        try:
+            values = column.to_pylist()
+        except (OverflowError, ValueError):  # a moment inside that Python has not: 30828-09-14
+            return _nested_text(column)
         texts = [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in values]
         return pa.array(texts, pa.string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
@@ -145,6 +149,14 @@ def as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         return _float_text(column.cast(pa.float64()))
     return column.cast(pa.string())
+
+
+def _nested_text(column: pa.Array) -> pa.Array:
+    """Nested values as DuckDB writes their JSON: its years go to 290,000."""
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as con:
+        con.register("nested", pa.table({"value": column}))
+        made = con.execute("SELECT CAST(to_json(value) AS VARCHAR) AS text FROM nested").to_arrow_table()
+    return made.column("text").combine_chunks().cast(pa.string())
 
 
 def _float_text(column: pa.Array) -> pa.Array:

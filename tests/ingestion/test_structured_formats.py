@@ -11,7 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+
+from ingestion.formats.parquet import as_text
 
 pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
 
@@ -277,6 +280,11 @@ def test_parquet_of_every_type(build: Build, contracts: dict[str, str]) -> None:
         ("A", 1.5, "13812345678", "2024-01-31", "2024-01-31 08:30:00+00", '["甲", "乙"]'),
         ("B", None, None, "2024-02-01", None, None),
     ]
+
+
+def test_a_moment_inside_a_value_that_python_has_not() -> None:
+    far = pa.array([{"at": 253_402_300_800_000_000}, None], pa.struct([("at", pa.timestamp("us"))]))
+    assert as_text(far).to_pylist() == ['{"at":"10000-01-01 00:00:00"}', None]
 
 
 def test_a_broken_or_bloated_parquet(build: Build, contracts: dict[str, str]) -> None:

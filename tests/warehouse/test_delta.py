@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from catalog.errors import Busy, UnknownName
+from catalog.errors import Busy, ContractError, UnknownName
 from catalog.settings import Settings
 from warehouse.delta import append_rows, commit_once, ensure_table, exists, transaction_version
 from warehouse.tables import list_tables, resolve, table_lock
@@ -54,6 +54,21 @@ def test_the_same_version_twice_changes_nothing(path: str, mode: str) -> None:
     assert not commit_once(path, rows(k=[2], v=["b"]), mode=mode, app_id="x", version=2, merge_key=["k"])
     assert not commit_once(path, rows(k=[9], v=["z"]), mode=mode, app_id="x", version=1, merge_key=["k"])
     assert DeltaTable(path).version() == before
+
+
+def test_a_key_the_table_was_not_made_with_is_told(path: str) -> None:
+    commit_once(path, pa.table({"k": [1]}), mode="append", app_id="a", version=1)
+    with pytest.raises(ContractError, match="another key: it has no other") as caught:
+        commit_once(
+            path,
+            pa.table({"k": [1], "other": [2]}),
+            mode="merge",
+            app_id="a",
+            version=2,
+            merge_key=("other",),
+            evolve=True,
+        )
+    assert "set load.key back" in caught.value.hint
 
 
 def test_merge_replaces_by_key_and_keeps_newer_rows(path: str) -> None:
