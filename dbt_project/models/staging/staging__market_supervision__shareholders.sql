@@ -6,6 +6,7 @@ select
     shareholder_kind_code,
     resident_key,
     shareholder_uscc,
+    shareholder_entity_name,
     subscribed_10k_cny,
     shareholding_pct,
     _receipt,

@@ -99,6 +99,12 @@ called as (
     where uscc is not null and entity_change_code = '1' and value_before is not null
     union
     select
+        shareholder_uscc as uscc,
+        {{ entity_name_key('shareholder_entity_name') }} as name_key
+    from {{ ref('staging__market_supervision__shareholders') }}
+    where shareholder_uscc is not null and shareholder_entity_name is not null
+    union
+    select
         stated_uscc as uscc,
         name_key
     from records
