@@ -60,6 +60,10 @@ CASES: list[tuple[str, dict[str, Any], tuple[str | None, str | None]]] = [
     ("the day and the own word", {"registration_date": DAY, "entity_name": "北京华安信"}, (A, "registration_date")),
     ("another day", {"registration_date": OTHER_DAY, "entity_name": "北京华安信"}, (None, None)),
     ("the day and the place alone", {"registration_date": DAY, "entity_name": "北京"}, (None, None)),
+    ("the day of a branch and its company's own word",
+     {"registration_date": DAY, "entity_name": "北京永和餐饮"}, (None, None)),
+    ("the head of a branch and its company's own word",
+     {"holder_resident_key": "q", "entity_name": "北京永和餐饮"}, (None, None)),
     ("the day of a branch and its company's name",
      {"registration_date": DAY, "entity_name": "北京永和餐饮有限公司"}, (None, None)),
 ]  # fmt: skip

@@ -164,6 +164,7 @@ same_day as (
             records.registration_date = registered.registration_date
             and position(records.name_key in registered.name_key) = 1
             and position('公司' in records.name_key) = 0
+            and position('公司' in registered.name_key) in (0, length(registered.name_key) - 1)
     where length({{ regexp_replace_all('records.name_key', '^(中国|北京市?|西城区?)+', '') }}) >= 2
     group by records.feed_id, records.record_id
     having count(distinct registered.uscc) = 1
