@@ -36,8 +36,8 @@ class Format(Model):
     Any type may come in a gzip, zip or tar archive: its members, in name order, are one delivery.
 
     Attributes:
-        type: ``csv``, ``fixed``, ``excel`` (xlsx and xls, whatever the file is called, and web pages with a
-            table under such a name), ``json``, ``ndjson``, ``xml``, ``dbf``, ``parquet``
+        type: ``csv``, ``fixed``, ``excel`` (xlsx, xls and the XML of Excel 2003, whatever the file is called,
+            and web pages with a table under such a name), ``json``, ``ndjson``, ``xml``, ``dbf``, ``parquet``
             or ``vector`` (GeoJSON, zipped Shapefile, GeoPackage, KML, KMZ, GML, told apart by content).
         encoding: ``auto`` or a Python codec name; declared wins over detected.
         header_row: 1-based, or ``auto``: the first row that carries the contract's columns. Of a header of

@@ -35,11 +35,12 @@ __all__ = [
 Kind = Literal[
     "empty", "csv", "xlsx", "xls", "json", "ndjson", "geojson", "shapefile", "gpkg", "kml", "kmz", "gml",
     "xml", "html", "pdf", "dbf", "parquet", "zip", "gzip", "tar", "sqlite", "7z", "rar", "bzip2", "xz", "zstd",
-    "ods", "document", "shp", "binary",
+    "excel-xml", "ods", "document", "shp", "binary",
 ]  # fmt: skip
 
 FORMAT_OF: dict[str, str] = {
-    "csv": "csv", "xlsx": "excel", "xls": "excel", "html": "excel", "json": "json", "ndjson": "ndjson", "xml": "xml",
+    "csv": "csv", "xlsx": "excel", "xls": "excel", "excel-xml": "excel", "html": "excel", "json": "json",
+    "ndjson": "ndjson", "xml": "xml",
     "dbf": "dbf", "parquet": "parquet", "geojson": "vector", "shapefile": "vector", "gpkg": "vector", "kml": "vector",
     "kmz": "vector", "gml": "vector",
 }  # fmt: skip
@@ -47,7 +48,7 @@ FORMAT_OF: dict[str, str] = {
 
 DELIMITERS = (",", "\t", ";", "|")
 _NAMED: dict[str, Kind] = {"shapefile-zip": "shapefile", "geopackage": "gpkg", "shapefile": "shp", "text": "csv"}
-_JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*[{\[\]"])')
+_JSON_START = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*(?:[{\[\]"]|null\b))')
 
 HEADER_WORD = re.compile(
     r"(名称|姓名|名|编号|编码|代码|号码|序号|主键|文号|号|日期|时间|年份|年度|月份|年|月|地址|地点|位置|住址|地区|区域|辖区|"

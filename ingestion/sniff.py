@@ -222,9 +222,11 @@ def _notes(raw: Raw, kind: str, path: Path, columns: Sequence[Column]) -> tuple[
         out.append(f"文件名为 .{suffix}，内容是 {kind.upper()} 工作簿")
     if kind == "html":
         out.append(f"文件名为 .{suffix}，内容是网页中的表格")
+    if kind == "excel-xml":
+        out.append(f"文件名为 .{suffix}，内容是 Excel 2003 的 XML 工作簿")
     if raw.header_row > 1:
         out.append(f"表头在第 {raw.header_row} 行，其上 {raw.header_row - 1} 行是标题、落款或空行")
-    if not raw.header_row and kind in ("csv", "xlsx", "xls") and not raw.format:
+    if not raw.header_row and kind in ("csv", "xlsx", "xls", "excel-xml") and not raw.format:
         out.append("没有找到表头，列名为 列1、列2……，请补上含义")
     if raw.junk_columns:
         out.append(f"右侧 {raw.junk_columns} 个无名空列已忽略")

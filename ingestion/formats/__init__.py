@@ -50,7 +50,7 @@ def read_preview(path: Path, rows: int = 50, *, delimiter: str = ",", sheet: str
         InputError: the content is neither.
     """
     kind = detect_kind(path)
-    if kind in ("xlsx", "xls"):
+    if kind in ("xlsx", "xls", "excel-xml"):
         from ingestion.formats.excel import open_sheet, text
 
         opened = open_sheet(path, Format(type="excel", sheet=sheet))

@@ -1,6 +1,7 @@
 """Workbooks, XLSX or XLS whatever the file is called, with title rows, merged cells and footers.
 
-A web page with a table, which many systems hand out as ``.xls``, is read as a workbook of its tables.
+A web page with a table, which many systems hand out as ``.xls``, is read as a workbook of its tables; so is the XML
+that Excel 2003 wrote.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import datetime as dt
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.base import Opened, make_batch, rows_to_batches
+from ingestion.formats.excel_xml import ExcelXml
 from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, join_header, unique_columns
 from ingestion.formats.html import Page
 from ingestion.formats.kinds import check_archive, detect_kind
@@ -67,10 +69,12 @@ def open_sheet(path: Path, fmt: Format) -> Any:
 
 
 _ENDINGS = {"xlsx": (".xlsx", ".xlsm"), "xls": (".xls",)}
+_OWN: dict[str, Callable[[Path, Format], Any]] = {"html": Page, "excel-xml": ExcelXml}
+"""Workbooks that calamine does not read."""
 
 
 class Book:
-    """A workbook opened by calamine, or a web page's tables in its place."""
+    """A workbook opened by calamine; a web page's tables or the sheets of an XML document in its place."""
 
     def __init__(self, path: Path, fmt: Format) -> None:
         from python_calamine import CalamineError, CalamineWorkbook
@@ -78,8 +82,8 @@ class Book:
         self.path, self.fmt = path, fmt
         self._sheets: dict[str, Any] = {}
         self.kind = detect_kind(path)
-        if self.kind == "html":
-            self._book: Any = Page(path, fmt)
+        if self.kind in _OWN:
+            self._book: Any = _OWN[self.kind](path, fmt)
             self.names = list(self._book.sheet_names)
             return
         if self.kind == "xlsx":
@@ -112,7 +116,7 @@ class Book:
     def sheet(self, name: str) -> Any:
         """A sheet by name, parsed once."""
         if name not in self._sheets:
-            if self.kind == "html":
+            if self.kind in _OWN:
                 return self._book.get_sheet_by_name(name)
             if self.kind == "xlsx":
                 self._look.refuse_unstored_formulas(self.path, name)
@@ -169,8 +173,8 @@ class Book:
         return filled, {k: v for k, v in about.items() if v}
 
     def _shown(self) -> list[str]:
-        if self.kind == "html":
-            return self.names
+        if self.kind in _OWN:
+            return list(self._book.shown)
         metas = self._book.sheets_metadata
         return [m.name for m in metas if str(m.typ).endswith("WorkSheet") and str(m.visible).endswith("Visible")]
 

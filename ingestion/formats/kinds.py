@@ -21,7 +21,7 @@ from catalog.errors import InputError
 Kind = Literal[
     "empty", "xlsx", "xls", "zip", "shapefile-zip", "kmz", "gzip", "tar", "json", "ndjson", "geojson", "geopackage",
     "sqlite", "parquet", "dbf", "xml", "kml", "gml", "html", "pdf", "shapefile", "7z", "rar", "bzip2", "xz", "zstd",
-    "ods", "document", "text", "binary",
+    "excel-xml", "ods", "document", "text", "binary",
 ]  # fmt: skip
 
 ARCHIVES: tuple[Kind, ...] = ("zip", "gzip", "tar")
@@ -82,6 +82,7 @@ _GEOPACKAGE = (b"GPKG", b"GP10", b"GP11")
 _NAMES: dict[str, str] = {
     "xlsx": "an Excel workbook (XLSX)",
     "xls": "an Excel 97-2003 workbook (XLS)",
+    "excel-xml": "an Excel 2003 workbook written as XML",
     "zip": "a ZIP archive",
     "shapefile-zip": "a zipped Shapefile",
     "kmz": "a KMZ map",
@@ -110,16 +111,17 @@ _NAMES: dict[str, str] = {
 _READ_AS: dict[str, tuple[str, ...]] = {
     "csv": ("text", "json", "ndjson", "geojson"),
     "fixed": ("text", "json", "ndjson"),
-    "excel": ("xlsx", "xls", "html"),
+    "excel": ("xlsx", "xls", "excel-xml", "html"),
     "json": ("json", "ndjson", "geojson"),
     "ndjson": ("ndjson", "json", "geojson"),
-    "xml": ("xml", "kml", "gml"),
+    "xml": ("xml", "excel-xml", "kml", "gml"),
     "dbf": ("dbf",),
     "parquet": ("parquet",),
     "vector": ("geojson", "shapefile-zip", "geopackage", "kml", "kmz", "gml"),
 }
 _CURE_TYPE = {
-    "xlsx": "excel", "xls": "excel", "text": "csv", "json": "json", "ndjson": "ndjson", "xml": "xml", "dbf": "dbf",
+    "xlsx": "excel", "xls": "excel", "excel-xml": "excel", "text": "csv", "json": "json", "ndjson": "ndjson",
+    "xml": "xml", "dbf": "dbf",
     "parquet": "parquet", "geojson": "vector", "shapefile-zip": "vector", "geopackage": "vector", "kml": "vector",
     "kmz": "vector", "gml": "vector",
 }  # fmt: skip
@@ -269,6 +271,8 @@ def _markup_kind(text: bytes) -> Kind:
     start = text[:4096].lower()
     if b"<kml" in start:
         return "kml"
+    if b"urn:schemas-microsoft-com:office:spreadsheet" in start and re.search(rb"<(?:\w+:)?workbook\b", start):
+        return "excel-xml"
     if _is_page(start):
         return "html"
     return "gml" if b"opengis.net/gml" in start or b"opengis.net/wfs" in start else "xml"
@@ -293,11 +297,11 @@ _GEOJSON = re.compile(rf'"type"\s*:\s*"(?:{_GEOJSON_TYPES})"'.encode())
 def _json_kind(path: Path, text: bytes) -> Kind:
     first, _, rest = text.partition(b"\n")
     if first.strip().startswith(b"{") and rest.strip():
-        try:
-            json.loads(first)
-        except ValueError:
-            pass
-        else:
+        for encoding in ("utf-8", "gb18030"):
+            try:
+                json.loads(first.decode(encoding))
+            except ValueError:
+                continue
             return "ndjson"
     return "geojson" if _is_geojson(path, text) else "json"
 

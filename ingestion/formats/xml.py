@@ -115,12 +115,13 @@ def _guard(head: bytes) -> None:
         parser.Parse(head, False)
     except expat.ExpatError as e:
         if not state["element"]:
-            raise _malformed(e) from e
+            raise malformed(e) from e
     if not state["element"]:
         raise InputError("there is no XML element at the beginning of the file", hint="ask for the file again")
 
 
-def _malformed(e: expat.ExpatError | ElementTree.ParseError) -> InputError:
+def malformed(e: expat.ExpatError | ElementTree.ParseError) -> InputError:
+    """What a parser found wrong, with its line and column."""
     code = getattr(e, "code", 0)
     cut = code in (expat.errors.codes["no element found"], expat.errors.codes["unclosed token"])
     line, column = getattr(e, "position", None) or (getattr(e, "lineno", 0), getattr(e, "offset", 0))
@@ -162,7 +163,7 @@ def _fed(parser: ElementTree.XMLPullParser, walk: _Walk, data: bytes | None) -> 
             elif (record := walk.end(element)) is not None:
                 yield record
     except ElementTree.ParseError as e:
-        raise _malformed(e) from e
+        raise malformed(e) from e
 
 
 class _Walk:

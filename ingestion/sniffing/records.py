@@ -54,7 +54,7 @@ def read_raw(path: Path, kind: str, max_rows: int) -> Raw:
         raw = read_csv(path, max_rows)
         alone = len(raw.names) == 1 or raw.delimiter == NO_DELIMITER
         return (read_fixed(path, max_rows) if alone else None) or raw
-    if kind in ("xlsx", "xls", "html"):
+    if kind in ("xlsx", "xls", "excel-xml", "html"):
         return read_workbook(path, max_rows)
     if kind in ("json", "ndjson"):
         return _json(path, kind, max_rows)
@@ -66,7 +66,9 @@ def read_raw(path: Path, kind: str, max_rows: int) -> Raw:
         return _vector(path, max_rows)
     if kind == "empty":
         raise InputError("the file is empty", hint="ask for it again", file=path.name)
-    raise InputError(f"a {kind} file has no reader", hint=_HINTS.get(kind, "save it as CSV or XLSX"), file=path.name)
+    raise InputError(
+        f"there is no reader for a file of kind {kind}", hint=_HINTS.get(kind, "save it as CSV or XLSX"), file=path.name
+    )
 
 
 def read_each(path: Path, max_rows: int) -> list[Raw]:
@@ -76,7 +78,7 @@ def read_each(path: Path, max_rows: int) -> list[Raw]:
         InputError: a part has no reader or is broken.
     """
     kind = detect_kind(path)
-    if kind in ("xlsx", "xls"):
+    if kind in ("xlsx", "xls", "excel-xml"):
         return read_sheets(path, max_rows)
     if kind not in ARCHIVES:
         return [read_raw(path, kind, max_rows)]

@@ -198,6 +198,74 @@ def test_links_to_other_workbooks_are_counted_and_never_followed(build: Build, c
     assert house.send(content.getvalue(), "a.xlsx").about["external_links"] == 1
 
 
+def excel_2003(*sheets: str) -> str:
+    space = "urn:schemas-microsoft-com:office:"
+    return (
+        f'<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<s:Workbook xmlns:s="{space}spreadsheet" '
+        f'xmlns:x="{space}excel">{"".join(sheets)}</s:Workbook>'
+    )
+
+
+def sheet_2003(name: str, rows: str, hidden: bool = False) -> str:
+    options = "<x:WorksheetOptions><x:Visible>SheetHidden</x:Visible></x:WorksheetOptions>" if hidden else ""
+    return f'<s:Worksheet s:Name="{name}"><s:Table>{rows}</s:Table>{options}</s:Worksheet>'
+
+
+def cell_2003(kind: str, value: str, more: str = "") -> str:
+    return f'<s:Cell{more}><s:Data s:Type="{kind}">{value}</s:Data></s:Cell>'
+
+
+def test_the_xml_of_excel_2003(build: Build, contracts: dict[str, str]) -> None:
+    house = build(
+        contracts["head"]
+        + """
+format: {type: excel, sheets: all, footer: ^合计}
+load: {mode: snapshot}
+elements: {code_text: {label: 编码, grade: 1}, note: {label: 备注, grade: 1}}
+fields:
+  code_text: {from: 编码}
+  birth_date: {from: 日期}
+  rain_mm: {from: 雨量}
+  note: {from: 备注}
+"""
+    )
+    head = "".join(cell_2003("String", name) for name in ("编码", "日期", "雨量", "备注"))
+    moment = cell_2003("DateTime", "2024-01-31T00:00:00.000")
+    rows = (
+        f"<s:Row>{head}</s:Row>",
+        f"<s:Row>{cell_2003('Number', '7', ' s:MergeDown=' + chr(34) + '1' + chr(34))}{moment}{cell_2003('Number', '1.5')}"
+        f"{cell_2003('String', '<B>粗</B>体&amp;')}</s:Row>",
+        f"<s:Row>{cell_2003('Error', '#N/A', ' s:Index=' + chr(34) + '3' + chr(34))}{cell_2003('Boolean', '1')}</s:Row>",
+        f'<s:Row s:Index="6">{cell_2003("Number", "1.5E-3")}</s:Row>',
+        f"<s:Row>{cell_2003('String', '合计')}</s:Row>",
+        '<s:Row s:Index="1048576"><s:Cell s:Index="16384"/></s:Row>',
+    )
+    text = excel_2003(sheet_2003("表", "".join(rows)), sheet_2003("密", rows[0] + rows[1], hidden=True))
+    result = house.send(text, "a.xls")
+    assert (result.rows_found, result.rows_loaded, result.skipped) == (6, 3, {"blank": 2, "footer": 1}), result.message
+    assert result.about["hidden_sheets"] == ["密"]
+    assert house.rows("code_text, birth_date::text, rain_mm, note, _row_number") == [
+        ("0.0015", None, None, None, 5),
+        ("7", "2024-01-31", 1.5, "粗体&", 1),
+        ("7", None, None, "true", 2),
+    ]
+
+
+def test_the_xml_of_excel_2003_that_is_broken(build: Build, contracts: dict[str, str]) -> None:
+    house = house_of(build, contracts, "sheet: 0")
+    row = f"<s:Row>{cell_2003('String', '编号')}{cell_2003('String', '雨量')}</s:Row>"
+    far = f"<s:Row s:Index='1048576'>{cell_2003('String', 'x', ' s:Index=' + chr(34) + '16384' + chr(34))}</s:Row>"
+    good = excel_2003(sheet_2003("表", row))
+    for name, text, words in (
+        ("a", good[:-30], "cut short"),
+        ("b", excel_2003(sheet_2003("表", row + far)), "too many cells"),
+        ("c", good.replace("<s:Row>", "<s:Row s:Index='-1'>"), "Index is no number"),
+        ("d", excel_2003(), "no worksheet"),
+        ("e", good.replace("<s:Workbook", "<!DOCTYPE a [<!ENTITY b 'c'>]><s:Workbook"), "DOCTYPE"),
+    ):
+        refused(house.send(text, f"{name}.xls"), words)
+
+
 def test_a_header_of_16304_columns(build: Build, contracts: dict[str, str]) -> None:
     house = house_of(build, contracts, "sheet: 表")
     refused(
