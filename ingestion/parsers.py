@@ -113,15 +113,6 @@ def entity_code_kind(text: str) -> str:
     return taxpayer_kind_sql(text)
 
 
-def organisation_name(text: str) -> str:
-    """A name that ends as an organisation's does, of a column that also names persons; NULL for anything else.
-
-    Brackets at the end are none but a partnership's: behind a person's name they may say anything.
-    """
-    words = "公司|企业|集团|合伙|合伙[)）]|中心|协会|商会|学会|基金会|银行|医院|学校|事务所|研究[院所]|委员会|合作社"
-    return f"CASE WHEN length({text}) >= 5 AND regexp_matches({text}, '({words})$') THEN {text} END"
-
-
 def resident_id_of_code(text: str) -> str:
     """The resident ID that stands in a column of organisations' codes; a sole trader's has two characters more."""
     kind = taxpayer_kind_sql(text)
@@ -217,7 +208,6 @@ PARSERS: dict[str, Callable[[str], str]] = {
     "month": month,
     "number_cn": number_cn,
     "org_code_of_taxpayer": org_code_of_taxpayer,
-    "organisation_name": organisation_name,
     "percent": percent,
     "registration_number_of_code": registration_number_of_code,
     "resident_id_of_code": resident_id_of_code,

@@ -51,13 +51,14 @@ class Page:
             parser = _Tables()
             parser.feed(stream.read().decode())
             parser.close()
-        self._tables = [Grid(f"table{i}", t) for i, t in enumerate((t for t in parser.tables if t), start=1)]
+        filled = (t for t in parser.tables if any(map(any, t)))  # those around others, for the layout, hold nothing
+        self._tables = [Grid(f"table{i}", t) for i, t in enumerate(filled, start=1)]
         if not self._tables:
             raise InputError(
                 "the file is a web page without a table, not a workbook",
                 hint="the download failed or needs a login; ask for the file itself",
             )
-        self.sheet_names = [t.name for t in self._tables]
+        self.sheet_names = self.shown = [t.name for t in self._tables]
 
     def get_sheet_by_name(self, name: str) -> Grid:
         return next(t for t in self._tables if t.name == name)

@@ -115,7 +115,9 @@ def _take(rows: Iterator[list[str]], limit: int) -> tuple[list[list[str]], bool]
 
 
 def read_workbook(path: Path, max_rows: int) -> Raw:
-    """The first filled sheet that is shown, with those of the same columns; opened with the loader's checks.
+    """The first filled sheet that is shown, of a web page the longest table, with those of the same columns.
+
+    It is opened with the loader's checks.
 
     Raises:
         InputError: no sheet holds anything, or the workbook is broken.
@@ -123,12 +125,12 @@ def read_workbook(path: Path, max_rows: int) -> Raw:
     book = Book(path, Format(type="excel", sheets="all"))
     names, _ = book.several()
     raws = [_sheet(book, name, max_rows)._replace(sheet=name) for name in names]
-    first = raws[0]
+    first = max(raws, key=lambda r: r.rows) if book.kind == "html" else raws[0]
     alike = [r for r in raws if r.names == first.names and r.header_row]
-    others = [str(r.sheet) for r in raws if r not in alike] if alike else names[1:]
+    others = [str(r.sheet) for r in raws if (r not in alike if alike else r is not first)]
     notes = (f"另有工作表 {'、'.join(others)}，列不同，未取",) if others else ()
     if len(alike) < 2:
-        at = book.names.index(names[0])
+        at = book.names.index(str(first.sheet))
         return first._replace(sheet=at, notes=(*first.notes, *notes))
     columns, options = first.names, first.options
     told = SHEET_COLUMN not in columns and any(not _NO_NAME.fullmatch(str(r.sheet)) for r in alike)

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.dbt_project.conftest import Models
 
-A, B, C, D, E, F = (f"9111010210137{n}136C" for n in range(6))
+A, B, C, D, E = (f"9111010210137{n}136C" for n in range(5))
 DAY, OTHER_DAY = date(2010, 5, 4), date(2011, 5, 4)
 CODE = {"entity_name": "varchar", "uscc": "varchar", "org_code": "varchar", "registration_number": "varchar",
         "holder_resident_key": "varchar", "entity_code_kind": "varchar"}  # fmt: skip
@@ -31,9 +31,7 @@ TABLES: dict[str, dict[str, str]] = {
         "approval_date": "date", "entity_change_id": "varchar",
     },
     "market_supervision__key_persons": {"uscc": "varchar", "resident_key": "varchar", "position_name": "varchar"},
-    "market_supervision__shareholders": {
-        "uscc": "varchar", "shareholder_uscc": "varchar", "shareholder_entity_name": "varchar", "resident_key": "varchar"
-    },
+    "market_supervision__shareholders": {"uscc": "varchar", "shareholder_uscc": "varchar", "resident_key": "varchar"},
 }  # fmt: skip
 
 REGISTERED = [
@@ -60,10 +58,6 @@ CASES: list[tuple[str, dict[str, Any], tuple[str | None, str | None]]] = [
     ("the day and the own word", {"registration_date": DAY, "entity_name": "北京华安信"}, (A, "registration_date")),
     ("another day", {"registration_date": OTHER_DAY, "entity_name": "北京华安信"}, (None, None)),
     ("the day and the place alone", {"registration_date": DAY, "entity_name": "北京"}, (None, None)),
-    ("the day of a branch and its company's own word",
-     {"registration_date": DAY, "entity_name": "北京永和餐饮"}, (None, None)),
-    ("the head of a branch and its company's own word",
-     {"holder_resident_key": "q", "entity_name": "北京永和餐饮"}, (None, None)),
     ("the day of a branch and its company's name",
      {"registration_date": DAY, "entity_name": "北京永和餐饮有限公司"}, (None, None)),
 ]  # fmt: skip
@@ -77,7 +71,6 @@ def made(models: Models) -> Callable[..., Models]:
         rows: dict[str, list[tuple[Any, ...]]] = {
             "market_supervision__enterprises": list(REGISTERED),
             "market_supervision__key_persons": [(uscc, key, "法定代表人") for key, uscc in HEADS] + [(C, "q", "监事")],
-            "market_supervision__shareholders": [(A, F, "永和投资有限公司", None)],
             "tax__registrations": [
                 tuple({"source_record_id": str(i), **r}.get(c) for c in TABLES["tax__registrations"])
                 for i, r in enumerate(records)
@@ -100,7 +93,7 @@ def test_who_a_record_is_about(made: Callable[..., Models]) -> None:
 
 
 def test_what_records_call_an_organisation_is_known_of_it(made: Callable[..., Models]) -> None:
-    """Its only name, as a shareholder too, a name of before, and no abbreviation, spelling, or name that is another's."""
+    """Its only name, a name of before, and no abbreviation, spelling, or name that is another's."""
     models = made(
         [
             {"holder_resident_key": "r", "entity_name": "北京无名科技有限公司"},
@@ -112,4 +105,4 @@ def test_what_records_call_an_organisation_is_known_of_it(made: Callable[..., Mo
         ]
     )
     names = models.rows("select uscc, entity_name, name_kind from legal_entity__names where name_kind <> 'registered'")
-    assert sorted(names) == [(A, "北京老名字商贸有限公司", "mentioned"), (D, "北京无名科技有限公司", "alias"), (F, "永和投资有限公司", "alias")]
+    assert sorted(names) == [(A, "北京老名字商贸有限公司", "mentioned"), (D, "北京无名科技有限公司", "alias")]

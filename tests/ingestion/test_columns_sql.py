@@ -145,15 +145,6 @@ def test_the_person_whose_number_stands_in_a_code_column(text: str, value: str |
     assert read(text, "string", parse="resident_id_of_code") == value
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [("北京华安科技有限公司", True), ("甲乙投资管理中心（有限合伙）", True), ("张三", False), ("张三（已故）", False),
-     ("买买提·阿不都热合曼", False), ("欧阳公司", False)],
-)  # fmt: skip
-def test_only_a_name_that_ends_as_an_organisations_leaves_a_column_of_persons(text: str, named: bool) -> None:
-    assert read(text, "string", parse="organisation_name") == (text if named else None)
-
-
 def test_an_unknown_parser_names_those_there_are() -> None:
     with pytest.raises(ContractError, match="number_cn"):
         parser("nothing")

@@ -7,14 +7,12 @@
 {# The same text for names of organisations that differ in blanks, brackets, case, or in how the limited company is spelled. #}
 {% macro entity_name_key(expr) %}replace({{ name_key(expr) }}, '有限责任公司', '有限公司'){% endmacro %}
 
-{# Whether a name is another one, with or without its head, or a part of it without a legal form. The name of a company
-   also begins the names of its branches, which are therefore in short for nobody. Both as entity_name_key. #}
+{# Whether a name is another one, with or without its head, or a part of it without a legal form: the whole name of a company
+   also begins the names of its branches. Both as entity_name_key. #}
 {% macro is_name_or_short_for(name, whole) %}
     (
         substring({{ whole }}, greatest(length({{ whole }}) - length({{ name }}) + 1, 1)) = {{ name }}
-        or position('公司' in {{ name }}) = 0
-        and position('公司' in {{ whole }}) in (0, length({{ whole }}) - 1)
-        and position({{ name }} in {{ whole }}) > 0
+        or position('公司' in {{ name }}) = 0 and position({{ name }} in {{ whole }}) > 0
     )
 {%- endmacro %}
 

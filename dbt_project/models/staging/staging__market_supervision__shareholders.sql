@@ -4,7 +4,6 @@ select
     source_record_id,
     uscc,
     shareholder_kind_code,
-    shareholder_entity_name,
     resident_key,
     shareholder_uscc,
     subscribed_10k_cny,

@@ -158,6 +158,13 @@ def kml(folder: Path) -> Case:
 
 
 @case
+def lines_of_chinese(folder: Path) -> Case:
+    head, *rows = firms()
+    lines = [json.dumps(dict(zip(head, row, strict=True)), ensure_ascii=False) for row in rows]
+    return Case(put(folder / "企业.json", "\n".join(lines), "gb18030"), FIRMS, key=("编号",), kind="ndjson")
+
+
+@case
 def kml_of_folders(folder: Path) -> Case:
     """Data with Chinese names of one length, in folders: a folder is a layer, its name says what stands in it."""
     marks = [

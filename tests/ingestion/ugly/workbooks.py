@@ -21,6 +21,29 @@ def new_workbook_named_xls(folder: Path) -> Case:
 
 
 @case
+def workbook_of_2003_in_xml(folder: Path) -> Case:
+    def cells(row: list[object]) -> str:
+        return "".join(f'<Cell><Data ss:Type="String">{c}</Data></Cell>' for c in row)
+
+    head, *rows = firms()
+    title = '<Row><Cell ss:MergeAcross="5"><Data ss:Type="String">企业名录</Data></Cell></Row>'
+    body = "".join(f"<Row>{cells(row)}</Row>" for row in (head, *rows))
+    space = (
+        'xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"'
+    )
+    text = f'<?xml version="1.0" encoding="GB2312"?><Workbook {space}><Worksheet ss:Name="名录"><Table>{title}{body}'
+    path = put(folder / "名录.xls", f"{text}</Table></Worksheet></Workbook>", "gb18030")
+    return Case(path, FIRMS, key=("编号",), kind="excel-xml")
+
+
+@case
+def web_page_of_tables_for_layout(folder: Path) -> Case:
+    rows = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in firms())
+    page = f"<html><body><table><tr><td>查询条件：全部</td></tr></table><table><tr><td><table>{rows}</table></td></tr>"
+    return Case(put(folder / "查询.xls", f"{page}</table></body></html>", "gb18030"), FIRMS, key=("编号",), kind="html")
+
+
+@case
 def web_page_named_xls(folder: Path) -> Case:
     body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in firms())
     page = f'<html><head><meta charset="gb2312"></head><body><table border=1>{body}</table></body></html>'

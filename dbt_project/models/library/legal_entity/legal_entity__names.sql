@@ -80,13 +80,6 @@ seen as (
         end as place_of_source
     from {{ ref('legal_entity__record_codes') }}
     where uscc is not null and source_name is not null
-    union all
-    select
-        shareholder_uscc as uscc,
-        shareholder_entity_name as entity_name,
-        1 as place_of_source
-    from {{ ref('staging__market_supervision__shareholders') }}
-    where shareholder_uscc is not null and shareholder_entity_name is not null
 ),
 
 unregistered as (

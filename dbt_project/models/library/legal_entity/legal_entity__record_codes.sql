@@ -99,12 +99,6 @@ called as (
     where uscc is not null and entity_change_code = '1' and value_before is not null
     union
     select
-        shareholder_uscc as uscc,
-        {{ entity_name_key('shareholder_entity_name') }} as name_key
-    from {{ ref('staging__market_supervision__shareholders') }}
-    where shareholder_uscc is not null and shareholder_entity_name is not null
-    union
-    select
         stated_uscc as uscc,
         name_key
     from records
@@ -164,7 +158,6 @@ same_day as (
             records.registration_date = registered.registration_date
             and position(records.name_key in registered.name_key) = 1
             and position('公司' in records.name_key) = 0
-            and position('公司' in registered.name_key) in (0, length(registered.name_key) - 1)
     where length({{ regexp_replace_all('records.name_key', '^(中国|北京市?|西城区?)+', '') }}) >= 2
     group by records.feed_id, records.record_id
     having count(distinct registered.uscc) = 1
