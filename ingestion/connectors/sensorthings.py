@@ -85,7 +85,7 @@ class SensorThings:
         with Client(asked, pull) as client, delivery.writing() as write:
             for records in pages(client, asked, self._query(params, reached)):
                 for record in records:
-                    write(record)
+                    write(_without_links(record))
                     if params.since is not None and isinstance(record, dict):
                         reached = later(reached, _instant(record.get(params.since)), pull.now)
         new = {"since": reached.text} if reached is not None else {}
@@ -115,6 +115,13 @@ class SensorThings:
         if conditions:
             query["$filter"] = " and ".join(conditions)
         return query
+
+
+def _without_links(record: Any) -> Any:
+    """A record without the addresses of its related entities (8.2.2): they are of the service, one for each kind."""
+    if not isinstance(record, dict):
+        return record
+    return {k: _without_links(v) for k, v in record.items() if not k.endswith("@iot.navigationLink")}
 
 
 def _instant(value: Any) -> Any:

@@ -194,7 +194,11 @@ class Client:
             raise self._unavailable(f"it answers {reply.status}")
         if reply.status != 200:
             moved = reply.status // 100 == 3
-            hint = "write the new address into source.url" if moved else "check source.url and source.query"
+            hint = (
+                "write the new address into source.url"
+                if moved
+                else "check source.url, source.query and the size of a page"
+            )
             raise self._fault(f"the interface answers {reply.status}", hint)
         return reply
 

@@ -1,5 +1,5 @@
-"""Connector ``sensorthings`` against a local service that answers as OGC 18-088 says: no real one can be had from a
-package index without a database of its own (FROST is a Java web archive, the Django ones want PostGIS)."""
+"""Connector ``sensorthings`` against a real service (django-ogc-sensorthings), and against a local one that answers as
+OGC 18-088 says where the real one cannot: it does not order by phenomenonTime, and never lies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from catalog.errors import ContractError
 from ingestion.sources.pull import pull
 from ingestion.sources.registry import connector_of
 from tests.ingestion.conftest import NOW
+from tests.ingestion.sensor_server import LARGEST_PAGE, SensorServer
 from tests.ingestion.test_sources_http import Api, Reply, ok
 
 pytestmark = pytest.mark.server
@@ -74,6 +75,45 @@ def api() -> Iterator[Api]:
 
 def house_of(build: Build, api: Api, more: str = "") -> Any:
     return build(CONTRACT.replace("URL", api.url).replace("MORE", more))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SensorServer]:
+    made = SensorServer()
+    made.observe(range(230))
+    yield made
+    made.close()
+
+
+def real(build: Build, server: SensorServer, more: str) -> Any:
+    contract = CONTRACT.replace("URL/v1.1", server.url).replace("size: 40", f"size: {LARGEST_PAGE}")
+    return build(contract.replace("entities: Observations, ", "").replace("MORE", more))
+
+
+@pytest.mark.slow
+def test_a_real_service_is_read_to_its_last_page(build: Build, server: SensorServer) -> None:
+    house = real(build, server, "entities: Observations")
+    assert house.ingest().rows_loaded == 230
+    assert house.rows("count(*), max(rain_mm)", where="sensor_id = '雨量-0'") == [(115, 22.8)]
+    assert house.rows("count(*), max(rain_mm)", where="sensor_id = '雨量-1'") == [(115, 22.9)]
+
+
+@pytest.mark.slow
+def test_of_a_real_service_only_what_is_new_is_taken(build: Build, server: SensorServer) -> None:
+    more = f"entities: \"Datastreams('{server.streams[1]}')/Observations\", filter: result ge 20, "
+    house = real(build, server, more + "since: resultTime, overlap_seconds: 300")
+    assert house.ingest().rows_loaded == 15  # 20.1, 20.3 … 22.9
+    server.observe(range(230, 240))
+    result = house.ingest()
+    assert (result.rows_found, house.rows("count(*), max(rain_mm)")) == (8, [(20, 23.9)]), "five, and three again"
+
+
+@pytest.mark.slow
+def test_a_page_larger_than_the_service_gives_is_told(build: Build, server: SensorServer) -> None:
+    house = build(CONTRACT.replace("URL/v1.1", server.url).replace("size: 40", "size: 101").replace("MORE", ""))
+    done = pull(house.settings, house.catalog, house.feed_id, now=NOW, sleep=lambda _: None)
+    assert "422" in str(done.refused[0])
+    assert "size" in str(done.refused[0])
 
 
 def test_every_page_is_read(build: Build, api: Api) -> None:
