@@ -34,7 +34,7 @@ def deduplicate(con: duckdb.DuckDBPyConnection, feed: Feed, plan: Plan) -> None:
     )
     direction = "ASC" if feed.load.mode == "append" else "DESC"
     newest = quote(feed.load.newest_by) if feed.load.newest_by else None
-    order = f"{newest} DESC NULLS LAST, " if newest else ""
+    order = f"s.{newest} DESC NULLS LAST, " if newest else ""
     by = ", ".join("s." + quote(k) for k in plan.key)
     window = f"(PARTITION BY {by} ORDER BY {order}_row_number {direction}, _part)"
     content = ", ".join("s." + quote(f.name) for f in plan.fields)

@@ -132,6 +132,15 @@ def test_exact_duplicates_in_a_file_are_skipped(readings: Any) -> None:
     assert (result.rows_loaded, result.skipped) == (2, {"duplicate": 1})
 
 
+def test_a_key_may_hold_the_time_that_says_which_is_newest(build: Build, contracts: dict[str, str]) -> None:
+    told = contracts["readings"].replace(
+        "mode: append, key: [sensor_id]", "mode: upsert, key: [sensor_id, rain_mm], newest_by: rain_mm"
+    )
+    assert told != contracts["readings"]
+    result = build(told).send("编号,雨量\nA,1\nA,1\nA,2\n")
+    assert (result.rows_loaded, result.skipped) == (2, {"duplicate": 1})
+
+
 def test_older_versions_in_a_file_are_superseded(people: Any) -> None:
     lines = [people.header, people.person(1, 更新时间="2026-07-03 00:00:00"), people.person(1, 姓名="旧")]
     result = people.send("\n".join(lines))
