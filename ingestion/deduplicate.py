@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 
 from catalog.model import Feed
 from ingestion.stage_sql import ACCEPTED, Plan
+from quality.distinct import repeated_hashes
 from quality.sql import quote
 
 
@@ -21,12 +23,7 @@ def deduplicate(con: duckdb.DuckDBPyConnection, feed: Feed, plan: Plan) -> None:
     if not plan.key:
         return
     keys = ", ".join(quote(k) for k in plan.key)
-    # hashes first: grouping ten million keys themselves would spill to disk
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE _alike AS SELECT hash({keys}) AS h FROM staged WHERE _state = {ACCEPTED} "
-        f"GROUP BY h HAVING count(*) > 1"
-    )
-    if not con.execute("SELECT 1 FROM _alike LIMIT 1").fetchone():
+    if not _may_repeat(con, keys):
         return
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE _repeated AS SELECT {keys} FROM staged WHERE _state = {ACCEPTED} "
@@ -49,3 +46,22 @@ def deduplicate(con: duckdb.DuckDBPyConnection, feed: Feed, plan: Plan) -> None:
         f"ELSE 'key_conflict' END AS why "
         f"FROM staged s JOIN _repeated d ON {same} WHERE s._state = {ACCEPTED} WINDOW w AS {window}) WHERE place > 1"
     )
+
+
+def _may_repeat(con: duckdb.DuckDBPyConnection, keys: str) -> bool:
+    """Make ``_alike(h)``, hashes of keys that several accepted rows of ``staged`` have; whether there are any.
+
+    Hashes first: grouping ten million keys themselves would spill to disk.
+    """
+    hashed, accepted = f"hash({keys})", f"staged WHERE _state = {ACCEPTED}"
+    found = repeated_hashes(con, hashed, accepted)
+    if found is None:
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE _alike AS SELECT {hashed} AS h FROM {accepted} "
+            f"GROUP BY h HAVING count(*) > 1"
+        )
+        return con.execute("SELECT 1 FROM _alike LIMIT 1").fetchone() is not None
+    con.register("_hashes", pa.table({"h": found}))
+    con.execute("CREATE OR REPLACE TEMP TABLE _alike AS SELECT h FROM _hashes")
+    con.unregister("_hashes")
+    return len(found) > 0

@@ -39,7 +39,7 @@ from ingestion.history import keep_history
 from ingestion.landing import Checkpoint, Receipt, no_checkpoint
 from ingestion.results import LoadResult, describe
 from ingestion.sources.pull import Pulled, pull
-from ingestion.stage import Staged, recount, stage
+from ingestion.stage import Staged, recount_if_lost, stage
 from ingestion.vaulting import commit_vault, withdraw_vault
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from warehouse.tables import LOCK_SECONDS, table_lock
@@ -228,7 +228,7 @@ def _stage_and_commit(
             _finish(settings, feed, receipt, result, at, None, checkpoint)
             return result
         replacing = mark_known_rows(settings, catalog, feed, staged)
-        recount(staged)
+        recount_if_lost(staged)
         app = app_id(feed.id)
         with ExitStack() as commits:
             feed_commit = commits.enter_context(
@@ -263,7 +263,7 @@ def _checked_content(staged: Staged, at: datetime, feed_commit: EarlyWrite) -> C
     """The content check, beside which the accepted rows are already written; anew where it takes any of them out."""
     accepted = staged.rows_accepted
     content = check_content(staged, at, remember_raw=staged.remember_raw)
-    recount(staged)
+    recount_if_lost(staged)
     if staged.rows_accepted != accepted:
         feed_commit.again()
     return content

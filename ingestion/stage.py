@@ -60,6 +60,7 @@ class Staged:
         spill: folder for what does not fit in memory.
         rows_found: records in the file (values, where wide columns were unpivoted).
         rows_skipped: duplicates, superseded rows, footers and blank rows.
+        rows_lost: rows in ``_losers`` when they were counted last.
         skipped: why rows were skipped, with counts.
         reasons: rule code to rejected rows.
         warned: rule code to rows that break a rule which only warns or stops.
@@ -77,6 +78,7 @@ class Staged:
     rows_accepted: int = 0
     rows_quarantined: int = 0
     rows_skipped: int = 0
+    rows_lost: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     warned: dict[str, int] = field(default_factory=dict)
@@ -329,6 +331,7 @@ def _extra_names(columns: Sequence[str], unknown: Sequence[int], taken: set[str]
 def recount(staged: Staged) -> None:
     """Count the rows again after some were taken out of ``accepted``."""
     con, plan = staged.con, staged.plan
+    staged.rows_lost = _one(con, "SELECT count(*) FROM _losers")
     staged.rows_found = _one(con, "SELECT count(*) FROM staged")
     staged.rows_accepted = _one(con, "SELECT count(*) FROM accepted")
     skipped = con.execute("SELECT _skip, count(*) FROM staged WHERE _skip IS NOT NULL GROUP BY 1").fetchall()
@@ -351,6 +354,12 @@ def recount(staged: Staged) -> None:
     staged.reasons.update(
         dict(con.execute(f"SELECT why, count(*) FROM _losers WHERE {QUARANTINES} GROUP BY 1").fetchall())
     )
+
+
+def recount_if_lost(staged: Staged) -> None:
+    """Count the rows again where some have been put among the losers since."""
+    if _one(staged.con, "SELECT count(*) FROM _losers") != staged.rows_lost:
+        recount(staged)
 
 
 def _one(con: duckdb.DuckDBPyConnection, sql: str) -> int:

@@ -191,7 +191,7 @@ def _page(kept: dict[str, Any]) -> str:
     """One result through Great Expectations' renderer and view, with this project's page around it."""
     from quality.gx_context import great_expectations
 
-    great_expectations()
+    great_expectations(tables=True)
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResultSchema
     from great_expectations.render import RenderedDocumentContent
     from great_expectations.render.renderer import ValidationResultsPageRenderer

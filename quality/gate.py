@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from catalog.model import Dimension, Feed, Party, Severity
 from catalog.registry import Catalog
+from quality.distinct import repeated_hashes
 from quality.gx_context import Answer, Stated, run_suite
 from quality.rules import BatchStats, CompiledRule, Finding, all_rules
 from quality.rules.base import BatchRule, Scope
@@ -172,15 +173,23 @@ def _measure(
         definition = all_rules()[rule.rule]
         assert isinstance(definition, BatchRule)
         try:
-            observed = None
-            if rule.measure_sql is not None:
-                row = con.execute(f"SELECT ({rule.measure_sql}) FROM {quote(table)}").fetchone()  # noqa: S608
-                observed = None if row is None or row[0] is None else float(row[0])
-            found[rule.code] = definition.judge(rule.params, batch, observed)
+            found[rule.code] = definition.judge(rule.params, batch, _observed(con, table, rule))
         except duckdb.Error as e:
             log.error("batch rule %s of %s broke: %s", rule.code, batch.feed, type(e).__name__)
             found[rule.code] = e
     return found
+
+
+def _observed(con: duckdb.DuckDBPyConnection, table: str, rule: CompiledRule) -> float | None:
+    """The number of one batch rule, None when it is about the statistics only or there is nothing to measure."""
+    if rule.measure_sql is None:
+        return None
+    if rule.measure_hashed is not None:
+        repeated = repeated_hashes(con, rule.measure_hashed, quote(table))
+        if repeated is not None and not len(repeated):
+            return 0.0
+    row = con.execute(f"SELECT ({rule.measure_sql}) FROM {quote(table)}").fetchone()  # noqa: S608
+    return None if row is None or row[0] is None else float(row[0])
 
 
 def _state(rule: CompiledRule, finding: Finding | Exception | None) -> Stated:

@@ -65,12 +65,15 @@ class Suite(NamedTuple):
     stated: Sequence[Stated]
 
 
-@lru_cache(maxsize=1)
-def great_expectations() -> ModuleType:
+@lru_cache(maxsize=2)
+def great_expectations(*, tables: bool = False) -> ModuleType:
     """The module, imported once (2 to 8 s) with its voice turned down and nothing sent anywhere.
 
     All that lives by then is left out of garbage collection: looking through the module's million objects, which
     stay as long as the process does, costs half a second each time.
+
+    Args:
+        tables: with the expectations of built tables and releases, which no delivery needs.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     for name in ("great_expectations", "great_expectations.data_context", "py.warnings"):
@@ -80,7 +83,9 @@ def great_expectations() -> ModuleType:
         import great_expectations as gx
 
         import quality.gx_expectations
-        import quality.gx_table_expectations  # noqa: F401 - defining an expectation registers it
+
+        if tables:
+            import quality.gx_table_expectations  # noqa: F401 - defining an expectation registers it
     # it gives this one a voice of its own, on being imported
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     gc.freeze()

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from quality.gate import CheckResult, GateResult, platform_fault, verdict_of
-from quality.gx_context import Answer, Stated, Suite, run_suites
+from quality.gx_context import Answer, Stated, Suite, great_expectations, run_suites
 from quality.table_rules.base import CompiledTableRule
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def run_table_suites(
     if not suites:
         return []
     stated = [Suite(s.relation, s.suite, [_state(rule, s) for rule in s.rules]) for s in suites]
+    great_expectations(tables=True)
     asked = run_suites(con, stated)
     return [_verdict(s, answers, document, receipt, now) for s, (answers, document) in zip(suites, asked, strict=True)]
 

@@ -28,6 +28,9 @@ from warehouse.read_ahead import ReadAhead
 
 GROUP_ROWS = 120_000
 FILE_ROWS = 40 * GROUP_ROWS
+SAMPLE_ROWS = 10_000
+DISTINCT_SHARE = 0.8
+"""Of so many values: no dictionary is made of a column that has more different ones."""
 STATS_COLUMNS = 32
 """Delta's default of ``delta.dataSkippingNumIndexedCols``."""
 STATS_TEXT = 32
@@ -82,7 +85,7 @@ def write_ahead(
             while group is not None:
                 name = f"part-{len(made):05d}-{uuid4()}-c000.{'zstd.' if style.compressed else ''}parquet"
                 count = 0
-                with _removed_on_failure(Path(path) / name), _writer(Path(path) / name, schema, style) as writer:
+                with _removed_on_failure(Path(path) / name), _writer(Path(path) / name, group, style) as writer:
                     while group is not None and count < FILE_ROWS:
                         writer.write_table(group, row_group_size=GROUP_ROWS)
                         count += group.num_rows
@@ -136,16 +139,38 @@ def _removed_on_failure(file: Path) -> Iterator[None]:
         raise
 
 
-def _writer(file: Path, schema: pa.Schema, style: FileStyle) -> pq.ParquetWriter:
+def _writer(file: Path, first: pa.Table, style: FileStyle) -> pq.ParquetWriter:
+    """The writer of a file whose first rows are known: they tell how its columns are best encoded."""
+    rising = [n for n in first.schema.names if _rises(first[n])]
+    plain = {*rising, *style.distinct, *(n for n in first.schema.names if _hardly_repeats(first[n]))}
     return pq.ParquetWriter(
         file,
-        schema,
+        first.schema,
         compression="zstd" if style.compressed else "none",
         compression_level=1 if style.compressed else None,
-        use_dictionary=[n for n in schema.names if n not in style.distinct],
-        write_statistics=[n for n in schema.names if n not in style.opaque],
+        use_dictionary=[n for n in first.schema.names if n not in plain],
+        column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+        write_statistics=[n for n in first.schema.names if n not in style.opaque],
         version="2.6",
     )
+
+
+def _rises(column: pa.ChunkedArray) -> bool:
+    """Whether whole numbers, days or instants never fall: as differences they take a tenth of the room and half the
+    time."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return False
+    values = column.drop_null().cast(pa.int32() if pa.types.is_date(kind) else pa.int64()).to_numpy()
+    return len(values) > 1 and bool((values[1:] >= values[:-1]).all())
+
+
+def _hardly_repeats(column: pa.ChunkedArray) -> bool:
+    """Whether a dictionary of the values would be as long as they are."""
+    some = column.slice(0, SAMPLE_ROWS)
+    if len(some) < SAMPLE_ROWS or pa.types.is_nested(some.type):
+        return False
+    return len(some.unique()) > DISTINCT_SHARE * SAMPLE_ROWS
 
 
 def _groups(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import LakehouseError
+from warehouse.verified import is_noted, mark, note
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,8 +23,8 @@ class ExtensionMissing(LakehouseError):
 
 VERIFIED_ONCE: dict[str, Any] = {"allow_unsigned_extensions": True}
 """Configuration of a connection on which only the house's own statements run: `load_extension` sees to it that DuckDB
-verifies an extension's signature, but once a process instead of once a connection (0.05 to 0.2 s of a core each)."""
-_verified: set[tuple[str, int, int, int]] = set()
+verifies an extension's signature, but once a file instead of once a connection (0.05 to 0.2 s of a core each)."""
+_verified: set[tuple[str, ...]] = set()
 _verifying = threading.Lock()
 
 
@@ -91,16 +92,19 @@ def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _verify(path: Path) -> None:
-    """Have DuckDB check the signature of an extension's file that this process has not seen as it is now."""
+    """Have DuckDB check the signature of an extension's file that it has not verified as it is now."""
     import duckdb
 
-    info = path.stat()
-    file = (str(path), info.st_ino, info.st_size, info.st_mtime_ns)
+    seen = mark(path)
+    file = (str(path), *map(str, seen))
     with _verifying:
-        if file not in _verified:
+        if file in _verified:
+            return
+        if not is_noted(path, seen):
             with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as strict:
                 strict.execute(f"LOAD {literal(str(path))}")
-            _verified.add(file)
+            note(path, seen)
+        _verified.add(file)
 
 
 def quote(identifier: str) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
+
+ROW_GROUP = 122_880
+"""Rows of a row group of DuckDB's tables. It copies what comes in smaller pieces twice, to keep their order: a table
+made of pieces of this size takes half the processor time."""
 
 
 class ReadAhead:
@@ -55,3 +59,36 @@ class ReadAhead:
             self.failed = e
         finally:
             self._queue.put(None)
+
+
+def in_groups(
+    batches: Iterable[pa.RecordBatch], *, rows: int = ROW_GROUP, most_bytes: int = 24 << 20
+) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of exactly ``rows``, smaller ones at the end and where so many would be too large.
+
+    For sources that are read faster than DuckDB takes them: it waits for the first batch, and no two of its threads
+    share the last.
+
+    Args:
+        most_bytes: a batch is handed on that holds so much, though it has fewer rows.
+    """
+    waiting: list[pa.RecordBatch] = []
+    count = size = 0
+    for batch in batches:
+        while batch.num_rows:
+            part = batch.slice(0, rows - count)
+            batch = batch.slice(part.num_rows)
+            waiting.append(part)
+            count, size = count + part.num_rows, size + part.nbytes
+            if count == rows or size >= most_bytes:
+                yield _together(waiting)
+                count = size = 0
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(waiting: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """The batches as one; the list is empty afterwards, so that it keeps none of them."""
+    made = waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)
+    waiting.clear()
+    return made

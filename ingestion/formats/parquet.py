@@ -17,6 +17,7 @@ from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.base import BATCH_ROWS, Opened, make_batch
 from ingestion.formats.header import Wanted, unique_columns
+from warehouse.read_ahead import in_groups
 
 _TEXTUAL = (pa.string(), pa.large_string(), pa.string_view())
 
@@ -42,7 +43,7 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
         about["crs"] = next(iter(geometries.values()))
     types = {i: f.type for i, f in enumerate(file.schema_arrow) if f.name not in geometries}
     keep: dict[int, pa.DataType] = {}
-    batches = _batches(file, geometries, keep)
+    batches = in_groups(_batches(file, geometries, keep))
     return Opened(columns, batches, about, types=types, keep=keep, close=file.close)
 
 

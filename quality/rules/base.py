@@ -212,6 +212,8 @@ class Measure(NamedTuple):
     Attributes:
         sql: DuckDB aggregate over the accepted rows, None when the statistics are enough. May name the variable
             ``:arrived_at``.
+        hashed: a hash of each row that counts, NULL for others: where no two are the same, the measure is 0 and need
+            not be taken.
         expectation: a native expectation that says the same, or None to record the finding itself.
     """
 
@@ -220,6 +222,7 @@ class Measure(NamedTuple):
     sql: str | None = None
     expectation: dict[str, Any] | None = None
     message: str = ""
+    hashed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -252,7 +255,7 @@ class CompiledRule:
         code: unique in the feed and stable: ``resident_id.checksum``, ``birth_date.required``.
         failing_sql: row rules: DuckDB boolean over the staged columns, never NULL. Project it (SELECT list), do not
             put it into WHERE or CASE: common parts are only shared in a projection.
-        measure_sql: batch rules: aggregate over the accepted rows.
+        measure_sql, measure_hashed: batch rules: see `Measure`.
         expectation: ``{"type": …, "kwargs": …}``.
         discards: a failing row is kept and its value in ``columns[0]`` becomes NULL (drift: discard_value).
         frozen: a failing row stops the whole delivery (drift: freeze).
@@ -274,6 +277,7 @@ class CompiledRule:
     label: str
     params: RuleParams
     measure_sql: str | None = None
+    measure_hashed: str | None = None
     discards: bool = False
     frozen: bool = False
     keeps_text: bool = False

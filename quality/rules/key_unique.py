@@ -24,7 +24,8 @@ def measure(context: RuleContext, params: RuleParams) -> Measure:
     return Measure(
         code="key_unique",
         columns=columns,
-        sql=f"count(*) FILTER (WHERE {given}) - {distinct}",
+        sql=f"count(*) FILTER (WHERE {given}) - {distinct} FILTER (WHERE {given})",
+        hashed=f"CASE WHEN {given} THEN hash({names}) END",
         message=f"主键（{'、'.join(c.label for c in columns)}）在去重后仍有重复",
     )
 

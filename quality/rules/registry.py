@@ -194,6 +194,7 @@ def _compile_batch(rule: BatchRule, use: RuleUse, here: RuleContext, params: Rul
         label="、".join(c.label for c in measure.columns) or rule.title,
         params=params,
         measure_sql=measure.sql,
+        measure_hashed=measure.hashed,
         grade=max((c.grade for c in measure.columns), default=1),
     )
 

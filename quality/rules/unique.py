@@ -21,6 +21,7 @@ def measure(context: RuleContext, params: Params) -> Measure:
         code=f"{'_'.join(params.columns)}.unique",
         columns=columns,
         sql=f"count(*) FILTER (WHERE {given}) - {distinct} FILTER (WHERE {given})",
+        hashed=f"CASE WHEN {given} THEN hash({names}) END",
         message=f"{'、'.join(c.label for c in columns)}：有重复",
     )
 

@@ -164,14 +164,31 @@ def test_an_exception_inside_an_expectation_stops(
     assert all(r.success for r in others)
 
 
-def test_a_batch_measure_that_breaks_stops(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+@pytest.mark.parametrize("broken", [{"measure_sql": "max(nothing)", "measure_hashed": None}, {"measure_hashed": "no"}])
+def test_a_batch_measure_that_breaks_stops(
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, broken: dict[str, Any]
+) -> None:
     fill(con, 3)
-    rules = [
-        replace(r, measure_sql="max(nothing)") if r.code == "key_unique" else r for r in compile_rules(catalog, FEED)
-    ]
+    rules = [replace(r, **broken) if r.code == "key_unique" else r for r in compile_rules(catalog, FEED)]
     result = gate(con, catalog, rules=tuple(rules))
     assert result.verdict == "stopped"
     assert next(r for r in result.results if r.code == "key_unique").exception == "BinderException"
+
+
+@pytest.mark.parametrize("hashed", ["1::UBIGINT", "(sequence_number // 2)::UBIGINT", None])
+def test_rows_of_one_hash_are_not_taken_for_alike(
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, hashed: str | None
+) -> None:
+    fill(con, 4)
+    rules = [
+        replace(r, measure_hashed=hashed) if r.code == "key_unique" else r
+        for r in compile_rules(catalog, FEED, as_of=NOW)
+    ]
+    keys = next(r for r in gate(con, catalog, rules=tuple(rules)).results if r.code == "key_unique")
+    assert (keys.success, keys.observed) == (True, 0)
+    con.execute("insert into accepted select * from accepted where sequence_number = 2")
+    keys = next(r for r in gate(con, catalog, rules=tuple(rules)).results if r.code == "key_unique")
+    assert (keys.success, keys.observed) == (False, 1)
 
 
 def test_a_missing_column_is_a_platform_fault(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
