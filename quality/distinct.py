@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-MOST_ROWS = 16_000_000
-"""Hashes of so many rows take 128 MB; more are left to DuckDB, which spills."""
+PART_ROWS = 4_000_000
+"""Hashes of so many rows, 32 MB, are sorted at a time."""
+MOST_ROWS = 4 * PART_ROWS
+"""More rows would be read too often; they are left to DuckDB, which spills."""
 _BATCH_ROWS = 131_072
 
 
@@ -34,11 +36,15 @@ def repeated_hashes(con: duckdb.DuckDBPyConnection, hashed: str, relation: str) 
     rows = int(counted[0]) if counted else 0
     if rows > MOST_ROWS:
         return None
-    found, end = np.empty(rows, np.uint64), 0
-    some = f"SELECT h FROM (SELECT {hashed} AS h FROM {relation}) WHERE h IS NOT NULL"
-    for batch in con.execute(some).to_arrow_reader(_BATCH_ROWS):
-        found[end : end + batch.num_rows] = batch.column(0).to_numpy(zero_copy_only=False)
-        end += batch.num_rows
-    found = found[:end]
+    parts = max(1, -(-rows // PART_ROWS))
+    return np.concatenate([_repeated(con, hashed, relation, part, parts) for part in range(parts)])
+
+
+def _repeated(con: duckdb.DuckDBPyConnection, hashed: str, relation: str, part: int, parts: int) -> NDArray[np.uint64]:
+    """Of the hashes that leave ``part`` when divided by ``parts``, those that more than one row has."""
+    condition = "h IS NOT NULL" if parts == 1 else f"h % {parts} = {part}"
+    some = f"SELECT h FROM (SELECT {hashed} AS h FROM {relation}) WHERE {condition}"
+    batches = con.execute(some).to_arrow_reader(_BATCH_ROWS)
+    found = np.concatenate([np.empty(0, np.uint64), *(b.column(0).to_numpy(zero_copy_only=False) for b in batches)])
     found.sort()
     return np.unique(found[1:][found[1:] == found[:-1]])

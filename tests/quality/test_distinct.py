@@ -32,6 +32,20 @@ def test_as_many_repeat_as_in_a_table_of_them(con: duckdb.DuckDBPyConnection, ha
     assert len(found) == repeated
 
 
+@pytest.mark.parametrize("hashed", ["hash(i)", "hash(third)", "hash(odd)"])
+def test_part_by_part_the_same_are_found(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, hashed: str
+) -> None:
+    monkeypatch.setattr(distinct, "PART_ROWS", 70_000)
+    found = repeated_hashes(con, f"CASE WHEN odd IS NOT NULL OR i % 2 = 0 THEN {hashed} END", "rows WHERE odd = 1")
+    assert found is not None
+    assert len(found) == len(set(found.tolist()))
+    alike = con.execute(
+        f"select count(*) from (select 1 from rows where odd = 1 group by {hashed} having count(*) > 1)"
+    )
+    assert (len(found),) == alike.fetchone()
+
+
 def test_rows_without_a_hash_do_not_count(con: duckdb.DuckDBPyConnection) -> None:
     found = repeated_hashes(con, "CASE WHEN odd IS NOT NULL THEN hash(i) END", "rows")
     assert found is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -178,3 +179,25 @@ def test_where_it_cannot(tmp_path: Path, table: str) -> None:
     assert not can_write_ahead("s3://bucket/t")
     ensure_table(str(tmp_path / "p"), SCHEMA, partition_by=["name"])
     assert not can_write_ahead(str(tmp_path / "p"))
+
+
+def test_columns_are_encoded_as_their_first_rows_suggest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "SAMPLE_ROWS", 100)
+    path = str(tmp_path / "t")
+    ensure_table(path, SCHEMA)
+    written = write_ahead(path, reader(batch(0, 300), batch(300, 300)), FileStyle())
+    group = pq.read_metadata(Path(path) / written.actions[0].path).row_group(0)
+    encodings = {group.column(i).path_in_schema: set(group.column(i).encodings) for i in range(group.num_columns)}
+    assert {n for n, e in encodings.items() if "DELTA_BINARY_PACKED" in e} == {"id", "at"}
+    assert {n for n, e in encodings.items() if "RLE_DICTIONARY" not in e} == {
+        "id",
+        "at",
+        "name",
+        "share",
+        "price",
+        "is_open",
+        "shape",
+    }
+    made = pq.read_table(Path(path) / written.actions[0].path)
+    assert made.column("id").to_pylist() == list(range(600))
+    assert made.column("at").null_count == 0
