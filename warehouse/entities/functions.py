@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +12,8 @@ from catalog.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
+
+    from warehouse.entities.matcher import Match
 
 FUNCTION = "lakehouse_entity_match"
 
@@ -49,7 +50,7 @@ class _Index:
     def answer(self, names: pa.ChunkedArray) -> pa.Array:
         """One answer a name."""
         found = self._current().match(names.to_pylist())
-        return pa.array([json.dumps(asdict(m), ensure_ascii=False) if m else None for m in found], pa.string())
+        return pa.array([_text(m) if m else None for m in found], pa.string())
 
     def _current(self) -> Any:
         from deltalake import DeltaTable
@@ -63,3 +64,8 @@ class _Index:
             if self._matcher is None or version != self._version:
                 self._matcher, self._version = EntityMatcher(library_names(self._settings)), version
             return self._matcher
+
+
+def _text(m: Match) -> str:
+    told = {"uscc": m.uscc, "entity_name": m.entity_name, "confidence": m.confidence, "method": m.method}
+    return json.dumps(told, ensure_ascii=False)

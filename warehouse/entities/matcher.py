@@ -88,7 +88,9 @@ class EntityMatcher:
         self._former: dict[str, str | None] = {}
         self._canonical: dict[str, str | None] = {}
         self._core: defaultdict[str, list[tuple[NameParts, str]]] = defaultdict(list)
-        for one, n in zip(parts([n.name for n in names]), names, strict=True):
+        self._parts = dict(zip((n.name for n in names), parts([n.name for n in names]), strict=True))
+        for n in names:
+            one = self._parts[n.name]
             if one.full:
                 _put(self._exact if n.kind == "registered" else self._former, one.full, n.uscc)
                 _put(self._canonical, one.canonical, n.uscc)
@@ -112,8 +114,10 @@ class EntityMatcher:
 
     def match(self, names: Sequence[str | None]) -> list[Match | None]:
         """Who each name belongs to; None when nobody, or when it cannot be told with the threshold's confidence."""
-        distinct = list(dict.fromkeys(names))
-        found = dict(zip(distinct, map(self._one, parts(distinct)), strict=True))
+        asked = dict.fromkeys(names)
+        written = [name for name in asked if name not in self._parts]  # most are as the library writes them
+        apart = dict(zip(written, parts(written), strict=True))
+        found = {name: self._one(apart[name] if name in apart else self._parts[name or ""]) for name in asked}
         return [found[name] for name in names]
 
     # --- one name -----------------------------------------------------------------------------------------------
