@@ -16,7 +16,8 @@ from ingestion.formats.kinds import as_archive
 MAX_CELLS = 60_000_000
 """Cells of the rectangle a sheet spans; a stray cell in the last corner would span 17 thousand million."""
 MAX_PART_BYTES = 16 << 20
-MAX_COLUMNS = 16_384
+MAX_ROWS, MAX_COLUMNS = 1_048_576, 16_384
+"""Of a sheet, by the format."""
 MAX_TAIL_BYTES = 1 << 20
 NEAR_BYTES = 1 << 14
 """Looked through at once: for the widest reference after a wider one was met, for how a writer writes cells."""
@@ -25,7 +26,7 @@ _UNSTORED = re.compile(
 )
 _EMPTY_TEXT = re.compile(rb"""\bt=["']str["']""")
 _ROOT = re.compile(rb"<([A-Za-z_][\w.-]*:)?[A-Za-z_]")
-_REFERENCE = re.compile(rb'r="[A-Z]{0,3}([0-9]{1,7})"')
+_REFERENCE = re.compile(rb'r="[A-Z]{0,7}([0-9]{1,9})"')
 _UNPLACED = re.compile(rb'<c(?:>|\s(?![^<>]*?\br="))')
 
 
@@ -86,7 +87,7 @@ class _Seen:
         for place, row in enumerate(re.split(rb"<row\b", data)):
             rows, cells = (rows, cells) if place == 0 else (rows + 1, 0)
             cells += len(re.findall(rb"<c\b", row))
-            self.columns = max(self.columns, min(cells, MAX_COLUMNS))
+            self.columns = max(self.columns, cells)
         self.counted = rows, cells
         self.rows = max(self.rows, rows)
 
@@ -95,11 +96,11 @@ class _Seen:
 def _wider(columns: int) -> re.Pattern[bytes]:
     """References to the right of the column of that number (1-based), of cells that have a value."""
     letters = _letters(columns)
-    more = [rb"[A-Z]{%d,3}" % (len(letters) + 1)] if len(letters) < 3 else []
+    more = [rb"[A-Z]{%d,7}" % (len(letters) + 1)] if len(letters) < 7 else [rb"(?!)"]
     for i, letter in enumerate(letters):
         if letter < ord("Z"):
             more.append(letters[:i] + rb"[%c-Z][A-Z]{%d}" % (letter + 1, len(letters) - i - 1))
-    return re.compile(rb'r="(' + b"|".join(more) + rb')[0-9]{1,7}"[^>]*(?<!/)>')
+    return re.compile(rb'r="(' + b"|".join(more) + rb')[0-9]{1,9}"[^>]*(?<!/)>')
 
 
 def _letters(column: int) -> bytes:
@@ -135,6 +136,11 @@ class Look:
         """
         for name, seen in self._parts.items():
             rows, columns = seen.rows, max(seen.columns, 1)
+            if name.startswith("xl/worksheets/") and (rows > MAX_ROWS or columns > MAX_COLUMNS):
+                raise InputError(
+                    f"a cell stands in row {rows}, column {columns}, where no sheet has one",
+                    hint="the file is damaged; ask for it again, saved by Excel or WPS",
+                )
             if name.startswith("xl/worksheets/") and rows * columns > MAX_CELLS:
                 raise InputError(
                     f"a sheet spans {rows} rows × {columns} columns, more than can be held",

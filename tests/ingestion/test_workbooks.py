@@ -375,6 +375,9 @@ def test_what_a_sheet_spans_is_what_cells_with_a_value_span(monkeypatch: Any, tm
         for prefix in ("", "x"):
             with pytest.raises(InputError, match="more than can be held"):
                 opened(bare("".join([*wide, more]), prefix))
+    for place_of in ("A1048577", "XFE1", "ZZZZ1", "AAAAAAA1"):
+        with pytest.raises(InputError, match="where no sheet has one"):
+            opened(bare(f'<row r="1">{header}</row><row r="2"><c r="{place_of}"><v>1</v></c></row>'))
     unplaced = "<row>" + "<c><v>1</v></c>" * 31 + "</row>" + "<row><c><v>1</v></c></row>" * 99
     with pytest.raises(InputError, match="100 rows × 31 columns"):
         opened(bare(unplaced))
