@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PART_ROWS = 4_000_000
-"""Hashes of so many rows, 32 MB, are sorted at a time."""
+"""Hashes of so many rows are sorted at a time; they take 32 MB, and once more while they are fetched."""
 MOST_ROWS = 4 * PART_ROWS
 """More rows would be read too often; they are left to DuckDB, which spills."""
-_BATCH_ROWS = 131_072
 
 
 def repeated_hashes(con: duckdb.DuckDBPyConnection, hashed: str, relation: str) -> NDArray[np.uint64] | None:
@@ -44,7 +43,6 @@ def _repeated(con: duckdb.DuckDBPyConnection, hashed: str, relation: str, part: 
     """Of the hashes that leave ``part`` when divided by ``parts``, those that more than one row has."""
     condition = "h IS NOT NULL" if parts == 1 else f"h % {parts} = {part}"
     some = f"SELECT h FROM (SELECT {hashed} AS h FROM {relation}) WHERE {condition}"
-    batches = con.execute(some).to_arrow_reader(_BATCH_ROWS)
-    found = np.concatenate([np.empty(0, np.uint64), *(b.column(0).to_numpy(zero_copy_only=False) for b in batches)])
+    found = np.asarray(con.execute(some).fetchnumpy()["h"])
     found.sort()
     return np.unique(found[1:][found[1:] == found[:-1]])
