@@ -16,12 +16,12 @@ import great_expectations.compatibility.sqlalchemy as gx_sqlalchemy
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
-from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_partial, metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from quality.gx_dialect import lent_to
+from quality.gx_expectations import LookedUpOnce
 
 sa = gx_sqlalchemy.sqlalchemy
 FLOOR = 1e-4
@@ -106,23 +106,10 @@ class Content(TableMetricProvider):
         return scan_sample(con, metric_value_kwargs["relation"], columns, sample)
 
 
-class _TableExpectation(BatchExpectation):
+class _TableExpectation(LookedUpOnce):
     """What all have in common: the columns Data Docs show them under, and how they answer."""
 
     column: str | None = None
-
-    domain_keys: ClassVar[tuple[str, ...]] = ("batch_id", "row_condition", "condition_parser")
-
-    # Great Expectations makes the configuration anew for every argument it looks up, which was half of a gate's time.
-    def _get_domain_kwargs(self) -> dict[str, Any]:
-        return self._looked_up(self.domain_keys)
-
-    def _get_success_kwargs(self) -> dict[str, Any]:
-        return self._looked_up((*self.success_keys, *self.domain_keys))
-
-    def _looked_up(self, keys: Sequence[str]) -> dict[str, Any]:
-        given = self.configuration.kwargs
-        return {key: given[key] if key in given else self._get_default_value(key) for key in keys}
 
     def _validate(
         self,
