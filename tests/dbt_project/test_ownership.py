@@ -14,6 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.dbt_project.conftest import Models
 
+pytestmark = pytest.mark.slow
+
 Holding = tuple[str, str | None, str | None, float | None]
 """A company, the company that owns of it or None, the person that owns of it or None, and the share in per cent."""
 COLUMNS = {"uscc": "varchar", "shareholder_uscc": "varchar", "resident_key": "varchar", "shareholding_pct": "double"}

@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.dbt_project.conftest import Models
 
+pytestmark = pytest.mark.slow
+
 A, B, C, D, E = (f"9111010210137{n}136C" for n in range(5))
 DAY, OTHER_DAY = date(2010, 5, 4), date(2011, 5, 4)
 CODE = {"entity_name": "varchar", "uscc": "varchar", "org_code": "varchar", "registration_number": "varchar",
