@@ -131,14 +131,18 @@ class Models:
         for seed in yaml.safe_load((project / "seeds" / "_seeds.yml").read_text(encoding="utf-8"))["seeds"]:
             types = ", ".join(f"'{c}': '{t}'" for c, t in seed["config"]["column_types"].items())
             path = project / "seeds" / f"{seed['name']}.csv"
-            self.con.execute(f"CREATE VIEW {seed['name']} AS FROM read_csv('{path}', header = true, types = {{{types}}})")
+            self.con.execute(
+                f"CREATE VIEW {seed['name']} AS FROM read_csv('{path}', header = true, types = {{{types}}})"
+            )
 
     def table(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]] = ()) -> None:
         """A table with these columns (name to DuckDB type) and rows."""
         spec = ", ".join(f"{c} {t}" for c, t in columns.items())
         self.con.execute(f"CREATE OR REPLACE TABLE {name} ({spec})")
         if rows:
-            self.con.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", [list(r) for r in rows])
+            self.con.executemany(
+                f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", [list(r) for r in rows]
+            )
 
     def build(self, *names: str) -> None:
         """Make each model a table, in this order; an incremental one is added to what is there of it."""

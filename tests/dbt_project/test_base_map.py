@@ -31,7 +31,9 @@ def point(x_m: float, y_m: float) -> bytes:
 
 CROSSED = bytes(
     shapely.to_wkb(
-        shapely.Polygon([(WEST + a * METRE, SOUTH + b / 111_030) for a, b in ((10, 500), (30, 520), (30, 500), (10, 520))])
+        shapely.Polygon(
+            [(WEST + a * METRE, SOUTH + b / 111_030) for a, b in ((10, 500), (30, 520), (30, 500), (10, 520))]
+        )
     )
 )
 
@@ -103,7 +105,9 @@ def test_findings_places_and_layers(
     lay_out(fill)
     result = build(settings, select=[f"spatiotemporal__{m}" for m in MODELS])
     assert result.ok, result
-    found = read("select rule, layer, code, other_code, round(measure, 1) from spatiotemporal.map_findings order by all")
+    found = read(
+        "select rule, layer, code, other_code, round(measure, 1) from spatiotemporal.map_findings order by all"
+    )
     assert [f[:4] for f in found] == [
         ("duplicate_point", "poi", "P1", "P2"),
         ("gap", "community", STREET, ""),
@@ -193,7 +197,7 @@ def _layers(settings: Settings, folder: Path) -> None:
 
     (feature,) = mapbox_vector_tile.decode(gzip.decompress(tiles[min(tiles)]))["green"]["features"]
     assert feature["properties"]["feature_code"] == "G1"
-    with pytest.raises(InputError, match="not .txt"):
+    with pytest.raises(InputError, match=r"not \.txt"):
         write_layer(settings, "green", folder / "g.txt")
     with pytest.raises(InputError, match="no shapes"):
         write_layer(settings, "water", folder / "w.geojson")

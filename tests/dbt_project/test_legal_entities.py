@@ -41,9 +41,12 @@ def test_records_are_linked_as_the_truth_says(
     assert scores["entities_precision"] >= 0.99, found
     assert scores["entities_f1"] >= 0.98, found
     kinds = {k.kind: k for k in found.code_kinds}
-    assert kinds["scientific"].records and kinds["scientific"].wrong == 0
+    assert kinds["scientific"].records
+    assert kinds["scientific"].wrong == 0
     assert {k.kind: k for k in found.name_kinds}["stranger"].wrong <= 1
-    assert read("select count(*) from legal_entity.sources where entity_code_kind = 'scientific' and link_method = 'uscc'") == [(0,)]
+    assert read(
+        "select count(*) from legal_entity.sources where entity_code_kind = 'scientific' and link_method = 'uscc'"
+    ) == [(0,)]
     assert read("select count(*) from legal_entity.branches where parent_uscc is not null")[0][0] > 3
     assert read("select count(*) from legal_entity.names where name_kind = 'former'")[0][0] > 5
     assert read("select count(*) from legal_entity.shareholders where is_in_ring")[0][0] >= 2
@@ -74,12 +77,21 @@ def test_lists_without_a_register_and_names_out_of_bounds(
     )
     fill(
         "social_security__employers",
-        [{"employer_number": "1", "entity_name": "北京双胞商贸有限公司", "org_code": a[8:17], "entity_code_kind": "org_code_15"}],
+        [
+            {
+                "employer_number": "1",
+                "entity_name": "北京双胞商贸有限公司",
+                "org_code": a[8:17],
+                "entity_code_kind": "org_code_15",
+            }
+        ],
     )
     build(settings, select=["+legal_entity__abnormal_list"]).raise_for_failure()
     linked = dict(read("select listed_date, uscc from legal_entity.abnormal_list"))
     assert linked == {date(2020, 1, 1): None, date(2020, 1, 2): c, date(2020, 1, 3): None}
-    assert read("select uscc, link_method from legal_entity.sources where feed_id = 'social_security__employers'") == [(a, "org_code")]
+    assert read("select uscc, link_method from legal_entity.sources where feed_id = 'social_security__employers'") == [
+        (a, "org_code")
+    ]
     fill("market_supervision__enterprises", [])
     build(settings, select=["+legal_entity__abnormal_list"]).raise_for_failure()
     assert read("select count(*) from legal_entity.abnormal_list") == [(3,)]

@@ -43,7 +43,7 @@ def library(models: Models) -> Callable[..., Models]:
         areas = {f"cpi_{a}_yoy100": "decimal(8,3)" for a in ("national", "city", "rural")}
         models.table("staging__statistics__cpi", {"period_month": "varchar", **areas, "_loaded_at": "timestamptz"})
         if not models.rows("select 1 from duckdb_tables() where table_name = 'macro_economy__observations'"):
-            columns = {c: "varchar" for c in ("indicator_code", "indicator_name", "area_code", "period", "frequency")}
+            columns = dict.fromkeys(("indicator_code", "indicator_name", "area_code", "period", "frequency"), "varchar")
             columns |= {"vintage_date": "date", "value": "decimal(24,6)", "unit": "varchar", "source_feed": "varchar"}
             models.table("macro_economy__observations", columns)
         models.build(*(f"macro_economy__{n}" for n in LIBRARY))
@@ -69,7 +69,11 @@ def test_cumulative_values_become_discrete_and_units_are_converted(library: Call
     """120 by February and 180 by March: 120 for two months, 60; electricity in 万千瓦时 becomes 亿千瓦时."""
     name, power = "社会消费品零售总额（累计）", "全社会用电量（累计）"
     rows = [(name, "亿元", "2024-02", 100), (name, "亿元", "2025-02", 120), (name, "亿元", "2025-03", 180)]
-    rows += [(power, "万千瓦时", "2024-01", 50000), (power, "亿千瓦时", "2025-01", 5.5), (power, "亿美元", "2025-02", 9)]
+    rows += [
+        (power, "万千瓦时", "2024-01", 50000),
+        (power, "亿千瓦时", "2025-01", 5.5),
+        (power, "亿美元", "2025-02", 9),
+    ]
     made = library(progress=rows)
     got = made.rows(
         "select period, discrete_value, discrete_periods, yoy_pct, previous_pct from macro_economy__growth "
@@ -109,7 +113,9 @@ def test_a_sum_that_does_not_hold_and_sources_that_differ(library: Callable[...,
         district_comparison=[("gdp_100m_yuan", "110101", 2015, 100), ("population_10k", "110101", 2015, 50),
                              ("gdp_per_capita_yuan", "110101", 2015, 30000)],
     )  # fmt: skip
-    found = made.rows("select kind, check_code, area_code, found_value, expected_value from macro_economy__checks order by 1, 2")
+    found = made.rows(
+        "select kind, check_code, area_code, found_value, expected_value from macro_economy__checks order by 1, 2"
+    )
     assert found == [
         ("parts", "gdp_by_industry", "110102", 5408.1, 5406.1),
         ("parts", "gdp_per_head", "110101", 30000.0, 20000.0),
@@ -246,4 +252,6 @@ def test_every_slip_put_into_one_cell_is_found(library: Callable[..., Models], h
     exchanged = missed.pop("first two exchanged")
     assert not any(missed.values()), missed
     assert len(missed) == 8
-    assert len(exchanged) <= 0.25 * sum(k == "first two exchanged" for k, *_ in slips), "often no more than a year's growth"
+    assert len(exchanged) <= 0.25 * sum(k == "first two exchanged" for k, *_ in slips), (
+        "often no more than a year's growth"
+    )

@@ -30,7 +30,11 @@ def district(draw: random.Random) -> tuple[Rows, dict[tuple[str, str], str]]:
     links = {}
     for i in range(40):
         person = f"p{i:02}"
-        born = {"birth_date": date(1950, 1, 1) + timedelta(days=300 * i), "sex_code": draw.choice("12"), "updated_at": NOW}
+        born = {
+            "birth_date": date(1950, 1, 1) + timedelta(days=300 * i),
+            "sex_code": draw.choice("12"),
+            "updated_at": NOW,
+        }
         rows[HEALTH].append({"health_record_number": f"h{i}", "community_code": "110102001004",
                              "health_record_status_code": "1"} | born)  # fmt: skip
         links[HEALTH, f"h{i}"] = person

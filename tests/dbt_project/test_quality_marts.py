@@ -33,7 +33,9 @@ def load(feed: str, receipt: str, at: datetime, verdict: str, rows: int, **more:
     }
 
 
-def check(feed: str, receipt: str, code: str, dimension: str, unexpected: int | None = None, **more: Any) -> dict[str, Any]:
+def check(
+    feed: str, receipt: str, code: str, dimension: str, unexpected: int | None = None, **more: Any
+) -> dict[str, Any]:
     """A row check with ``unexpected`` rows, or with ``success`` a batch check."""
     base = {"feed": feed, "receipt": receipt, "suite": feed, "code": code, "rule": "r", "dimension": dimension}
     kind = {"scope": "batch"} if unexpected is None else {"scope": "row", "success": not unexpected}
@@ -46,7 +48,9 @@ def check(feed: str, receipt: str, code: str, dimension: str, unexpected: int | 
 
 LOADS = [
     load(WATER, "r1", midnight(5, 31), "passed", 100),
-    load(WATER, "r2", midnight(6, 2), "warned", 200, reasons={"ragged": 2, "a": 4}, skipped={"duplicate": 20, "known": 9}),
+    load(
+        WATER, "r2", midnight(6, 2), "warned", 200, reasons={"ragged": 2, "a": 4}, skipped={"duplicate": 20, "known": 9}
+    ),
     load(WATER, "r3", midnight(6, 3), "stopped", 200),
     load(WATER, "r4", midnight(6, 4), "duplicate", 200, skipped={"duplicate_delivery": 200}),
     load(WATER, "r5", midnight(6, 5), "empty", 0),
@@ -65,7 +69,9 @@ CHECKS = [
     check(WATER, "r3", "d", "completeness", success=False, severity="stop"),
     check(WATER, "r2", "e", "accuracy", 8),
     check(WATER, "check-20260610T000000Z", "a", "validity", 99),
-    check("", "build-1", "k", "uniqueness", 10, evaluated=1000, suite="library:legal_entity.entities", party="platform"),
+    check(
+        "", "build-1", "k", "uniqueness", 10, evaluated=1000, suite="library:legal_entity.entities", party="platform"
+    ),
 ]
 TRUTHS = [{"feed": WATER, "receipt": "r2", "rows_checked": 180, "rows_wrong": 9, "source": "s", "checked_at": NOW}]
 
@@ -173,6 +179,8 @@ def test_months_without_deliveries_are_scored_too(settings: Settings, catalog: C
     from warehouse.scorecard import scores_of
 
     append_rows(settings.platform_path("loads"), pa.Table.from_pylist(LOADS[:1], schema=LOADS_SCHEMA))
-    build(settings, select=["tag:quality"], exclude=["resource_type:test"], now=NOW + timedelta(days=30)).raise_for_failure()
+    build(
+        settings, select=["tag:quality"], exclude=["resource_type:test"], now=NOW + timedelta(days=30)
+    ).raise_for_failure()
     found = [(r["month"], r["timeliness"], r["total"]) for r in scores_of(settings, "feed", WATER)]
     assert found == [(date(2026, 7, 1), 0.0, 0.0), (JUNE, 0.0, 0.0), (MAY, 100.0, 100.0)]

@@ -96,7 +96,7 @@ def test_flags_of_live_readings(models: Models) -> None:
     models.table("staging__city_sensing__readings", read, rows)
     models.table("staging__city_sensing__sensors", register,
                  [(s, "water_level", "mm", 0, 100, date(2026, 1, 1)) for s in series])  # fmt: skip
-    made = {c: "varchar" for c in ("sensor_id", "sensor_kind_code", "measured_unit")}
+    made = dict.fromkeys(("sensor_id", "sensor_kind_code", "measured_unit"), "varchar")
     made |= {"observed_at": "timestamptz", "sequence_number": "bigint", "measured_value": "double", "battery_pct": "double",
              "calibrated_date": "date", "is_registered": "boolean", "is_out_of_range": "boolean", "is_flat_line": "boolean",
              "is_spike": "boolean", "is_usable": "boolean", "received_at": "timestamptz", "_loaded_at": "timestamptz"}  # fmt: skip
@@ -164,7 +164,9 @@ def test_noise_is_the_mean_of_energies(models: Models) -> None:
     _readings(models, ("N", "noise", 60, [None] * 3 + [45.0] * 3 + [50.0] * 8 + [60.0] * 8 + [45.0] * 2))
     _sensors(models, ("N", "noise", 3600, 116.3, 39.9))
     models.build("city_sensing__noise_daily", "city_sensing__hourly", "city_sensing__daily")
-    (row,) = models.rows("select day_dba, night_dba, max_hour_dba, exceeds_day, exceeds_night from city_sensing__noise_daily")
+    (row,) = models.rows(
+        "select day_dba, night_dba, max_hour_dba, exceeds_day, exceeds_night from city_sensing__noise_daily"
+    )
     assert row == (57.4, None, 60.0, False, None)
     (daily,) = models.rows("select hours_count, valid_count, round(mean_value, 3), max_value from city_sensing__daily")
     assert daily == (21, 21, round((45 * 5 + 50 * 8 + 60 * 8) / 21, 3), 60.0)
