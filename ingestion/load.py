@@ -374,6 +374,7 @@ def _duplicate(settings: Settings, feed: Feed, receipt: Receipt) -> LoadResult:
 
 def _unreadable(settings: Settings, feed: Feed, receipt: Receipt, error: LakehouseError) -> LoadResult:
     path = landing.landed_file(settings, receipt)
+    error.hint = error.hint.replace("feed drift FEED", f"feed drift {feed.id}")
     again = f"the bytes are kept; after the repair: lakehouse ingest {feed.id} --file {path}"
     return LoadResult(
         feed=feed.id,

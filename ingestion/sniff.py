@@ -15,6 +15,7 @@ from typing import cast
 
 from catalog.registry import Catalog
 from ingestion.detect import FORMAT_OF, Kind, detect_kind, header_key
+from ingestion.sniffing.graded import graded
 from ingestion.sniffing.meaning import known_headers, meaning_of
 from ingestion.sniffing.model import Column, Finding, Sample
 from ingestion.sniffing.records import read_raw
@@ -46,6 +47,13 @@ def sniff(path: Path, *, catalog: Catalog | None = None, max_rows: int = MAX_ROW
     raw = read_raw(path, kind, max_rows)
     packed, kind = (kind, cast(Kind, raw.kind)) if raw.kind else ("", kind)
     columns = tuple(_column(name, i, raw) for i, name in enumerate(raw.names))
+    found = graded(columns, raw.records)
+    columns = tuple(
+        c.model_copy(update={"content": found[c.name].kind, "content_grade": found[c.name].grade})
+        if c.name in found
+        else c
+        for c in columns
+    )
     if raw.geometry:
         columns = tuple(c.model_copy(update={"is_counter": True}) if _is_made(c) else c for c in columns)
         filled = raw.rows

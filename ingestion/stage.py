@@ -42,8 +42,9 @@ from warehouse.read_ahead import ReadAhead
 from warehouse.schema import DELETED_AT, feed_columns
 
 MEMORY_LIMIT = "450MB"
-WIDE_COLUMNS, WIDE_COLUMN_MB = 500, 0.9
-"""DuckDB holds a vector of every column at each step however few the rows: wider records need so much a column."""
+WIDE_COLUMN_MB, WIDE_JOIN_MB, WIDE_LIMIT_MB = 0.8, 0.16, 4000
+"""DuckDB holds a vector of every column at each step of a check, in each thread, however few the rows: so much a
+column, and a fifth of it more for every code list that is joined. Records that need more than the limit are refused."""
 LARGE_SPILL_BYTES, LARGE_SPILL_MEMORY = 200_000_000, "360MB"
 """When so much has spilled, a fifth less memory costs no time: what is scanned in turn is read back either way."""
 CONTENT_RULE = "content_grade"
@@ -184,9 +185,7 @@ def _stage(
     extra = _extra_names(opened.columns, unknown, {*feed.fields, *(c.name for c in feed_columns(catalog, feed))})
     plan = Plan(catalog, feed, opened.columns, extra, rules, opened.types)
     con, spill = open_stage(settings, receipt, plan.extensions)
-    wide = len(opened.columns) > WIDE_COLUMNS
-    if wide:
-        con.execute(f"SET memory_limit = '{round(len(opened.columns) * WIDE_COLUMN_MB)}MB'")
+    wide = _give_wide_room(con, len(opened.columns), len(plan.maps))
     if plan.hashed_late:
         key_of(settings, catalog).register(con)
     about = {**opened.about, "columns": list(opened.columns)}
@@ -237,13 +236,12 @@ def _registered(
     The reader parses ahead on a thread of its own while DuckDB checks.
     """
     opened.keep.update(plan.kept_types)
-    threads = max(1, min(os.cpu_count() or 2, 4))
     batches = opened.batches
     if plan.hashed:
         key = key_of(settings, catalog)
         batches = add_hashes(batches, [(place, plan.pseudonyms[f]) for f, place in plan.hashed.items()], key)
     ahead = ReadAhead(batches)
-    con.execute(f"SET threads = {threads}")
+    con.execute(f"SET threads = {_threads()}")
     con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, ahead))
     try:
         yield
@@ -300,6 +298,19 @@ def open_stage(
         load_extension(con, name)
     cast(Any, con).create_function("lh_point_wkb", _point_wkb, ["DOUBLE", "DOUBLE", "VARCHAR"], "BLOB", type="arrow")
     return con, spill
+
+
+def _give_wide_room(con: duckdb.DuckDBPyConnection, columns: int, code_lists: int) -> bool:
+    """Let a stage of wide records take what their vectors take, where that is more than a load's limit."""
+    needed = round(columns * (WIDE_COLUMN_MB + WIDE_JOIN_MB * code_lists) * _threads())
+    wide = needed > int(MEMORY_LIMIT.removesuffix("MB"))
+    if wide:
+        con.execute(f"SET memory_limit = '{min(needed, WIDE_LIMIT_MB)}MB'")
+    return wide
+
+
+def _threads() -> int:
+    return max(1, min(os.cpu_count() or 2, 4))
 
 
 def make_room(con: duckdb.DuckDBPyConnection) -> None:

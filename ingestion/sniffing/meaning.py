@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from ingestion.sniffing.model import Column, Sample
 from ingestion.sniffing.sensitive import HOME_HEADER, PERSON_HEADER, PHONE_HEADER
 from ingestion.sniffing.types import unit_of
 from quality.identifiers import is_phone, is_resident_id, is_uscc
+from quality.scanner_kinds import KIND_LABELS, Kind
 
 FITS = 0.9
 """Share of filled values that must satisfy an element before its rules may judge the column."""
@@ -133,7 +134,7 @@ def meaning_of(column: Column, catalog: Catalog, known: Mapping[str, Mapping[str
         for name in (n for n, s in candidates.items() if s == sure):
             fault, codes = _misfit(column, catalog.elements[name], catalog, sure=sure)
             if not fault:
-                grade = max(catalog.elements[name].grade, 3 if column.has("resident_id") else 1)
+                grade = max(catalog.elements[name].grade, column.content_grade, 3 if column.has("resident_id") else 1)
                 return Meaning(element=name, codes=codes, grade=grade, reason=f"数据元 {catalog.elements[name].label}")
             refused.append(f"不是数据元“{catalog.elements[name].label}”：{fault}")
         return None
@@ -326,6 +327,12 @@ def in_yuan(column: Column) -> bool:
 
 _PARTY = re.compile(r"单位|企业名|相对人|申请|业主|当事|纳税人|户名|人$|人名称$")
 _FREE_HEADER = re.compile(r"描述|内容|诉求|留言|情况|备注|意见|事由|经过|remark|note|content|description")
+_CATEGORIES: dict[Kind, str] = {
+    "resident_id": "可能含个人身份号码", "resident_id_15": "可能含个人身份号码", "mobile": "个人通信",
+    "bank_card": "金融账户", "plate": "个人财产", "person_name": "可能为自然人姓名", "address": "个人基本资料",
+    "medical": "医疗健康", "minor": "个人基本资料",
+}  # fmt: skip
+"""Category of a column that holds what the scanner calls so, where it is graded above 1."""
 _EMAIL_HEADER = re.compile(r"邮箱|e-?mail")
 
 
@@ -374,6 +381,9 @@ def _own(column: Column) -> tuple[Element, str]:
     elif _PARTY.search(key) and type_ == "string" and column.distinct > 20 and _share(column, _personal) >= 0.02:
         grade, reason = 2, "部分值像人名"
         extra.update(category="可能为自然人姓名", identifier="quasi")
+    if type_ == "string" and column.content and column.content_grade > grade:
+        grade, reason = cast(Grade, column.content_grade), f"值是{KIND_LABELS[column.content]}"
+        extra["category"] = _CATEGORIES[column.content]
     extra = {k: v for k, v in extra.items() if v is not None}
     return Element(label=label, type=type_, unit=unit or None, grade=grade, **extra), reason
 

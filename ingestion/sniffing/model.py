@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from catalog.model import Model
+from quality.scanner_kinds import Kind
 
 SniffedType = Literal["string", "integer", "decimal", "double", "boolean", "date", "timestamp", "geometry"]
 
@@ -39,6 +40,8 @@ class Column(Model):
         decimals: most digits after the point.
         digits: most digits before the point.
         null_tokens: texts that stand for "no value" here.
+        content, content_grade: gravest kind of content that the scanner every delivery passes finds in a text column,
+            and the grade it gives.
         element, code_list, grade: what the column is taken for, once a catalog was given.
         examples: up to three values, personal parts masked.
         values: distinct values with their counts, never dumped or shown.
@@ -63,6 +66,8 @@ class Column(Model):
     findings: tuple[Finding, ...] = ()
     examples: tuple[str, ...] = ()
     note: str = ""
+    content: Kind | None = None
+    content_grade: int = 0
     element: str = ""
     code_list: str = ""
     grade: int = 0

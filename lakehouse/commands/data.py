@@ -123,7 +123,8 @@ def ingest(
         from ingestion.sources.registry import connector_of
 
         connector, params = connector_of(catalog, catalog.feed(feed_id))
-        note(f"nothing new for {feed_id} in {connector.place(params)} (files: below {settings.drop.parent})")
+        below = f" (below {settings.drop.parent})" if connector.name == "files" else ""
+        note(f"nothing new for {feed_id} in {connector.place(params)}{below}")
     else:
         print_table(
             f"{feed_id} · {catalog.feed(feed_id).title}",

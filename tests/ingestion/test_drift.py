@@ -65,6 +65,7 @@ def test_freeze_stops_the_delivery_and_names_the_rule(build: Build, contracts: d
     assert (result.verdict, result.rows_loaded) == ("stopped", 0)
     assert result.error
     assert "LH201" in result.message
+    assert f"lakehouse feed drift {house.feed_id} " in result.message
     assert ("rain_mm.type: 1 rows" if "types" in drift else "test_sex_mark.code_list: 1 rows") in result.message
     assert house.rows() == []
     assert house.send(FILE.replace("B,多,2024-13-40,7\n", ""), "b.csv").rows_loaded == 2

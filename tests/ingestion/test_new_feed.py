@@ -103,6 +103,23 @@ def test_resident_ids_raise_the_grade_wherever_they_stand(tmp_path: Path, catalo
     assert not any(v in repr(proposal) for v in ids)
 
 
+def test_what_the_scanner_of_deliveries_finds_is_graded_so(tmp_path: Path, catalog: Catalog) -> None:
+    """The gate would stop a delivery whose contract grades this lower."""
+    told = ["高血压二级", "糖尿病", "冠心病史"] * 5
+    made = {
+        "编号": range(15),
+        "既往说明": told,
+        "牌照": [f"京A{n}C9{n % 7}" for n in range(10, 25)],
+        "楼层": ["三层"] * 15,
+    }
+    _, contract = draft(table(tmp_path, made), catalog)
+    element = contract["elements"][next(n for n, f in contract["fields"].items() if f["from"] == "既往说明")]
+    assert (element["grade"], element["category"]) == (3, "医疗健康")
+    grades = {f["from"]: contract["elements"].get(n, {}).get("grade") for n, f in contract["fields"].items()}
+    assert (grades["牌照"], grades["楼层"]) == (2, 1)
+    assert contract["catalogue"]["opening"] == "none"
+
+
 def test_two_columns_of_resident_ids_have_one_pseudonym(tmp_path: Path, catalog: Catalog) -> None:
     ids = [resident_id(f"110102198001{i % 28 + 1:02d}{i:03d}") for i in N]
     _, contract = draft(table(tmp_path, {"身份证号": ids, "监护人身份证号": ids[::-1]}), catalog)

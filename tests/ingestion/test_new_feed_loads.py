@@ -198,10 +198,23 @@ def test_records_of_many_columns_are_staged_whatever_memory_a_load_has(
 
     monkeypatch.setattr(Format.model_fields["max_columns"], "default", 500)
     monkeypatch.setattr("ingestion.stage.MEMORY_LIMIT", "150MB")
-    width = 600
+    width = 510
     path = tmp_path / "宽表.csv"
     lines = [",".join(f"列名{i}" for i in range(width)), *(",".join(f"{r}甲{i}" for i in range(width)) for r in N)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert staged(place, path)[:2] == (30, 30)
     written = (place.catalog_dir / "feeds").rglob("*.yaml")
     assert any(f"max_columns: {width}" in p.read_text(encoding="utf-8") for p in written)
+
+
+def test_many_code_lists_are_staged_whatever_memory_a_load_has(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every join holds all columns once more: 185 of them with five lists took more than a load's 450 MB."""
+    monkeypatch.setattr("ingestion.stage.MEMORY_LIMIT", "150MB")
+    answers = [f"是否{c}" for c in "甲乙丙丁戊己庚辛"]
+    rows = [
+        [*(f"指标{i}" for i in range(60)), *answers],
+        *[[*(r * i for i in range(60)), *("是否"[r % 2] for _ in answers)] for r in range(300)],
+    ]
+    assert staged(place, write(tmp_path / "指标.csv", rows, "utf-8"))[:2] == (300, 300)
