@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "empty", "csv", "xlsx", "xls", "json", "ndjson", "geojson", "shapefile", "gpkg", "kml", "kmz", "gml",
+    "empty", "csv", "xlsx", "xls", "json", "ndjson", "geojson", "topojson", "shapefile", "gpkg", "kml", "kmz", "gml",
     "xml", "html", "pdf", "dbf", "parquet", "zip", "gzip", "tar", "sqlite", "7z", "rar", "bzip2", "xz", "zstd",
     "excel-xml", "ods", "document", "shp", "binary",
 ]  # fmt: skip
@@ -41,7 +41,8 @@ Kind = Literal[
 FORMAT_OF: dict[str, str] = {
     "csv": "csv", "xlsx": "excel", "xls": "excel", "excel-xml": "excel", "html": "excel", "json": "json",
     "ndjson": "ndjson", "xml": "xml",
-    "dbf": "dbf", "parquet": "parquet", "geojson": "vector", "shapefile": "vector", "gpkg": "vector", "kml": "vector",
+    "dbf": "dbf", "parquet": "parquet", "geojson": "vector", "topojson": "vector", "shapefile": "vector",
+    "gpkg": "vector", "kml": "vector",
     "kmz": "vector", "gml": "vector",
 }  # fmt: skip
 """Kind to ``Format.type`` of a contract; a kind not named here has no reader, or is an archive of such."""

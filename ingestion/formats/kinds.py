@@ -19,8 +19,9 @@ from typing import Literal, cast
 from catalog.errors import InputError
 
 Kind = Literal[
-    "empty", "xlsx", "xls", "zip", "shapefile-zip", "kmz", "gzip", "tar", "json", "ndjson", "geojson", "geopackage",
-    "sqlite", "parquet", "dbf", "xml", "kml", "gml", "html", "pdf", "shapefile", "7z", "rar", "bzip2", "xz", "zstd",
+    "empty", "xlsx", "xls", "zip", "shapefile-zip", "kmz", "gzip", "tar", "json", "ndjson", "geojson", "topojson",
+    "geopackage", "sqlite", "parquet", "dbf", "xml", "kml", "gml", "html", "pdf", "shapefile", "7z", "rar", "bzip2",
+    "xz", "zstd",
     "excel-xml", "ods", "document", "text", "binary",
 ]  # fmt: skip
 
@@ -91,6 +92,7 @@ _NAMES: dict[str, str] = {
     "json": "a JSON document",
     "ndjson": "lines of JSON (NDJSON)",
     "geojson": "GeoJSON",
+    "topojson": "TopoJSON",
     "geopackage": "a GeoPackage",
     "sqlite": "a SQLite database",
     "parquet": "a Parquet file",
@@ -109,20 +111,21 @@ _NAMES: dict[str, str] = {
 } | {k: f"a {k} archive" for k in PACKED}
 
 _READ_AS: dict[str, tuple[str, ...]] = {
-    "csv": ("text", "json", "ndjson", "geojson"),
+    "csv": ("text", "json", "ndjson", "geojson", "topojson"),
     "fixed": ("text", "json", "ndjson"),
     "excel": ("xlsx", "xls", "excel-xml", "html"),
-    "json": ("json", "ndjson", "geojson"),
-    "ndjson": ("ndjson", "json", "geojson"),
+    "json": ("json", "ndjson", "geojson", "topojson"),
+    "ndjson": ("ndjson", "json", "geojson", "topojson"),
     "xml": ("xml", "excel-xml", "kml", "gml"),
     "dbf": ("dbf",),
     "parquet": ("parquet",),
-    "vector": ("geojson", "shapefile-zip", "geopackage", "kml", "kmz", "gml"),
+    "vector": ("geojson", "topojson", "shapefile-zip", "geopackage", "kml", "kmz", "gml"),
 }
 _CURE_TYPE = {
     "xlsx": "excel", "xls": "excel", "excel-xml": "excel", "text": "csv", "json": "json", "ndjson": "ndjson",
     "xml": "xml", "dbf": "dbf",
-    "parquet": "parquet", "geojson": "vector", "shapefile-zip": "vector", "geopackage": "vector", "kml": "vector",
+    "parquet": "parquet", "geojson": "vector", "topojson": "vector", "shapefile-zip": "vector",
+    "geopackage": "vector", "kml": "vector",
     "kmz": "vector", "gml": "vector",
 }  # fmt: skip
 _CURE_KIND = {
@@ -290,6 +293,7 @@ def _is_page(start: bytes) -> bool:
 
 
 _GEOJSON_TYPES = "FeatureCollection|Feature|GeometryCollection|(?:Multi)?(?:Polygon|Point|LineString)"
+_TOPOLOGY = re.compile(rb'"type"\s*:\s*"Topology"')
 _SHAPE = re.compile(rf'\{{\s*"type"\s*:\s*"(?:{_GEOJSON_TYPES})"'.encode())
 _GEOJSON = re.compile(rf'"type"\s*:\s*"(?:{_GEOJSON_TYPES})"'.encode())
 
@@ -303,7 +307,17 @@ def _json_kind(path: Path, text: bytes) -> Kind:
             except ValueError:
                 continue
             return "ndjson"
+    if text.startswith(b"{") and (
+        _TOPOLOGY.search(text[:4096]) or (b'"arcs"' in text and _TOPOLOGY.search(_tail(path)))
+    ):
+        return "topojson"
     return "geojson" if _is_geojson(path, text) else "json"
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as f:
+        f.seek(max(0, path.stat().st_size - 4096))
+        return f.read()
 
 
 def _is_geojson(path: Path, text: bytes) -> bool:
@@ -314,9 +328,7 @@ def _is_geojson(path: Path, text: bytes) -> bool:
         return True
     if b'"FeatureCollection"' in text[:4096]:
         return True
-    with path.open("rb") as f:
-        f.seek(max(0, path.stat().st_size - 4096))
-        tail = f.read()
+    tail = _tail(path)
     return (
         b'"features"' in text
         and b"gdal_streamed_alg" not in tail

@@ -1,4 +1,4 @@
-"""Vector maps through GDAL: GeoJSON, zipped Shapefile, GeoPackage, KML, KMZ, GML; geometries become CGCS2000 WKB.
+"""Vector maps through GDAL (GeoJSON, TopoJSON, zipped Shapefile, GeoPackage, KML, KMZ, GML); shapes become CGCS2000.
 
 GDAL chooses its driver by a file's name too (a GeoJSON called ``.csv`` is read as lines), follows
 references, and writes beside what it reads. So it is given a copy or link of our own naming, in a folder that is
@@ -31,7 +31,7 @@ from ingestion.formats.several import Part, several
 from ingestion.formats.xml import refuse_doctype
 
 TARGET = "EPSG:4490"
-_SUFFIX = {"geojson": ".geojson", "geopackage": ".gpkg", "kml": ".kml", "gml": ".gml"}
+_SUFFIX = {"geojson": ".geojson", "topojson": ".topojson", "geopackage": ".gpkg", "kml": ".kml", "gml": ".gml"}
 _DECORATION = frozenset({
     "timestamp", "begin", "end", "altitudemode", "tessellate", "extrude", "visibility", "draworder", "icon",
     "lowercorner", "uppercorner",
@@ -180,7 +180,7 @@ def _read_layer(layer: Layer, fmt: Format, wanted: Wanted, kind: Kind) -> _Read:
     texts = [_as_text(table[n]) for n in names]
     rows = table.num_rows
     crs, broken, shapes = str(meta.get("crs") or ""), list[int](), pa.nulls(rows, pa.string())
-    default = "EPSG:4326" if kind in ("geojson", "kml", "kmz") else None
+    default = "EPSG:4326" if kind in ("geojson", "topojson", "kml", "kmz") else None
     if geometry in table.column_names:
         shapes, broken, crs = to_hex(table[geometry], fmt.crs, meta.get("crs"), default)
     about = {"encoding": layer.encoding or meta.get("encoding"), "crs": crs, "geometry_type": meta.get("geometry_type")}

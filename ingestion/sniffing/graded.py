@@ -27,7 +27,7 @@ def graded(columns: Sequence[Column], records: Sequence[Sequence[str]]) -> Mappi
     if not texts:
         return {}
     some = records[:: len(records) // MAX_ROWS + 1]
-    cells = {f"c{i}": pa.array([row[c.position - 1] for row in some], pa.string()) for i, c in enumerate(texts)}
+    cells = {f"c{i}": pa.array([_plain(row[c.position - 1]) for row in some], pa.string()) for i, c in enumerate(texts)}
     names = {f"c{i}": c.name for i, c in enumerate(texts)}
     order = list(names)
     worst: dict[str, ColumnFinding] = {}
@@ -38,3 +38,8 @@ def graded(columns: Sequence[Column], records: Sequence[Sequence[str]]) -> Mappi
                 if finding.grade > 1:
                     worst.setdefault(names[finding.column], finding)
     return worst
+
+
+def _plain(cell: str) -> bytes:
+    """UTF-8 of a cell; half a character, which JSON can write, becomes a question mark."""
+    return cell.encode("utf-8", "replace")

@@ -231,3 +231,9 @@ def test_the_scanner_looks_into_every_member_and_every_sheet(tmp_path: Path) -> 
     findings, looked, complete = scan_file(path)
     assert any(f.kind == "resident_id" and f.hits == 12 for f in findings)
     assert (looked, complete) == (24 + 1 + 12, True)
+
+
+def test_half_a_character_in_a_sample_does_not_stop_the_look_at_it(tmp_path: Path) -> None:
+    path = tmp_path / "半个字符.json"
+    path.write_text('[{"说明": "\\ud83d", "编号": "A1"}, {"说明": "整字", "编号": "A2"}]', encoding="utf-8")
+    assert [c.name for c in sniff(path).columns] == ["说明", "编号"]

@@ -249,6 +249,20 @@ def test_a_feature_without_a_shape_is_one_rejected_row(build: Build, contracts: 
     assert (result.rows_found, result.rows_loaded, result.reasons) == (2, 1, {"geom_cgcs2000.required": 1})
 
 
+@pytest.mark.parametrize("type_last", [False, True])
+def test_topojson_is_a_map_and_not_a_list_of_arcs(build: Build, contracts: dict[str, str], type_last: bool) -> None:
+    arc = [[0, 0], [100, 0], [0, 100], [-100, -100]]
+    shapes = [{"type": "Polygon", "arcs": [[0]], "properties": {"名称": "甲"}}]
+    told = {
+        "transform": {"scale": [0.0001, 0.0001], "translate": list(HERE)},
+        "objects": {"街道": {"type": "GeometryCollection", "geometries": shapes}},
+        "arcs": [arc],
+    }
+    told = {**told, "type": "Topology"} if type_last else {"type": "Topology", **told}
+    result = house_of(build, contracts, more="ignore: [id]\n").send(json.dumps(told, ensure_ascii=False), "a.json")
+    assert (result.rows_found, result.rows_loaded, result.reasons) == (1, 1, {})
+
+
 def test_the_real_shapefile_and_the_real_geojson(build: Build, contracts: dict[str, str], shared_data: Path) -> None:
     house = build(
         contracts["head"]
