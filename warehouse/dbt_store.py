@@ -22,12 +22,13 @@ from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
 from warehouse.dbt_remade import KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
 from warehouse.dbt_types import Column, StoreError, delta_columns
+from warehouse.delta import FileStyle
 from warehouse.duck import WHOLE, literal, quote, streamable
 
 BATCH_ROWS = 100_000
@@ -38,7 +39,7 @@ GONE = "lakehouse_gone"
 SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
 """Aliases of a merge, those dbt's ``incremental_predicates`` use everywhere."""
 
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+_WRITER = FileStyle().properties()
 
 Strategy = Literal["overwrite", "append", "merge", "replace_partitions", "history"]
 

@@ -25,6 +25,8 @@ from warehouse.duck import load_extension
 
 Data: TypeAlias = "pa.Table | pa.RecordBatchReader"
 Mode = Literal["append", "overwrite", "merge"]
+ROW_GROUP_ROWS = 1 << 17
+"""Rows of a row group at most: DuckDB reads one a thread, and the writer's default is a million."""
 
 
 def exists(path: str) -> bool:
@@ -62,9 +64,12 @@ class FileStyle:
         """The style for deltalake's writer."""
         columns = {n: ColumnProperties(dictionary_enabled=False) for n in self.distinct}
         columns |= {n: ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE") for n in self.opaque}
-        if not self.compressed:
-            return WriterProperties(compression="UNCOMPRESSED", column_properties=columns or None)
-        return WriterProperties(compression="ZSTD", compression_level=1, column_properties=columns or None)
+        return WriterProperties(
+            compression="ZSTD" if self.compressed else "UNCOMPRESSED",
+            compression_level=1 if self.compressed else None,
+            max_row_group_size=ROW_GROUP_ROWS,
+            column_properties=columns or None,
+        )
 
 
 def commit_once(
