@@ -52,32 +52,35 @@ def find_changes(
     last: dict[str, Any] | None,
 ) -> Changes:
     """Count the registers and fill `CHANGED` (register, feed, record_key) with what is not as the last run left it."""
-    marks = json.loads(last["watermarks"]) if last else {}
+    marks, before = (json.loads(last[c]) if last else {} for c in ("watermarks", "registers"))
     view(con, settings, LINKS, "linked")
     con.execute(f"CREATE OR REPLACE TABLE {CHANGED} (register SMALLINT, feed VARCHAR, record_key VARCHAR)")
-    out = Changes()
+    out, tables = Changes(), {}
     for number, feed_id in enumerate(linking.registers):
         if not exists(settings.feed_path(feed_id)):
             continue
-        key = quote(catalog.table_key(feed_id)[0])
-        table = scan_sql(con, settings.feed_path(feed_id))
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE now_there AS SELECT CAST({key} AS VARCHAR) AS record_key, _loaded_at"
-            f" FROM {table} WHERE {key} IS NOT NULL"
-        )
-        row: Any = con.execute("SELECT count(*), CAST(max(_loaded_at) AS VARCHAR) FROM now_there").fetchone()
+        key, table = quote(catalog.table_key(feed_id)[0]), scan_sql(con, settings.feed_path(feed_id))
+        tables[feed_id] = f"SELECT CAST({key} AS VARCHAR) AS record_key FROM {table} WHERE {key} IS NOT NULL"
+        row: Any = con.execute(f"SELECT count({key}), CAST(max(_loaded_at) AS VARCHAR) FROM {table}").fetchone()
         out.rows[feed_id], out.watermarks[feed_id] = int(row[0]), str(row[1] or "")
         since = marks.get(feed_id) or "1970-01-01"
         con.execute(
             f"""
-            INSERT INTO {CHANGED}
-            SELECT {number}, {literal(feed_id)}, record_key FROM now_there
-            WHERE _loaded_at > CAST({literal(since)} AS TIMESTAMP WITH TIME ZONE)
-            UNION
-            SELECT {number}, {literal(feed_id)}, record_key FROM linked
-            WHERE feed = {literal(feed_id)} AND record_key NOT IN (SELECT record_key FROM now_there)
+            INSERT INTO {CHANGED} SELECT {number}, {literal(feed_id)}, record_key
+            FROM ({tables[feed_id]} AND _loaded_at > CAST({literal(since)} AS TIMESTAMP WITH TIME ZONE))
             """
         )
+    new = f"SELECT feed, count(*) FROM {CHANGED} ANTI JOIN linked USING (feed, record_key) GROUP BY feed"
+    came = dict(con.execute(new).fetchall())
+    for number, feed_id in enumerate(linking.registers):
+        # every record of before is looked for only where the count says that one went
+        if feed_id in tables and out.rows[feed_id] != before.get(feed_id, 0) + came.get(feed_id, 0):
+            con.execute(
+                f"""
+                INSERT INTO {CHANGED} SELECT DISTINCT {number}, {literal(feed_id)}, record_key FROM linked
+                WHERE feed = {literal(feed_id)} AND record_key NOT IN ({tables[feed_id]})
+                """
+            )
     counted: Any = con.execute(f"SELECT count(*) FROM {CHANGED}").fetchone()
     out.changed = int(counted[0])
     out.share = out.changed / max(1, sum(out.rows.values()))
