@@ -192,24 +192,19 @@ class _Run:
         )
         store.replace(con, settings, store.REDIRECTS, "SELECT * FROM all_redirects", run)
         store.replace(con, settings, store.REVIEWS, "SELECT * FROM new_reviews", run)
-        store.replace(con, settings, store.IDENTITIES, "SELECT * FROM all_identities", run)
         columns = ", ".join(store.schemas()[store.LINKS].names)
-        con.execute(
-            f"""
-            CREATE OR REPLACE TEMP VIEW all_links AS
+        persons = store.replace(con, settings, store.IDENTITIES, "SELECT * FROM all_identities", run)
+        links = f"""
             SELECT {columns} FROM {KEYED}
             UNION ALL
             SELECT {columns} FROM old_{store.LINKS} ANTI JOIN {PRIOR} USING (feed, record_key, role)
-            """
-        )
-        counts = {
-            "records": _count(con, "SELECT count(*) FROM all_links"),
-            "persons": _count(con, "SELECT count(*) FROM all_identities"),
+        """
+        return {
+            "records": store.replace(con, settings, store.LINKS, links, run),
+            "persons": persons,
             "merged": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'merged'"),
             "split": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'split'"),
         }
-        store.replace(con, settings, store.LINKS, f"SELECT {columns} FROM all_links", run)
-        return counts
 
     def _identities(self) -> None:
         """``all_identities``: one row a person, with the pseudonym of its number and what that number tells."""

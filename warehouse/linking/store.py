@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.settings import Settings
-from warehouse.delta import append_rows, commit_once, exists, scan_sql, transaction_version
+from warehouse.delta import append_rows, commit_once, exists, row_count, scan_sql, transaction_version
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,14 +66,15 @@ def view(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, name: s
     con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {name}_empty")
 
 
-def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql: str, run: int) -> None:
-    """Write the rows of ``sql`` in place of those of a linking table, once a run."""
+def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql: str, run: int) -> int:
+    """Write the rows of ``sql`` in place of those of a linking table, once a run; returns how many there are now."""
     import pyarrow as pa
 
-    schema = schemas()[table]
+    schema, path = schemas()[table], settings.platform_path(table)
     rows = con.execute(sql).to_arrow_reader(100_000)
     cast = pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in rows))
-    commit_once(settings.platform_path(table), cast, mode="overwrite", evolve=True, app_id=APP, version=run)
+    commit_once(path, cast, mode="overwrite", evolve=True, app_id=APP, version=run)
+    return row_count(path)
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
