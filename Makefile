@@ -28,7 +28,7 @@ help:
 	@if command -v uv >/dev/null 2>&1; then uv=uv; else \
 	  test -x .venv-uv/bin/uv || { echo '== installing uv'; $(PYTHON) -m venv .venv-uv && .venv-uv/bin/pip install -q uv; }; \
 	  uv=.venv-uv/bin/uv; fi; \
-	echo '== installing the environment (once)'; $$uv sync --locked
+	echo '== installing the environment (once)'; $$uv sync --locked --compile-bytecode
 	@touch $@
 
 run: .venv/.ready
