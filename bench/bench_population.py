@@ -102,14 +102,17 @@ def day(home: str) -> float:
     from deltalake import DeltaTable
 
     from catalog.linking import load_linking
-    from warehouse.delta import exists
+    from warehouse.delta import FileStyle, exists
 
     settings, catalog = _house(home)
+    as_loaded = FileStyle().properties()
     for feed_id in (*load_linking(catalog).registers, *_of_organisations(catalog)):
         if exists(settings.feed_path(feed_id)):
             said = {"_loaded_at": f"CAST('{datetime.now(UTC).isoformat()}' AS TIMESTAMP)"}
             said |= {c: _otherwise(c) for c in SAID_ANEW.get(feed_id, ())}
-            DeltaTable(settings.feed_path(feed_id)).update(said, predicate="_row_number % 100 = 7")
+            DeltaTable(settings.feed_path(feed_id)).update(
+                said, predicate="_row_number % 100 = 7", writer_properties=as_loaded
+            )
     return _linked(home, full=False)
 
 
