@@ -12,11 +12,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from ingestion.formats import kinds
-from ingestion.formats.header import normalise as header_key
+from ingestion.formats.header import normalise
 from ingestion.formats.text import detect_encoding
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "find_header",
     "header_key",
     "is_value",
+    "simplified",
 ]
 
 Kind = Literal[
@@ -75,6 +77,24 @@ _DEEPEST_ALONE = 3
 BLANKS = frozenset({"", "/", "\\", "-", "--", "—", "——"})
 """Cells that fill a place without saying anything; departments pad unused columns with them."""
 _SNAKE = re.compile(r"^[a-z]+[0-9]*(?:_[a-z0-9]+)+$")
+
+
+@lru_cache(maxsize=1)
+def _simplifier() -> Any:
+    import opencc
+
+    return opencc.OpenCC("t2s")
+
+
+@lru_cache(maxsize=4096)
+def simplified(text: str) -> str:
+    """``text`` with traditional characters simplified: 負責人 says what 负责人 says."""
+    return text if text.isascii() else str(_simplifier().convert(text))
+
+
+def header_key(name: object) -> str:
+    """What a column name says, for comparisons of meaning; which column it is, `normalise` tells."""
+    return simplified(normalise(name))
 
 
 def is_value(cell: str) -> bool:
@@ -211,10 +231,10 @@ def column_names(cells: Sequence[object]) -> tuple[str, ...]:
     for position, name in enumerate(names, start=1):
         name = name or f"列{position}"
         unique, n = name, 1
-        while header_key(unique) in taken:
+        while normalise(unique) in taken:
             n += 1
             unique = f"{name}#{n}"
-        taken.add(header_key(unique))
+        taken.add(normalise(unique))
         out.append(unique)
     return tuple(out)
 
@@ -241,7 +261,7 @@ def _header_score(top: list[list[str]], at: int, body: int) -> float:
     if clean < 0.6 or len(named) < 0.5 * body:
         return 0.0
     words = sum(bool(HEADER_WORD.search(header_key(c)) or _SNAKE.match(c)) for c in names) / len(names)
-    distinct = len({header_key(c) for c in names}) / len(names)
+    distinct = len({normalise(c) for c in names}) / len(names)
     below = top[at + 1 : at + 12]
     repeated = sum(any(i < len(r) and r[i] == c for r in below) for i, c in enumerate(top[at]) if c not in BLANKS)
     score = clean * 0.4 + words * 1.2 + distinct * 0.3 + _contrast(top[at], below) * 1.5 - 0.05 * at
@@ -250,8 +270,8 @@ def _header_score(top: list[list[str]], at: int, body: int) -> float:
 
 def _ends_alike(name: str, below: Sequence[Sequence[str]]) -> bool:
     """Whether a lone cell ends as most cells below do (公司, 学校 …): it is one of them, not their heading."""
-    found = HEADER_WORD.search(header_key(name))
-    cells = [header_key(c) for row in below for c in row if c not in BLANKS]
+    found = HEADER_WORD.search(normalise(name))
+    cells = [normalise(c) for row in below for c in row if c not in BLANKS]
     return found is not None and sum(c.endswith(found.group(1).lower()) for c in cells) * 2 > len(cells)
 
 

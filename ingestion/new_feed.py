@@ -17,6 +17,7 @@ from catalog.model import NAME, Element, Feed, Format, Model
 from catalog.registry import Catalog
 from ingestion.contract_edit import flow
 from ingestion.detect import header_key
+from ingestion.formats.text import BIG5
 from ingestion.sniff import is_key_like, update_column
 from ingestion.sniffing.compose import Composed, compose
 from ingestion.sniffing.meaning import (
@@ -354,7 +355,7 @@ def _format(sample: Sample, composed: Composed) -> dict[str, Any]:
     """The format section: only what differs from the defaults, for encoding and header are found anew each time."""
     out: dict[str, Any] = {"type": sample.format}
     if sample.format == "csv":
-        if sample.encoding.startswith("utf-16"):
+        if sample.encoding.startswith("utf-16") or sample.encoding in BIG5:
             out["encoding"] = sample.encoding
         if sample.delimiter != ",":
             out["delimiter"] = sample.delimiter

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -20,6 +21,10 @@ PROBE_BYTES = 8 << 20
 """Non-ASCII text seen before UTF-8 is believed."""
 FALLBACK = "gb18030"
 """Superset of GB2312 and GBK; what offices of the district still save."""
+BIG5 = ("cp950", "big5hkscs")
+"""Of Taiwan, and of Hong Kong with its own characters."""
+BIG5_LOOK, BIG5_FEWEST = 200_000, 8
+"""Bytes that are looked at, and characters that are needed to tell Big5."""
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -31,7 +36,7 @@ _BOMS = (
 
 
 def detect_encoding(path: Path) -> str:
-    """The Python codec of a text file: by byte order mark, by the pattern of NULs, then UTF-8, else GB18030.
+    """The Python codec of a text file: by byte order mark, by the pattern of NULs, then UTF-8, Big5, else GB18030.
 
     GB18030 accepts almost any bytes, so it is only the last answer: a file that is valid UTF-8 is UTF-8.
     """
@@ -52,7 +57,7 @@ def detect_encoding(path: Path) -> str:
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError:
-                return "utf-8" if _damaged_utf8(pending + chunk) else FALLBACK
+                return "utf-8" if _damaged_utf8(pending + chunk) else _double_byte(pending + chunk)
             seen += len(chunk)
             if seen >= PROBE_BYTES:
                 break
@@ -67,6 +72,29 @@ def _damaged_utf8(data: bytes) -> bool:
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     return sum(not c.isascii() for c in text) - broken > 20 * broken
+
+
+def _double_byte(data: bytes) -> str:
+    """Big5 where nearly all characters are common in it and many of the same bytes are none of GB2312, else GB18030.
+
+    Two in five second bytes of Big5 lie where GB2312 has none; characters of GBK beyond GB2312 have bytes that Big5
+    does not have. What holds too few characters to tell is GB18030.
+    """
+    data = data[:BIG5_LOOK]
+    if _share(data.decode(FALLBACK, "replace"), "gb2312") > 0.85:
+        return FALLBACK
+    read = {name: codecs.getincrementaldecoder(name)("replace").decode(data) for name in BIG5}
+    lost = [text.count("\ufffd") for text in read.values()]
+    name = BIG5[lost[0] > 3 and 2 * lost[1] < lost[0]]
+    enough = sum(not c.isascii() for c in read[name]) >= BIG5_FEWEST
+    return name if enough and _share(read[name], "big5", upto=0xC6) >= 0.97 else FALLBACK
+
+
+def _share(text: str, encoding: str, upto: int = 0xF7) -> float:
+    """Part of the characters beyond ASCII that ``encoding`` has, with a first byte up to ``upto``."""
+    seen = Counter(c for c in text if not c.isascii())
+    known = sum(n for c, n in seen.items() if (code := c.encode(encoding, "ignore")) and code[0] <= upto)
+    return known / seen.total() if seen else 1.0
 
 
 def resolve_encoding(path: Path, declared: str) -> str:
@@ -132,7 +160,7 @@ def found_otherwise(path: Path, encoding: str) -> str | None:
             codecs.getincrementaldecoder("utf-8")("strict").decode(head)
             found = "utf-8"
         except UnicodeDecodeError:
-            found = FALLBACK
+            found = _double_byte(head)
     same = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}
     return None if same.get(found, found) == same.get(encoding, encoding) else found
 

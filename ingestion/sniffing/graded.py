@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ingestion.detect import simplified
 from ingestion.sniffing.model import Column
 
 if TYPE_CHECKING:
@@ -29,12 +30,13 @@ def graded(columns: Sequence[Column], records: Sequence[Sequence[str]]) -> Mappi
     some = records[:: len(records) // MAX_ROWS + 1]
     cells = {f"c{i}": pa.array([_plain(row[c.position - 1]) for row in some], pa.string()) for i, c in enumerate(texts)}
     names = {f"c{i}": c.name for i, c in enumerate(texts)}
+    heads = {place: simplified(name) for place, name in names.items()}
     order = list(names)
     worst: dict[str, ColumnFinding] = {}
     with duck.connect() as con:
         con.register("arrived", pa.table(cells))
         for some_columns in (order[i : i + MAX_COLUMNS] for i in range(0, len(order), MAX_COLUMNS)):
-            for finding in scan_table(con, "arrived", headers=names, columns=some_columns):
+            for finding in scan_table(con, "arrived", headers=heads, columns=some_columns):
                 if finding.grade > 1:
                     worst.setdefault(names[finding.column], finding)
     return worst

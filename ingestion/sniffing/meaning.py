@@ -14,7 +14,7 @@ from pydantic import Field
 
 from catalog.model import Element, Feed, Grade, Model
 from catalog.registry import Catalog
-from ingestion.detect import header_key
+from ingestion.detect import header_key, simplified
 from ingestion.sniffing.model import Column, Sample
 from ingestion.sniffing.sensitive import HOME_HEADER, PERSON_HEADER, PHONE_HEADER
 from ingestion.sniffing.types import unit_of
@@ -313,7 +313,7 @@ def _by_content(column: Column, catalog: Catalog) -> Meaning | None:
 
 
 def _personal(value: str) -> bool:
-    return 2 <= len(value) <= 4 and value[0] in _SURNAMES and all("一" <= c <= "鿿" for c in value)
+    return 2 <= len(value) <= 4 and simplified(value[0]) in _SURNAMES and all("一" <= c <= "鿿" for c in value)
 
 
 MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ingestion.detect import header_key
+from ingestion.detect import header_key, simplified
 from ingestion.parsers import SPELLED, UNIT_NAMES, unit_pattern
 from ingestion.sniffing.model import SniffedType
 
@@ -293,8 +293,8 @@ UNITS = {
 def unit_of(header: str) -> tuple[str, str]:
     """The header without its bracketed unit, and the unit ('' when it names none)."""
     found = re.search(r"[(（\[]\s*(?:单位[:：])?([^()（）\[\]]{1,8})\s*[)）\]]\s*$", header)
-    if found and found.group(1).strip() in UNITS:
-        return header[: found.start()].strip(), found.group(1).strip()
+    if found and (unit := simplified(found.group(1).strip())) in UNITS:
+        return header[: found.start()].strip(), unit
     return header, ""
 
 

@@ -197,3 +197,32 @@ def test_utf8_with_a_broken_character_is_not_taken_for_gb18030(tmp_path: Path) -
     assert detect_encoding(path) == "utf-8"
     path.write_bytes("".join(f"第{i}号,西城区广安门内街道\n" for i in range(50)).encode("gb18030"))
     assert detect_encoding(path) == "gb18030"
+
+
+TRADITIONAL = "編號,名稱,設立日期\n" + "".join(f"{i},臺北市中正區忠孝東路,民國一百年\n" for i in range(9))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "found"),
+    [
+        (TRADITIONAL, "big5", "cp950"),
+        (TRADITIONAL.replace("臺北市", "啫北市"), "big5hkscs", "big5hkscs"),
+        (TRADITIONAL, "gbk", "gb18030"),
+        (ROWS, "gb2312", "gb18030"),
+        ("编号,名称\n1,甲\n", "gb18030", "gb18030"),
+        ("編號,名稱,數量\n1,蘋果,3\n", "big5", "cp950"),
+        ("編號\n1\n", "big5", "gb18030"),  # too little to tell
+    ],
+)
+def test_big5_is_told_from_gb18030(tmp_path: Path, text: str, encoding: str, found: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode(encoding))
+    assert detect_encoding(path) == found
+
+
+def test_a_damaged_byte_in_big5_costs_its_record(build: Build, contracts: dict[str, str]) -> None:
+    text = "编号,雨量,地点\n".replace("编号", "編號").replace("点", "點")
+    data = (text + "".join(f"S{i},{i},臺北市中正區忠孝東路\n" for i in range(30))).encode("big5")
+    house = build(contract(contracts).replace("编号", "編號").replace("地点", "地點"))
+    result = house.send(data.replace("S7,7,臺北".encode("big5"), b"S7,7,\xff\xfe"))
+    assert (result.rows_loaded, result.reasons, result.about["encoding"]) == (29, {"undecodable": 1}, "cp950")

@@ -120,6 +120,20 @@ def test_what_the_scanner_of_deliveries_finds_is_graded_so(tmp_path: Path, catal
     assert contract["catalogue"]["opening"] == "none"
 
 
+def test_traditional_headers_say_what_simplified_ones_do(tmp_path: Path, catalog: Catalog) -> None:
+    """A person's name under 負責人 is as personal as under 负责人."""
+    made = {
+        "編號": [f"A{n}" for n in range(12)], "負責人": ["王小明", "陳美麗", "張志強"] * 4,
+        "手機": [f"138{n:08d}" for n in range(12)], "金額(萬元)": [f"{n}.5" for n in range(12)],
+    }  # fmt: skip
+    proposal, contract = draft(table(tmp_path, made), catalog)
+    assert {f["from"]: n for n, f in contract["fields"].items()} == {
+        "編號": "number", "負責人": "person_name", "手機": "phone", "金額(萬元)": "amount_10k_cny",
+    }  # fmt: skip
+    assert contract["load"]["key"] == ["number"]
+    assert "陳美麗" not in str(proposal.preview)
+
+
 def test_two_columns_of_resident_ids_have_one_pseudonym(tmp_path: Path, catalog: Catalog) -> None:
     ids = [resident_id(f"110102198001{i % 28 + 1:02d}{i:03d}") for i in N]
     _, contract = draft(table(tmp_path, {"身份证号": ids, "监护人身份证号": ids[::-1]}), catalog)
@@ -300,6 +314,9 @@ def test_an_object_name_that_is_taken_gets_a_number(tmp_path: Path, house: Path)
     ("header", "unit", "kind", "name"),
     [
         ("企业名称", "", "string", "enterprise_name"),
+        ("企業名稱", "", "string", "enterprise_name"),
+        ("所属时期", "", "string", "reference_period"),
+        ("从业人员", "", "integer", "employees"),
         ("处罚决定日期", "", "date", "penalty_decision_date"),
         ("更新时间", "", "timestamp", "updated_at"),
         ("罚款金额（万元）", "万元", "decimal", "fine_amount_10k_cny"),
