@@ -249,11 +249,12 @@ def quarantine_sql(staged: Staged, receipt: str, at: datetime) -> str:
     in_words = " ".join(f"WHEN '{code}' THEN {literal(text)}" for code, text in PROBLEM_ZH.items())
     con.execute("CREATE TABLE IF NOT EXISTS _conflict_raw (_row_number BIGINT, _part BIGINT, raw VARCHAR)")
 
-    def picked(kind: str) -> str:
-        return f"list_transform(hits, lambda i: list_extract({lists[kind]}, (i + 1)::INTEGER))"
+    def picked(kind: str, among: str = "hits") -> str:
+        return f"list_transform({among}, lambda i: list_extract({lists[kind]}, (i + 1)::INTEGER))"
 
     in_words += f" ELSE {literal(CONTENT_ZH)}"
-    reasons = f"list_concat(list_transform(own, lambda o: CASE o {in_words} END), {picked('message_zh')})"
+    told = picked("message_zh", _told(plan.rejects))
+    reasons = f"list_concat(list_transform(own, lambda o: CASE o {in_words} END), {told})"
     return (
         f"SELECT {literal(receipt)} AS receipt, _row_number AS row_number, _part::BIGINT AS part, "
         f"list_concat(own, {picked('code')}) AS rules, array_to_string({reasons}, '；') AS reasons, "
@@ -265,6 +266,18 @@ def quarantine_sql(staged: Staged, receipt: str, at: datetime) -> str:
         f"LEFT JOIN _conflict_raw c ON l.r IS NOT NULL AND c._row_number = s._row_number AND c._part = s._part "
         f"WHERE s._state = {QUARANTINED} OR l.r IS NOT NULL)"
     )
+
+
+def _told(checks: Sequence[Check]) -> str:
+    """SQL of the hits that are told: a value that cannot be read is not told to be missing as well."""
+    place = {c.code: i for i, c in enumerate(checks)}
+    unread = [
+        [place[k] for k in (f"{field}.type", f"{field}.code_list") if k in place] if rule == "required" else []
+        for field, _, rule in (c.code.rpartition(".") for c in checks)
+    ]
+    if not any(unread):
+        return "hits"
+    return f"list_filter(hits, lambda i: NOT list_has_any(hits, list_extract({unread}::BIGINT[][], (i + 1)::INTEGER)))"
 
 
 def _named_lists(checks: Sequence[Check]) -> dict[str, str]:

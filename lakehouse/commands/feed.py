@@ -225,7 +225,7 @@ def correct(
 ) -> None:
     """Take a workbook of rejected rows that the department corrected; rows that pass are loaded and closed."""
     from ingestion.corrections import correct as take
-    from lakehouse.present import print_json, print_table
+    from lakehouse.present import note, print_json, print_table
 
     settings, catalog = both()
     done = take(settings, catalog, feed_id, file, now=utc_now())
@@ -242,6 +242,13 @@ def correct(
                 )
             ],
         )  # fmt: skip
+        if done.rows_quarantined:
+            note(f"still wrong; see why: lakehouse feed quarantine {feed_id}")
+        if done.rows_unknown:
+            note(
+                f"{done.rows_unknown} rows do not wait in the quarantine: closed by a correction or delivery since; "
+                f"see: lakehouse feed trace {feed_id} --row RECEIPT:ROW"
+            )
 
 
 @app.command()

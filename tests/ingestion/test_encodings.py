@@ -206,7 +206,7 @@ TRADITIONAL = "編號,名稱,設立日期\n" + "".join(f"{i},臺北市中正區�
     ("text", "encoding", "found"),
     [
         (TRADITIONAL, "big5", "cp950"),
-        (TRADITIONAL.replace("臺北市", "啫北市"), "big5hkscs", "big5hkscs"),
+        (TRADITIONAL.replace("臺", "啫", 4) + TRADITIONAL, "big5hkscs", "big5hkscs"),
         (TRADITIONAL, "gbk", "gb18030"),
         (ROWS, "gb2312", "gb18030"),
         ("编号,名称\n1,甲\n", "gb18030", "gb18030"),

@@ -139,3 +139,11 @@ fields:
     house = build(contracts["head"] + text.replace("{from: value, required: true}", "{from: value, parse: number_cn}"))
     assert replay(house).rows_loaded == 1
     assert house.rows("period_year, indicator_value::int") == [(2019, 1), (2020, 2)]
+
+
+def test_what_cannot_be_read_is_not_told_to_be_empty(build: Build, contracts: dict[str, str]) -> None:
+    """The department sees its value in the cell: 必填项为空 beside it would be untrue."""
+    house = build(contracts["readings"])
+    house.send("编号,雨量\nA,二\nB,\nC,3\nD,4\nE,5\nF,6\nG,7\n")
+    told = dict(house.rows("row_number, reasons", table="quarantine"))
+    assert (told[1], told[2]) == ("降水量：无法读作数值", "降水量：必填项为空")
