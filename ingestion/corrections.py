@@ -12,9 +12,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
@@ -24,7 +25,7 @@ from catalog.model import Feed, Format
 from catalog.people import load_people
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from ingestion.correction_book import VOID, Book, read_book, write_book
+from ingestion.correction_book import VOID, Book, Found, read_book, write_book
 from ingestion.formats.header import normalise
 from ingestion.landing import write_durably
 from ingestion.quarantine import Mend, ReplayResult, Row, open_rows, reasons_of, replay, withdraw
@@ -35,6 +36,8 @@ from warehouse.delta import append_rows
 from warehouse.tables import LOCK_SECONDS, table_lock
 from warehouse.vault import needs_purpose
 
+Place: TypeAlias = "tuple[str, int, int]"
+"""A row of the quarantine: receipt, row number, part."""
 MOST_ROWS = 100_000
 SURPLUS = "多出的单元格"
 """Column of the workbook for cells of a record that had more of them than there are columns."""
@@ -209,43 +212,59 @@ def correct(
         raise InputError("the workbook is of another feed", hint=f"it is of {found.feed or 'none'}", file=file.name)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     sent = {(r, row.row_number, row.part): row for r, rows in open_rows(settings, feed_id, None) for row in rows}
-    edited: dict[tuple[str, int, int], dict[str, Any]] = {}
-    void, unchanged, unknown = [], 0, 0
-    for (receipt, number, part, action, _), cells in zip(found.rows, found.cells, strict=True):
-        place = (receipt, number, part)
-        row = sent.pop(place, None)
-        if row is None:
-            unknown += 1
-        elif action == VOID:
-            void.append(place)
-        elif cells == cells_of(row, found.columns) | dict.fromkeys(set(cells) - set(cells_of(row, found.columns)), ""):
-            unchanged += 1
-        else:
-            edited[place] = _record(row, cells, found.columns)
+    answer = _answer_of(found, sent)
     by = f"correction:{digest[:12]}"
 
     def mend(receipt: str, row: Row) -> dict[str, Any] | None:
-        return edited.get((receipt, row.row_number, row.part))
+        return answer.edited.get((receipt, row.row_number, row.part))
 
     result = ReplayResult(feed=feed_id)
-    if edited:
-        result = replay(
-            settings, catalog, feed_id, now=at, mend=mend, closed_by=by, lock_timeout=lock_timeout
-        )  # fmt: skip
-    if void:
-        withdraw(settings, feed_id, void, by, at, lock_timeout=lock_timeout)
+    if answer.edited:
+        result = replay(settings, catalog, feed_id, now=at, mend=mend, closed_by=by, lock_timeout=lock_timeout)
+    if answer.void:
+        withdraw(settings, feed_id, answer.void, by, at, lock_timeout=lock_timeout)
     done = Corrected(
         feed=feed_id,
         rows=len(found.rows),
         rows_loaded=result.rows_loaded,
         rows_quarantined=result.rows_quarantined,
         rows_skipped=result.rows_skipped,
-        rows_withdrawn=len(void),
-        rows_unchanged=unchanged,
-        rows_unknown=unknown,
+        rows_withdrawn=len(answer.void),
+        rows_unchanged=answer.unchanged,
+        rows_unknown=answer.unknown,
     )
     _log(settings, "file", digest, done, at)
     return done
+
+
+@dataclass
+class _Answer:
+    """What a department says of the rows it was sent: what to load instead, what to withdraw, and how many rows say
+    nothing new or wait no more.
+    """
+
+    edited: dict[Place, dict[str, Any]] = field(default_factory=dict)
+    void: list[Place] = field(default_factory=list)
+    unchanged: int = 0
+    unknown: int = 0
+
+
+def _answer_of(book: Found, sent: dict[Place, Row]) -> _Answer:
+    """Hold the rows of a workbook against the open rows; the first that names a row counts."""
+    said = _Answer()
+    for (receipt, number, part, action, _), cells in zip(book.rows, book.cells, strict=True):
+        place = (receipt, number, part)
+        row = sent.pop(place, None)
+        was = cells_of(row, book.columns) if row else {}
+        if row is None:
+            said.unknown += 1
+        elif action == VOID:
+            said.void.append(place)
+        elif cells == was | dict.fromkeys(set(cells) - set(was), ""):
+            said.unchanged += 1
+        else:
+            said.edited[place] = _record(row, cells, book.columns)
+    return said
 
 
 def _record(row: Row, cells: Mapping[str, str], columns: Sequence[str]) -> dict[str, Any]:

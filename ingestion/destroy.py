@@ -112,13 +112,7 @@ def erase_person(
     state["started"] = True
     _save(folder, state)
     _erase_landing(settings, catalog, person, state, folder, now, say, checkpoint)
-    for ref in list_tables(settings):
-        found = erase_table(settings, ref, person, state["records"], people=state["people"], linked=_linked(state))
-        if found:
-            say(f"{found.table}: {found.rows_removed} rows removed, {found.cells_blanked} cells blanked")
-            state["tables"].append(found.as_dict())
-            _save(folder, state)
-            checkpoint("destroy.table")
+    _erase_tables(settings, person, state, folder, say, checkpoint)
     _other_files(settings, person, state, folder)
     checkpoint("destroy.files")
     left = [str(p.relative_to(settings.home)) for p in _everything(settings) if holds(p, person)]
@@ -247,6 +241,19 @@ def _everything(settings: Settings) -> Iterator[Path]:
                 continue
             seen.add(path)
             yield path
+
+
+def _erase_tables(
+    settings: Settings, person: Person, state: dict[str, Any], folder: Path, say: Progress, checkpoint: Checkpoint
+) -> None:
+    """Erase from table after table, each noted before the next is begun."""
+    for ref in list_tables(settings):
+        found = erase_table(settings, ref, person, state["records"], people=state["people"], linked=_linked(state))
+        if found:
+            say(f"{found.table}: {found.rows_removed} rows removed, {found.cells_blanked} cells blanked")
+            state["tables"].append(found.as_dict())
+            _save(folder, state)
+            checkpoint("destroy.table")
 
 
 def _other_files(settings: Settings, person: Person, state: dict[str, Any], folder: Path) -> None:
