@@ -90,45 +90,27 @@ HOUSEHOLD_HEADER = (
 
 def deliver(drop: Path) -> None:
     """The files of every department that sends persons."""
+    _csv(drop / "public_security/household/full.csv", HOUSEHOLD_HEADER, household_rows(), "gb18030")
+    _visitors(drop / "public_security/floating_population")
+    _calls(drop)
+    _records_of_firms(drop)
+
+
+def _visitors(folder: Path) -> None:
     from openpyxl import Workbook
 
-    _csv(drop / "public_security/household/full.csv", HOUSEHOLD_HEADER, household_rows(), "gb18030")
     book = Workbook()
     sheet = book.active
     assert sheet is not None
-    sheet.append(
-        [
-            "街道",
-            "社区",
-            "姓名",
-            "证件号码",
-            "性别",
-            "出生日期",
-            "户籍所在地",
-            "来京日期",
-            "现住址",
-            "联系电话",
-            "登记日期",
-        ]
-    )
-    for c in (VISITOR,):
-        sheet.append(
-            [
-                "西长安街街道",
-                "府右街南社区",
-                c.name,
-                c.resident_id,
-                "女",
-                f"{c.birth:%Y-%m-%d}",
-                "河北省",
-                "2020-01-01",
-                c.address,
-                c.phone,
-                "2026-06-01",
-            ]
-        )
-    (drop / "public_security/floating_population").mkdir(parents=True)
-    book.save(drop / "public_security/floating_population/register.xlsx")
+    head = "街道 社区 姓名 证件号码 性别 出生日期 户籍所在地 来京日期 现住址 联系电话 登记日期"
+    sheet.append(head.split())
+    person = [VISITOR.name, VISITOR.resident_id, "女", f"{VISITOR.birth:%Y-%m-%d}", "河北省", "2020-01-01"]
+    sheet.append(["西长安街街道", "府右街南社区", *person, VISITOR.address, VISITOR.phone, "2026-06-01"])
+    folder.mkdir(parents=True)
+    book.save(folder / "register.xlsx")
+
+
+def _calls(drop: Path) -> None:
     header = "工单编号,来电时间,来电人,来电号码,街道,社区,发生地址,一级分类,二级分类,三级分类,标题,主要内容,七有五性,承办单位,派单时间,"
     header += "首次联系时间,办结时间,处理时限(小时),是否解决,是否满意,是否剔除,更新时间"
     orders = []
@@ -163,6 +145,10 @@ def deliver(drop: Path) -> None:
     ]
     orders.append([*late, "", "", "", "2026-06-01 10:00:00", "", "24", "", "", "否", "2026-06-03 10:00:00"])
     _csv(drop / "hotline/work_orders/orders.csv", header, orders, "utf-8-sig")
+
+
+def _records_of_firms(drop: Path) -> None:
+    """A fine and a list of arrears, where a person's number stands in place of a firm's."""
     header = "行政相对人名称,法定代表人,法定代表人证件类型,法定代表人证件号码,行政处罚决定书文号,违法行为类型,违法事实,处罚依据,处罚类别,处罚内容,"
     header += "罚款金额（万元）,处罚决定日期,处罚有效期,处罚机关,备注"
     fine = [
