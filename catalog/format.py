@@ -48,7 +48,8 @@ class Format(Model):
         part_column: name of a column made of the sheet, layer or archive member a record stands in.
         members: glob of the members of an archive that are taken; the others are left and named.
         footer: regular expression; a row whose first filled cell matches is skipped as footer.
-        records: dotted path of the record list inside a JSON document; path of the record element in XML.
+        records: dotted path of the record list inside a JSON document, of an object whose members are the records with
+            ``*`` as its last step; path of the record element in XML.
         names: dotted path of the list of column names in a JSON document whose records are lists of values; one step
             further where the names are a member of each item (``fields.name``). Without it, the names are the first
             record (``header_row``).

@@ -24,6 +24,10 @@ from ingestion.formats.base import (
 from ingestion.formats.header import SEARCH_ROWS, Wanted, choose_header, normalise, unique_columns
 from ingestion.formats.text import Utf8Reader, encoding_about, resolve_encoding
 
+MEMBERS = "*"
+"""Last step to records that are the members of an object, as in ``{"110102": {…}, "110105": {…}}``."""
+MEMBER_NAME, MEMBER_VALUE = "记录编号", "记录值"
+"""Columns of such a record's name, and of its value where that is no object."""
 PLACE = "#"
 """Name of an exploded item's place in its list."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -51,7 +55,7 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     objects = Objects()
     document = parse(text, objects)
     records = find_records(document, fmt.records)
-    if objects.repeated or _SURROGATE.search(text):
+    if objects.repeated or fmt.records.endswith(MEMBERS) or _SURROGATE.search(text):
         records = [_fit(r) for r in records]
     about = {**encoding_about(path, fmt.encoding, encoding), "records": fmt.records}
     if fmt.names or (not fmt.explode and are_lists(records)):
@@ -70,6 +74,16 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     columns += tuple(_inside(wanted, columns))
     batches = rows_to_batches(_rows(records, columns), len(columns))
     return Opened(unique_columns(columns), batches, about)
+
+
+def members(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """The members of an object as records, each with its name; one whose own members are called so repeats it."""
+    out: list[dict[str, Any]] = []
+    for name, value in node.pairs if isinstance(node, Repeated) else node.items():
+        inner = value.pairs if isinstance(value, Repeated) else list(value.items()) if isinstance(value, dict) else None
+        pairs = [(MEMBER_NAME, name), *([(MEMBER_VALUE, value)] if inner is None else inner)]
+        out.append(dict(pairs) if len({k for k, _ in pairs}) == len(pairs) else Repeated(pairs))
+    return out
 
 
 def are_lists(records: Sequence[Any]) -> bool:
@@ -197,7 +211,9 @@ def find_records(document: Any, place: str) -> list[Any]:
         InputError: there is no list there; the message names the keys that are.
     """
     node, walked = document, ""
-    for key in filter(None, place.split(".")):
+    steps = [s for s in place.split(".") if s]
+    inside = steps[-1:] == [MEMBERS]
+    for key in steps[:-1] if inside else steps:
         if not isinstance(node, dict) or key not in node:
             keys = ", ".join(list(node)[:10]) if isinstance(node, dict) else f"a {type(node).__name__}"
             raise InputError(
@@ -210,6 +226,8 @@ def find_records(document: Any, place: str) -> list[Any]:
                 hint="which of them holds is not to be known: ask the department to send the file again",
             )
         node, walked = node[key], f"{walked}.{key}".lstrip(".")
+    if inside and isinstance(node, dict):
+        return members(node)
     if not isinstance(node, list):
         lists = [k for k, v in node.items() if isinstance(v, list)] if isinstance(node, dict) else []
         raise InputError(

@@ -28,18 +28,18 @@ def find_lists(document: Any) -> Lists | None:
     """The longest list of lists in a document, one whose columns are named beside it before all others."""
     found = [
         Lists(path, node, *_named(document, path, _width(node)))
-        for path, node in _walk(document)
+        for path, node in walk(document)
         if are_lists(node) and _width(node) > 1
     ]
     return max(found, key=lambda t: (bool(t.names), len(t.records)), default=None)
 
 
-def _walk(node: Any, at: str = "") -> Iterator[tuple[str, list[Any]]]:
+def walk(node: Any, at: str = "") -> Iterator[tuple[str, list[Any]]]:
     """Every list that is reached through objects alone, and its dotted path."""
     if isinstance(node, list):
         yield at, node
     for key, value in node.items() if isinstance(node, dict) else ():
-        yield from _walk(value, f"{at}.{key}" if at else key)
+        yield from walk(value, f"{at}.{key}" if at else key)
 
 
 def _width(records: list[Any]) -> int:
@@ -55,7 +55,7 @@ def _named(document: Any, records_path: str, width: int) -> tuple[str, tuple[str
         return sum(a == b for a, b in zip(above, steps, strict=False)) - len(steps)
 
     found: list[tuple[str, tuple[str, ...]]] = []
-    for path, node in _walk(document):
+    for path, node in walk(document):
         if path == records_path or len(node) != width:
             continue
         if _are_names(node):

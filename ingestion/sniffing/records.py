@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 from xml.etree import ElementTree
@@ -18,12 +18,12 @@ from ingestion.formats.archive import unpack
 from ingestion.formats.base import Opened
 from ingestion.formats.excel import text
 from ingestion.formats.header import Wanted
-from ingestion.formats.json import flatten
+from ingestion.formats.json import MEMBERS, flatten, members
 from ingestion.formats.kinds import ARCHIVES
 from ingestion.formats.text import Utf8Reader
 from ingestion.formats.xml import declared_utf8, local, refuse_doctype, xml_encoding
 from ingestion.sniffing.fixed import read_fixed
-from ingestion.sniffing.lists import find_lists, table
+from ingestion.sniffing.lists import find_lists, table, walk
 from ingestion.sniffing.rows import NO_DELIMITER, Raw, read_csv, read_sheets, read_workbook
 
 ANYTHING = Wanted({}, {}, frozenset(), None, frozenset(), frozenset(), {})
@@ -59,7 +59,9 @@ def read_raw(path: Path, kind: str, max_rows: int) -> Raw:
     if kind in ("json", "ndjson"):
         return _json(path, kind, max_rows)
     if kind == "xml":
-        return _through(path, Format(type="xml", records=record_path(path)), max_rows)
+        at, others = record_path(path)
+        raw = _through(path, Format(type="xml", records=at), max_rows)
+        return raw._replace(notes=(*raw.notes, *_left_out(others, "重复的元素")))
     if kind in ("dbf", "parquet"):
         return _through(path, Format(type=cast(Any, kind)), max_rows)
     if kind in FORMAT_OF:
@@ -154,8 +156,11 @@ def _taken(opened: Opened, width: int, most: int) -> tuple[list[list[str]], int]
     return rows, total
 
 
-def record_path(path: Path) -> str:
+def record_path(path: Path) -> tuple[str, list[tuple[str, int]]]:
     """The path of the element that stands most often below one that stands once: the record.
+
+    Returns:
+        that path, and paths of other elements that repeat so with how often, as far as was looked.
 
     Raises:
         InputError: not XML, a document type, or nothing repeats.
@@ -179,7 +184,7 @@ def record_path(path: Path) -> str:
             "no element of this XML repeats", hint="write the contract by hand: format.records", file=path.name
         )
     most = max(repeated, key=counts.__getitem__)
-    return "/".join(most)
+    return "/".join(most), [("/".join(at), counts[at]) for at in repeated if at != most and counts[at] > 1]
 
 
 def _elements(stream: Utf8Reader) -> Iterator[tuple[tuple[str, ...], ElementTree.Element]]:
@@ -208,6 +213,7 @@ def _elements(stream: Utf8Reader) -> Iterator[tuple[tuple[str, ...], ElementTree
 def _json(path: Path, kind: str, max_rows: int) -> Raw:
     encoding = detect_encoding(path)
     records_path, complete = "", True
+    others: list[tuple[str, int]] = []
     try:
         if kind == "ndjson":
             with path.open(encoding=encoding, errors="replace") as f:
@@ -217,6 +223,9 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
         else:
             document = json.loads(path.read_text(encoding=encoding))
             records_path, found = _records(document)
+            others = [(at, len(r)) for at, r in _lists_of_objects(document) if at != records_path and len(r) > 1]
+            if not found:
+                records_path, found = _members(document)
             lists = find_lists(document)
             if lists and (lists.names or len(lists.records) > len(found)):
                 return table(lists, max_rows, _json_text)._replace(encoding=encoding)
@@ -229,7 +238,11 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
         raise InputError("the JSON is nested too deeply", hint="refuse this delivery", file=path.name) from e
     records = [r for r in found if isinstance(r, dict)]
     if not records:
-        raise InputError("no list of records in this JSON", hint="save the records as CSV", file=path.name)
+        raise InputError(
+            "no list of records in this JSON",
+            hint="ask for the records as a list of objects, or as CSV",
+            file=path.name,
+        )
     nested = any(isinstance(v, dict) and v for r in records for v in r.values())
     if nested:
         records = [flatten(r) for r in records]
@@ -239,7 +252,8 @@ def _json(path: Path, kind: str, max_rows: int) -> Raw:
     rows = [[_json_text(r.get(n)) for n in names] for r in records[:max_rows]]
     complete = complete and len(records) <= max_rows
     options: Mapping[str, Any] = {"flatten": True} if nested else {}
-    notes: tuple[str, ...] = ("记录内的对象已展开为“外层.内层”列",) if nested else ()
+    notes = _left_out(others, "记录列表")
+    notes += ("记录内的对象已展开为“外层.内层”列",) if nested else ()
     notes += tuple(
         f"列 {n} 是对象的列表，按 JSON 文本保留；需要一项一行时在 format 中写 explode: {n}"
         for n in names
@@ -267,15 +281,40 @@ def _parsed(lines: list[str]) -> list[Any]:
     return found
 
 
-def _records(document: Any, at: str = "") -> tuple[str, list[Any]]:
+def _records(document: Any) -> tuple[str, list[Any]]:
     """Dotted path and content of the longest list of objects in a document."""
-    if isinstance(document, list):
-        return at, document if any(isinstance(r, dict) for r in document) else []
-    best: tuple[str, list[Any]] = (at, [])
-    for key, value in document.items() if isinstance(document, dict) else ():
-        if isinstance(value, dict | list):
-            found = _records(value, f"{at}.{key}" if at else key)
-            best = found if len(found[1]) > len(best[1]) else best
+    return max(_lists_of_objects(document), key=lambda found: len(found[1]), default=("", []))
+
+
+def _lists_of_objects(document: Any) -> list[tuple[str, list[Any]]]:
+    return [(at, node) for at, node in walk(document) if any(isinstance(r, dict) for r in node)]
+
+
+def _left_out(lists: Sequence[tuple[str, int]], kind: str) -> tuple[str, ...]:
+    """A note on the lists of records that are not taken, when there are any."""
+    shown = "、".join(f"{at}（{n} 条）" for at, n in lists[:5]) + ("等" if len(lists) > 5 else "")
+    return (f"文件中另有{kind} {shown}，未取；需要时为它另建一个资源",) if lists else ()
+
+
+FEWEST_MEMBERS = 5
+"""An object with fewer members is more likely one record, or what an interface says when it has none."""
+
+
+def _members(document: Any, at: str = "") -> tuple[str, list[Any]]:
+    """Path and records of the largest object whose members are records: objects with names in common, or all values."""
+    best: tuple[str, list[Any]] = ("", [])
+    if not isinstance(document, dict):
+        return best
+    values = list(document.values())
+    objects = [v for v in values if isinstance(v, dict)]
+    names = Counter(k for v in objects for k in v)
+    alike = len(objects) == len(values) and any(n > 0.5 * len(values) for n in names.values())
+    kinds = {type(v) for v in values if v is not None}
+    if len(values) >= FEWEST_MEMBERS and (alike or (not objects and len(kinds) == 1)):
+        best = (f"{at}.{MEMBERS}" if at else MEMBERS, members(document))
+    for key, value in document.items():
+        found = _members(value, f"{at}.{key}" if at else key)
+        best = found if len(found[1]) > len(best[1]) else best
     return best
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from catalog.errors import InputError
+from catalog.settings import Settings
 from ingestion.sniff import sniff
 from tests.ingestion.test_new_feed_loads import place, staged  # noqa: F401 - a fixture
 from tests.ingestion.test_structured_formats import DBF_COLUMNS, dbf, dbf_row, gauge, parquet, xml
@@ -237,3 +239,40 @@ def test_half_a_character_in_a_sample_does_not_stop_the_look_at_it(tmp_path: Pat
     path = tmp_path / "半个字符.json"
     path.write_text('[{"说明": "\\ud83d", "编号": "A1"}, {"说明": "整字", "编号": "A2"}]', encoding="utf-8")
     assert [c.name for c in sniff(path).columns] == ["说明", "编号"]
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "columns"),
+    [
+        ({f"1101{n:02d}": f"区{n}" for n in range(12)}, "*", ["记录编号", "记录值"]),
+        ({"code": 0, "data": {f"1101{n:02d}": {"名称": f"区{n}"} for n in range(12)}}, "data.*", ["记录编号", "名称"]),
+    ],
+)
+def test_members_of_an_object_are_records(
+    place: Settings,  # noqa: F811
+    tmp_path: Path,
+    document: Any,
+    path: str,
+    columns: list[str],
+) -> None:
+    file = tmp_path / "区划.json"
+    file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    sample = sniff(file)
+    assert (sample.records, [c.name for c in sample.columns]) == (path, columns)
+    assert staged(place, file)[:2] == (12, 12)
+
+
+def test_an_answer_without_records_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"code": 500, "msg": "超时", "data": {}}', encoding="utf-8")
+    with pytest.raises(InputError, match="no list of records"):
+        sniff(path)
+
+
+def test_records_that_are_not_taken_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"站": [{"id": n} for n in range(9)], "线": [{"no": n} for n in range(3)]}), "utf-8")
+    assert any("线（3 条）" in note for note in sniff(path).notes)
+    stations, lines = '<站 id="1"/>' * 9, '<线 no="1"/>' * 3
+    path.write_text(f"<a><站表>{stations}</站表><线表>{lines}</线表></a>", "utf-8")
+    assert any("a/线表/线（3 条）" in note for note in sniff(path).notes)
