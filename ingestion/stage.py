@@ -193,8 +193,9 @@ def _stage(
         about["unknown_columns"] = list(extra)
     staged = Staged(con, spill, feed, plan, about, receipt, loaded_at)
     try:
-        with _registered(con, opened, plan, settings, catalog):
-            plan.create(con)
+        if not _created_by_query(con, opened, plan):
+            with _registered(con, opened, plan, settings, catalog):
+                plan.create(con)
         if not wide:
             make_room(con)
         about |= opened.about  # what only the last record told
@@ -227,6 +228,35 @@ def _refuse_frozen(staged: Staged, rules: Sequence[CompiledRule]) -> None:
         )
 
 
+def _created_by_query(con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan) -> bool:
+    """Make ``staged`` of a file that DuckDB reads itself; whether that went well.
+
+    Where it did not, the reader's own batches tell what is wrong with the file, or that nothing is.
+    """
+    opened.keep.update(plan.kept_types)
+    query = None if plan.hashed else opened.query()
+    if query is None:
+        return False
+    try:
+        with _in_threads(con):
+            con.execute(f"CREATE TEMP VIEW _stream AS {query}")
+            plan.create(con)
+    except duckdb.Error:
+        return False
+    finally:
+        con.execute("DROP VIEW IF EXISTS _stream")
+    return True
+
+
+@contextmanager
+def _in_threads(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.execute(f"SET threads = {_threads()}")
+    try:
+        yield
+    finally:
+        con.execute("RESET threads")
+
+
 @contextmanager
 def _registered(
     con: duckdb.DuckDBPyConnection, opened: Opened, plan: Plan, settings: Settings, catalog: Catalog
@@ -241,10 +271,10 @@ def _registered(
         key = key_of(settings, catalog)
         batches = add_hashes(batches, [(place, plan.pseudonyms[f]) for f, place in plan.hashed.items()], key)
     ahead = ReadAhead(batches)
-    con.execute(f"SET threads = {_threads()}")
     con.register("_stream", pa.RecordBatchReader.from_batches(plan.arrow_schema, ahead))
     try:
-        yield
+        with _in_threads(con):
+            yield
     except (duckdb.Error, pa.ArrowException) as e:
         if ahead.failed:
             raise ahead.failed from None
@@ -257,7 +287,6 @@ def _registered(
     finally:
         con.unregister("_stream")
         ahead.stop()
-        con.execute("RESET threads")
 
 
 def _remember_conflicts(

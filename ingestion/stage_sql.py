@@ -166,7 +166,8 @@ class Plan:
     # --- statement
 
     def create(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make the table ``staged`` out of the registered stream ``_stream``."""
+        """Make the table ``staged`` out of ``_stream``; sets parameters."""
+        self.parameters = {}
         for name, mapping in self.maps.items():
             con.register("_pairs", pa.table({"raw": list(mapping), "code": list(mapping.values())}))
             con.execute(f"CREATE OR REPLACE TEMP TABLE {quote('_codes_' + name)} AS SELECT * FROM _pairs")

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from catalog.model import Format
 from ingestion.formats.header import Wanted
+from quality.sql import literal
 
 BATCH_ROWS = 50_000
 BLANKS = " \t\r\n\u00a0\u3000\ufeff\u200b"
@@ -74,6 +75,7 @@ class Opened:
         late_columns: names met while reading that are not in ``columns`` (NDJSON); filled as batches are consumed.
         types: types of columns that the source itself has, where the reader can hand them on.
         keep: columns to hand on in a type instead of as text; whoever consumes the batches fills it first.
+        query: SELECT of the same records for DuckDB, where it can read them itself; asked once ``keep`` is filled.
     """
 
     columns: tuple[str, ...]
@@ -82,6 +84,7 @@ class Opened:
     late_columns: set[str] = field(default_factory=set)
     types: Mapping[int, pa.DataType] = field(default_factory=dict)
     keep: dict[int, pa.DataType] = field(default_factory=dict)
+    query: Callable[[], str | None] = lambda: None
     close: Callable[[], None] = lambda: None
 
 
@@ -134,6 +137,14 @@ def make_batch(
 
 def _trimmed(column: pa.Array, wide_blanks: bool) -> pa.Array:
     return pc.utf8_trim(column, BLANKS) if wide_blanks else pc.ascii_trim(column, ASCII_BLANKS)
+
+
+def trimmed_sql(column: str) -> str:
+    """A text column without `BLANKS` at both ends, for DuckDB: only what has any there is taken apart."""
+    first = ", ".join(str(ord(b)) for b in BLANKS)
+    last = " OR ".join(f"ends_with({column}, {literal(b)})" for b in BLANKS)
+    rest = f"regexp_replace({column}, {literal(f'^[{BLANKS}]+|[{BLANKS}]+$')}, '', 'g')"
+    return f"CASE WHEN unicode({column}) IN ({first}) OR {last} THEN {rest} ELSE {column} END"
 
 
 def rows_to_batches(

@@ -1,9 +1,11 @@
+# ruff: noqa: S608 - columns are numbered, and the path is a literal
 """Parquet, row group by row group; every value as text, as the other readers hand it on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ import pyarrow.parquet as pq
 
 from catalog.errors import InputError
 from catalog.model import Format
-from ingestion.formats.base import BATCH_ROWS, Opened, make_batch
+from ingestion.formats.base import BATCH_ROWS, Opened, make_batch, trimmed_sql
 from ingestion.formats.header import Wanted, unique_columns
+from quality.sql import literal
 from warehouse.read_ahead import in_groups
 
 _TEXTUAL = (pa.string(), pa.large_string(), pa.string_view())
@@ -44,7 +47,8 @@ def read(path: Path, fmt: Format, wanted: Wanted) -> Opened:
     types = {i: f.type for i, f in enumerate(file.schema_arrow) if f.name not in geometries}
     keep: dict[int, pa.DataType] = {}
     batches = in_groups(_batches(file, geometries, keep))
-    return Opened(columns, batches, about, types=types, keep=keep, close=file.close)
+    query = partial(_query, path, file.schema_arrow, keep)
+    return Opened(columns, batches, about, types=types, keep=keep, query=query, close=file.close)
 
 
 def _checked(file: pq.ParquetFile, fmt: Format) -> tuple[str, ...]:
@@ -97,6 +101,41 @@ def _batches(
             for c in range(batch.num_columns)
         ]
         yield make_batch(numbers, columns, kept=keep)
+
+
+_KEPT = {
+    pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN", pa.date32(): "DATE",
+    pa.timestamp("us"): "TIMESTAMP", pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
+}  # fmt: skip
+
+
+def _query(path: Path, schema: pa.Schema, keep: Mapping[int, pa.DataType]) -> str | None:
+    """SELECT of the records for DuckDB, which reads several row groups at a time; None where it may read otherwise.
+
+    That is where a value is not kept in its type and no text either, a moment has other units (or the twelve bytes
+    of old writers), names differ in case only, or the path has the look of a pattern.
+    """
+    names = {name.lower() for name in schema.names}
+    if not names or len(names) < len(schema) or set("*?[") & set(str(path)):
+        return None
+    picked = []
+    for i, field in enumerate(schema):
+        if i not in keep and field.type != pa.string():
+            return None
+        if pa.types.is_timestamp(field.type) and field.type.unit not in ("ms", "us"):
+            return None
+        picked.append(f"{_kept_sql(f'c{i}', keep[i]) if i in keep else trimmed_sql(f'c{i}::VARCHAR')} AS c{i}")
+    columns = ", ".join(f"c{i}" for i in range(len(schema)))
+    return (
+        f"SELECT n + 1 AS _row_number, {', '.join(picked)}, NULL::VARCHAR AS _problem, NULL::VARCHAR AS _raw FROM "
+        f"read_parquet({literal(str(path))}, file_row_number = true, hive_partitioning = false) t({columns}, n)"
+    )
+
+
+def _kept_sql(column: str, kind: pa.DataType) -> str:
+    name = f"DECIMAL({kind.precision}, {kind.scale})" if pa.types.is_decimal128(kind) else _KEPT[kind]
+    typed = f"CAST({column} AS {name})"
+    return f"CASE WHEN NOT isnan({typed}) THEN {typed} END" if pa.types.is_floating(kind) else typed
 
 
 def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
