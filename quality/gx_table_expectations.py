@@ -16,12 +16,12 @@ import great_expectations.compatibility.sqlalchemy as gx_sqlalchemy
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_partial, metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from quality.gx_dialect import lent_to
-from quality.gx_expectations import LookedUpOnce
 
 sa = gx_sqlalchemy.sqlalchemy
 FLOOR = 1e-4
@@ -106,7 +106,7 @@ class Content(TableMetricProvider):
         return scan_sample(con, metric_value_kwargs["relation"], columns, sample)
 
 
-class _TableExpectation(LookedUpOnce):
+class _TableExpectation(BatchExpectation):
     """What all have in common: the columns Data Docs show them under, and how they answer."""
 
     column: str | None = None
