@@ -126,6 +126,8 @@ def run_suites(con: duckdb.DuckDBPyConnection, suites: Sequence[Suite]) -> list[
         warnings.simplefilter("ignore")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        # it lives in memory and has nowhere to be saved to, yet writes all of itself out as YAML for every asset
+        context.variables.save = lambda: None
         source = context.data_sources.add_sql(name="duckdb", connection_string=url)
         for table, name, stated in suites:
             batch = (
