@@ -10,21 +10,51 @@ from typing import Any, ClassVar
 
 import great_expectations.compatibility.sqlalchemy as gx_sqlalchemy
 from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation, Expectation, parse_result_format
-from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.expectations.metrics.metric_provider import metric_partial
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.validator.metric_configuration import MetricConfiguration
 
 sa = gx_sqlalchemy.sqlalchemy
 
 
-class RowsBreakingRule(TableMetricProvider):
-    """How many rows there are, and how many satisfy ``failing_sql``."""
+class Aggregate(TableMetricProvider):
+    """A number that one aggregate tells. Great Expectations asks all aggregates of a suite in one statement, where one
+    for each would read the definition of a view of many columns anew every time."""
+
+    metric_name: ClassVar[str]
+
+    @classmethod
+    def _get_evaluation_dependencies(
+        cls, metric: MetricConfiguration, *args: Any, **kwargs: Any
+    ) -> dict[str, MetricConfiguration]:
+        found: dict[str, MetricConfiguration] = super()._get_evaluation_dependencies(metric, *args, **kwargs)
+        if metric.metric_name == cls.metric_name:
+            found["metric_partial_fn"] = MetricConfiguration(
+                metric_name=f"{cls.metric_name}.aggregate_fn",
+                metric_domain_kwargs=metric.metric_domain_kwargs,
+                metric_value_kwargs=metric.metric_value_kwargs,
+            )
+        return found
+
+
+aggregate = metric_partial(
+    engine=SqlAlchemyExecutionEngine,
+    partial_fn_type=MetricPartialFunctionTypes.AGGREGATE_FN,
+    domain_type=MetricDomainTypes.TABLE,
+)
+"""Marks the method of an `Aggregate` that gives the aggregate's SQL, the domain as it came, and nothing more."""
+
+
+class RowsBreakingRule(Aggregate):
+    """How many rows satisfy ``failing_sql``."""
 
     metric_name = "table.rows_breaking_rule"
     value_keys = ("failing_sql",)
 
-    @metric_value(engine=SqlAlchemyExecutionEngine)
+    @aggregate
     def _sqlalchemy(
         cls,
         execution_engine: SqlAlchemyExecutionEngine,
@@ -32,15 +62,8 @@ class RowsBreakingRule(TableMetricProvider):
         metric_value_kwargs: dict[str, Any],
         metrics: dict[str, Any],
         runtime_configuration: dict[str, Any],
-    ) -> dict[str, int]:
-        rows: Any
-        rows, _, _ = execution_engine.get_compute_domain(metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE)
-        # projected first: DuckDB shares common parts of an expression in a SELECT list only
-        failing: Any = sa.literal_column(f"({metric_value_kwargs['failing_sql']})").label("failing")
-        inner = sa.select(failing).select_from(rows).subquery()
-        count = sa.select(sa.func.count(), sa.func.coalesce(sa.func.count_if(inner.c.failing), 0)).select_from(inner)
-        found: Any = execution_engine.execute_query(count).fetchone()
-        return {"total": int(found[0]), "broken": int(found[1])}
+    ) -> Any:
+        return sa.literal_column(f"count_if({metric_value_kwargs['failing_sql']})"), metric_domain_kwargs, {}
 
 
 def _looked_up(asked: Expectation, keys: Iterable[str]) -> dict[str, Any]:
@@ -76,7 +99,7 @@ class ExpectNoRowToBreakRule(BatchExpectation):
     column: str | None = None
     """Under which column Data Docs show it."""
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.rows_breaking_rule",)
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count", "table.rows_breaking_rule")
     success_keys: ClassVar[tuple[str, ...]] = ("failing_sql",)
     args_keys: ClassVar[tuple[str, ...]] = ("failing_sql",)
 
@@ -86,15 +109,14 @@ class ExpectNoRowToBreakRule(BatchExpectation):
         runtime_configuration: dict[str, Any] | None = None,
         execution_engine: Any = None,
     ) -> dict[str, Any]:
-        found = metrics["table.rows_breaking_rule"]
-        share = 100.0 * found["broken"] / found["total"] if found["total"] else 0.0
+        rows, broken = int(metrics["table.row_count"]), int(metrics["table.rows_breaking_rule"] or 0)
         return {
-            "success": found["broken"] == 0,
+            "success": broken == 0,
             "result": {
-                "observed_value": found["broken"],
-                "element_count": found["total"],
-                "unexpected_count": found["broken"],
-                "unexpected_percent": share,
+                "observed_value": broken,
+                "element_count": rows,
+                "unexpected_count": broken,
+                "unexpected_percent": 100.0 * broken / rows if rows else 0.0,
             },
         }
 

@@ -13,32 +13,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import great_expectations.compatibility.sqlalchemy as gx_sqlalchemy
-from great_expectations.core.metric_domain_types import MetricDomainTypes
-from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
-from great_expectations.expectations.metrics.metric_provider import metric_partial, metric_value
+from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
-from great_expectations.validator.metric_configuration import MetricConfiguration
 
 from quality.gx_dialect import lent_to
+from quality.gx_expectations import Aggregate, aggregate
 
 sa = gx_sqlalchemy.sqlalchemy
 FLOOR = 1e-4
 """Share given to a category that has none, so that an index of change stays finite."""
 
 
-class Aggregate(TableMetricProvider):
-    """An aggregate over the table. Great Expectations asks all aggregates of a suite in one statement."""
+class Counted(Aggregate):
+    """An aggregate over the table."""
 
     metric_name = "table.lakehouse_aggregate"
     value_keys = ("aggregate",)
 
-    @metric_partial(
-        engine=SqlAlchemyExecutionEngine,
-        partial_fn_type=MetricPartialFunctionTypes.AGGREGATE_FN,
-        domain_type=MetricDomainTypes.TABLE,
-    )
+    @aggregate
     def _sqlalchemy(
         cls,
         execution_engine: SqlAlchemyExecutionEngine,
@@ -48,19 +42,6 @@ class Aggregate(TableMetricProvider):
         runtime_configuration: dict[str, Any],
     ) -> Any:
         return sa.literal_column(f"({metric_value_kwargs['aggregate']})"), metric_domain_kwargs, {}
-
-    @classmethod
-    def _get_evaluation_dependencies(
-        cls, metric: MetricConfiguration, *args: Any, **kwargs: Any
-    ) -> dict[str, MetricConfiguration]:
-        found: dict[str, MetricConfiguration] = super()._get_evaluation_dependencies(metric, *args, **kwargs)
-        if metric.metric_name == cls.metric_name:
-            found["metric_partial_fn"] = MetricConfiguration(
-                metric_name=f"{cls.metric_name}.aggregate_fn",
-                metric_domain_kwargs=metric.metric_domain_kwargs,
-                metric_value_kwargs=metric.metric_value_kwargs,
-            )
-        return found
 
 
 class Statement(TableMetricProvider):
