@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import SchemaMismatchError
 
 from catalog.errors import ContractError
 from quality.sql import literal
@@ -106,6 +107,9 @@ def commit_once(
 
     Returns:
         True when committed, False when ``transaction_version`` was already at ``version`` or later.
+
+    Raises:
+        ContractError: the table has a column of ``data`` as a type that its values cannot become.
     """
     properties = CommitProperties(custom_metadata=metadata, app_transactions=[Transaction(app_id, version)])
     if not exists(path):
@@ -122,15 +126,22 @@ def commit_once(
         schema_mode: Any = "merge" if evolve else None
         if evolve and mode == "overwrite" and predicate is None:
             schema_mode = "overwrite"
-        write_deltalake(
-            table,
-            data,
-            mode=write_mode,
-            predicate=predicate,
-            schema_mode=schema_mode,
-            writer_properties=(style or FileStyle()).properties(),
-            commit_properties=properties,
-        )
+        try:
+            write_deltalake(
+                table,
+                data,
+                mode=write_mode,
+                predicate=predicate,
+                schema_mode=schema_mode,
+                writer_properties=(style or FileStyle()).properties(),
+                commit_properties=properties,
+            )
+        except SchemaMismatchError as e:
+            raise ContractError(
+                f"the table holds a column as another type: {e}",
+                hint="keep the type the table was made with, or give the layout a contract (and a table) of its own",
+                table=path,
+            ) from e
     return True
 
 

@@ -217,3 +217,20 @@ def test_the_same_name_with_other_bytes_is_a_new_delivery(readings: Any) -> None
     result = readings.send("编号,雨量\nB,1\n")
     assert result.verdict == "passed"
     assert len(readings.rows()) == 2
+
+
+@pytest.mark.parametrize("mode", ["snapshot", "append", "upsert"])
+def test_a_type_the_table_was_not_made_with_stops_the_load(build: Build, contracts: dict[str, str], mode: str) -> None:
+    """``feed new --force`` over another file of the same name: the table stays, and the cure is told."""
+    key = ", key: [sensor_id]" if mode != "snapshot" else ""
+    text = contracts["readings"].replace("{mode: append, key: [sensor_id]}", f"{{mode: {mode}{key}}}")
+    elements = "elements: {depth: {label: 深, grade: 1, type: decimal, precision: 18, scale: SCALE}}\n"
+    text = text.replace("fields:", elements + "fields:") + "  depth: {from: 深}\n"
+    house = build(text.replace("SCALE", "2"))
+    assert house.send("编号,雨量,深\nA,1,1.5\n").rows_loaded == 1
+    house = build(text.replace("SCALE", "5"))
+    result = house.send("编号,雨量,深\nB,1,1.55555\n", "b.csv")
+    assert (result.verdict, result.error["error"]) == ("stopped", "LH100")
+    assert "depth" in result.message
+    assert "contract (and a table) of its own" in result.message
+    assert len(house.rows()) == 1
