@@ -69,6 +69,7 @@ _VALUE = re.compile(
     r"^(?:[-+]?[\d,]*\.?\d+(?:[eE][-+]?\d+)?%?|\d{4}[-/.年]\d{1,2}(?:[-/.月]\d{1,2}日?)?(?:[ T].*)?|"
     r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(?:[ T].*)?|[0-9A-Za-z*]{15,}|[0-9a-f]{8}-[0-9a-f-]{27,})$"
 )
+_YEAR_CELL = re.compile(r"^(?:19|20)\d{2}$")
 _NOT_NAME = re.compile(r"[。；！？]|^\s*(?:规则|说明|注|填报|单位名称|填表|数据来源|制表|截至|统计)[^,]{0,8}[:：]")
 
 
@@ -256,15 +257,16 @@ def _header_score(top: list[list[str]], at: int, body: int) -> float:
         return 0.0
     if body <= 1 and _ends_alike(named[0], top[at + 1 :]):
         return 0.0
-    names = [c for c in named if not _VALUE.match(c) and not _NOT_NAME.search(c) and len(c) <= 60]
+    below = top[at + 1 : at + 12]
+    years = _years_beside_names(top[at], below, body)
+    names = [c for c in named if c in years or (not _VALUE.match(c) and not _NOT_NAME.search(c) and len(c) <= 60)]
     clean = len(names) / len(cells)
     if clean < 0.6 or len(named) < 0.5 * body:
         return 0.0
     words = sum(bool(HEADER_WORD.search(header_key(c)) or _SNAKE.match(c)) for c in names) / len(names)
     distinct = len({normalise(c) for c in names}) / len(names)
-    below = top[at + 1 : at + 12]
     repeated = sum(any(i < len(r) and r[i] == c for r in below) for i, c in enumerate(top[at]) if c not in BLANKS)
-    score = clean * 0.4 + words * 1.2 + distinct * 0.3 + _contrast(top[at], below) * 1.5 - 0.05 * at
+    score = clean * 0.4 + words * 1.2 + distinct * 0.3 + _contrast(top[at], below, years) * 1.5 - 0.05 * at
     return score - 1.5 * repeated / len(cells)
 
 
@@ -275,7 +277,18 @@ def _ends_alike(name: str, below: Sequence[Sequence[str]]) -> bool:
     return found is not None and sum(c.endswith(found.group(1).lower()) for c in cells) * 2 > len(cells)
 
 
-def _contrast(header: list[str], below: list[list[str]]) -> float:
+def _years_beside_names(row: list[str], below: list[list[str]], body: int) -> frozenset[str]:
+    """Years that run through a full row beside names, above other values: as headings they are names."""
+    cells = [c for c in row if c not in BLANKS]
+    years = [c for c in cells if _YEAR_CELL.match(c)]
+    runs = len(years) >= 3 and years in (sorted(set(years)), sorted(set(years), reverse=True))
+    if not runs or len(cells) < body or all(_VALUE.match(c) for c in cells):
+        return frozenset()
+    under = [r[i] for r in below for i, c in enumerate(row) if c in years and i < len(r) and r[i] not in BLANKS]
+    return frozenset() if sum(bool(_YEAR_CELL.match(c)) for c in under) * 2 > len(under) else frozenset(years)
+
+
+def _contrast(header: list[str], below: list[list[str]], years: frozenset[str]) -> float:
     """Share of columns whose cells below are values (numbers, dates, ids) though the header is not.
 
     A column whose cells below are of one shape that the header has not counts half.
@@ -288,7 +301,7 @@ def _contrast(header: list[str], below: list[list[str]]) -> float:
         seen += 1
         valued = sum(bool(_VALUE.match(v)) for v in values) / len(values)
         if valued > 0.5:
-            hits += not _VALUE.match(name)
+            hits += name in years or not _VALUE.match(name)
         elif len(values) > 2 and len(header) > 1:
             shape, same = Counter(map(_shape, values)).most_common(1)[0]
             hits += 0.5 * (same >= 0.8 * len(values) and _shape(name) != shape)

@@ -11,8 +11,8 @@ from catalog.registry import Catalog
 from ingestion.detect import header_key
 from ingestion.sniffing.model import Column, Sample
 
-_LON = re.compile(r"经度|longitude|lng|lon(?!g)|^x$")
-_LAT_OF = {"经度": "纬度", "longitude": "latitude", "lng": "lat", "lon": "lat", "x": "y"}
+_LON = re.compile(r"经度|longitude|lng|long$|lon(?!g)|^x$")
+_LAT_OF = {"经度": "纬度", "longitude": "latitude", "lng": "lat", "long": "lat", "lon": "lat", "x": "y"}
 _DATE_PARTS = {"year": ("year", "年", "年份"), "month": ("month", "月", "月份"), "day": ("day", "日")}
 _HOUR = ("hour", "时", "小时")
 _YEAR = re.compile(r"^([0-9]{4})(年?)$")
@@ -37,7 +37,7 @@ class Composed(NamedTuple):
 
 def compose(sample: Sample, catalog: Catalog) -> Composed:
     """Everything in ``sample`` that several columns say together."""
-    parts = (_point(sample.columns, catalog), _date(sample.columns), _wide(sample.columns, catalog))
+    parts = (_point(sample, catalog), _date(sample.columns), _wide(sample.columns, catalog))
     return Composed(
         fields={k: v for p in parts for k, v in p.fields.items()},
         elements={k: v for p in parts for k, v in p.elements.items()},
@@ -50,7 +50,8 @@ def compose(sample: Sample, catalog: Catalog) -> Composed:
 _NOTHING = Composed({}, {}, frozenset())
 
 
-def _point(columns: Sequence[Column], catalog: Catalog) -> Composed:
+def _point(sample: Sample, catalog: Catalog) -> Composed:
+    columns = sample.columns
     if "geom_cgcs2000" not in catalog.elements or any(c.type == "geometry" for c in columns):
         return _NOTHING
     by_key = {header_key(c.name): c for c in columns}
@@ -68,7 +69,7 @@ def _point(columns: Sequence[Column], catalog: Catalog) -> Composed:
         return _NOTHING
     order = ("EPSG:4490", "EPSG:4326", "GCJ02", "BD09", None)
     x, y, note = min(pairs, key=lambda p: (bool(p[2]), order.index(_crs(p[0].name))))
-    crs = _crs(x.name)
+    crs = "EPSG:4326" if sample.records.startswith("gpx/") else _crs(x.name)  # GPX is WGS 84 by its definition
     notes = [note] if note else []
     if crs is None:
         notes.append(f"{x.name}、{y.name} 未注明坐标系，暂按 GCJ02；如为国家大地坐标请改为 EPSG:4490")

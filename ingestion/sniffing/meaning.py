@@ -24,7 +24,29 @@ from quality.scanner_kinds import KIND_LABELS, Kind
 FITS = 0.9
 """Share of filled values that must satisfy an element before its rules may judge the column."""
 _GENERIC = frozenset(
-    ("name", "time", "value", "code", "type", "station", "lon", "lat", "geometry", "no", "seq", "id")
+    (
+        "name",
+        "time",
+        "value",
+        "code",
+        "type",
+        "station",
+        "lon",
+        "lat",
+        "geometry",
+        "no",
+        "seq",
+        "id",
+        "year",
+        "source",
+        "parent",
+        "school",
+        "revision",
+        "series",
+        "lines",
+        "device",
+        "updated",
+    )
 ) | {"单位", "指标", "地区", "标题", "街道", "社区", "编号", "名称"}
 """Headers that mean something else in every file; only a whole known layout gives them meaning."""
 _SYNONYMS = {

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from catalog.errors import InputError
+from catalog.registry import load_catalog
 from catalog.settings import Settings
+from ingestion.new_feed import propose
 from ingestion.sniff import sniff
 from tests.ingestion.test_new_feed_loads import place, staged  # noqa: F401 - a fixture
 from tests.ingestion.test_structured_formats import DBF_COLUMNS, dbf, dbf_row, gauge, parquet, xml
@@ -276,3 +278,13 @@ def test_records_that_are_not_taken_are_told(tmp_path: Path) -> None:
     stations, lines = '<站 id="1"/>' * 9, '<线 no="1"/>' * 3
     path.write_text(f"<a><站表>{stations}</站表><线表>{lines}</线表></a>", "utf-8")
     assert any("a/线表/线（3 条）" in note for note in sniff(path).notes)
+
+
+def test_a_track_is_wgs_84(tmp_path: Path, root: Path) -> None:
+    path = tmp_path / "巡查轨迹.gpx"
+    points = "".join(f'<trkpt lat="39.{n}" lon="116.{n}"><ele>{n}</ele></trkpt>' for n in range(10, 40))
+    path.write_text(
+        f'<gpx xmlns="http://www.topografix.com/GPX/1/1"><trk><trkseg>{points}</trkseg></trk></gpx>', "utf-8"
+    )
+    catalog = load_catalog(root / "catalog")
+    assert "crs: EPSG:4326" in propose(sniff(path, catalog=catalog), department="tax", catalog=catalog).contract_yaml
