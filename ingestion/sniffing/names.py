@@ -101,7 +101,7 @@ _AUTHORITY = re.compile(r"^.*(?:局|委|委员会|办公室|中心|街道)\s*[-_
 
 def title_of(file_name: str) -> str:
     """A resource title from a file name: no extension, department prefix, date or copy number."""
-    stem = re.sub(r"\.(?:csv|txt|tsv|xlsx?|json|ndjson|geojson|topojson|zip|shp)$", "", file_name, flags=re.IGNORECASE)
+    stem = re.sub(r"(?<=.)(?:\.[a-z][a-z0-9]{1,8}){1,2}$", "", file_name, flags=re.IGNORECASE)
     short = _AUTHORITY.sub("", stem)
     short = re.sub(r"[(（]\d+[)）]$|(?<=[-_ 一-鿿])(?:19|20)\d{2}[-.年_]?\d{0,2}[-.月_]?\d{0,2}日?$", "", short).strip(
         " -_"

@@ -339,5 +339,6 @@ def test_object_and_title_from_file_names() -> None:
     assert object_name("市交通委-汽车租赁企业信用评价结果数据.csv") == "car_rental_enterprise_credit_evaluation"
     assert title_of("市交通委-汽车租赁企业信用评价结果数据.csv") == "汽车租赁企业信用评价结果数据"
     assert object_name("税收行政处罚信息.csv") == "tax_penalty"
+    assert title_of("雨量.csv.gz") == title_of("雨量.gpx") == title_of("雨量") == "雨量"
     assert object_name("(1).csv") == "feed_sample"
     assert identifier("Ünïcode") == "n_code"

@@ -287,4 +287,6 @@ def test_a_track_is_wgs_84(tmp_path: Path, root: Path) -> None:
         f'<gpx xmlns="http://www.topografix.com/GPX/1/1"><trk><trkseg>{points}</trkseg></trk></gpx>', "utf-8"
     )
     catalog = load_catalog(root / "catalog")
-    assert "crs: EPSG:4326" in propose(sniff(path, catalog=catalog), department="tax", catalog=catalog).contract_yaml
+    proposal = propose(sniff(path, catalog=catalog), department="tax", catalog=catalog)
+    assert "crs: 'EPSG:4326'" in proposal.contract_yaml
+    assert "title: 巡查轨迹\n" in proposal.contract_yaml
