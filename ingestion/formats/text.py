@@ -128,9 +128,9 @@ def _utf16_by_nuls(head: bytes) -> str | None:
     if len(head) < 16:
         return None
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > len(head) // 16 and even * 3 <= odd:
+    if odd > len(head) // 16 and even * 3 <= odd and _usual(head.decode("utf-16-le", "ignore")) >= 0.8:
         return "utf-16-le"
-    if even > len(head) // 16 and odd * 3 <= even:
+    if even > len(head) // 16 and odd * 3 <= even and _usual(head.decode("utf-16-be", "ignore")) >= 0.8:
         return "utf-16-be"
     if (even or odd) and not head.isascii():
         reads = [name for name in ("utf-16-le", "utf-16-be") if _reads_chinese(head, name)]
@@ -141,10 +141,15 @@ def _utf16_by_nuls(head: bytes) -> str | None:
 def _reads_chinese(data: bytes, encoding: str) -> bool:
     """Whether nearly all of ``data`` are letters, ideographs and punctuation of a Chinese text."""
     text = data.decode(encoding, "ignore")
+    return "\n" in text and _usual(text) >= 0.95
+
+
+def _usual(text: str) -> float:
+    """Part of a text that are letters, ideographs and punctuation of Chinese files."""
     usual = sum(
         c in "\r\n\t" or " " <= c <= "~" or "\u3000" <= c <= "\u9fff" or "\uff00" <= c <= "\uffef" for c in text
     )
-    return "\n" in text and usual >= 0.95 * len(text)
+    return usual / len(text) if text else 0.0
 
 
 def found_otherwise(path: Path, encoding: str) -> str | None:

@@ -268,13 +268,14 @@ def _parsed(lines: list[str]) -> list[Any]:
     """The records of lines of JSON; a few lines that are none are the load's to set apart.
 
     Raises:
-        json.JSONDecodeError: most lines are none.
+        json.JSONDecodeError, RecursionError: most lines are none, or nest too deeply.
     """
-    found, failed = [], []
+    found: list[Any] = []
+    failed: list[json.JSONDecodeError | RecursionError] = []
     for line in lines:
         try:
             found.append(json.loads(line))
-        except json.JSONDecodeError as e:
+        except (json.JSONDecodeError, RecursionError) as e:
             failed.append(e)
     if len(failed) > len(found):
         raise failed[0]

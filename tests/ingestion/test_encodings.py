@@ -226,3 +226,10 @@ def test_a_damaged_byte_in_big5_costs_its_record(build: Build, contracts: dict[s
     house = build(contract(contracts).replace("编号", "編號").replace("地点", "地點"))
     result = house.send(data.replace("S7,7,臺北".encode("big5"), b"S7,7,\xff\xfe"))
     assert (result.rows_loaded, result.reasons, result.about["encoding"]) == (29, {"undecodable": 1}, "cp950")
+
+
+def test_characters_of_nul_in_utf8_do_not_make_it_utf_16(tmp_path: Path) -> None:
+    """Read as UTF-16, such a file would load as other text without an error."""
+    path = tmp_path / "a.csv"
+    path.write_bytes("".join(["编号,名称\n", *(f"{n},甲\0\n" for n in range(30))]).encode())
+    assert detect_encoding(path) == "utf-8"

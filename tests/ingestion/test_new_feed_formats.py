@@ -290,3 +290,10 @@ def test_a_track_is_wgs_84(tmp_path: Path, root: Path) -> None:
     proposal = propose(sniff(path, catalog=catalog), department="tax", catalog=catalog)
     assert "crs: 'EPSG:4326'" in proposal.contract_yaml
     assert "title: 巡查轨迹\n" in proposal.contract_yaml
+
+
+def test_a_line_nested_too_deeply_is_the_loads_to_set_apart(place: Settings, tmp_path: Path) -> None:  # noqa: F811
+    path = tmp_path / "报文.ndjson"
+    lines = [f'{{"id": {n}}}' for n in range(9)]
+    path.write_text("\n".join([*lines, '{"id":' * 3000 + "1" + "}" * 3000]) + "\n", encoding="utf-8")
+    assert staged(place, path)[:3] == (10, 9, 1)
