@@ -16,6 +16,7 @@ from ingestion.detect import FORMAT_OF, detect_delimiter, detect_kind
 from ingestion.formats import Opened, Wanted, open_file, read_preview, resolve_encoding
 from ingestion.formats.header import normalise
 from ingestion.formats.text import Utf8Reader
+from quality.formulas import guarded
 
 Encoding = Literal["utf-8", "utf-8-sig", "gb18030"]
 Answers = Callable[[list[str | None]], Sequence[Sequence[str]]]
@@ -27,8 +28,8 @@ def annotate_list(
 ) -> tuple[str, ...]:
     """Write ``path`` again as CSV with the cells that ``answers`` gives beside every record.
 
-    Delimited text in any encoding, or a workbook; title lines above the header are left out. ``out`` appears when it
-    is complete.
+    Delimited text in any encoding, or a workbook; title lines above the header are left out. A cell that a spreadsheet
+    would run as a formula gets an apostrophe. ``out`` appears when it is complete.
 
     Args:
         column: heading of the column that is asked about.
@@ -53,10 +54,10 @@ def annotate_list(
     try:
         with closing(opened), pending.open("w", encoding=encoding, newline="") as f:
             table = csv.writer(f, lineterminator="\r\n" if encoding == "utf-8-sig" else "\n")
-            table.writerow((*opened.columns, *headings))
+            table.writerow(map(guarded, (*opened.columns, *headings)))
             for rows in _rows(opened):
                 found = answers([row[at] if len(row) > at else None for row in rows])
-                table.writerows((*row, *cells) for row, cells in zip(rows, found, strict=True))
+                table.writerows([guarded(c) for c in (*row, *cells)] for row, cells in zip(rows, found, strict=True))
         os.replace(pending, out)
     finally:
         pending.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from catalog.errors import InputError
+from quality.formulas import guarded
 
 Array = npt.NDArray[np.float64]
 _ROWS = 50_000
@@ -104,10 +105,10 @@ def add_columns(
                 if twice:
                     raise InputError(f"the file has a column {twice[0]!r} already", hint="rename it, then try again")
                 if not rows:
-                    writer.writerow([*points.header, *names])
+                    writer.writerow(map(guarded, [*points.header, *names]))
                 columns = make(points.x, points.y)
                 for row, new in zip(points.rows, zip(*columns, strict=True), strict=True):
-                    writer.writerow([*row, *new])
+                    writer.writerow(map(guarded, [*row, *new]))
                     rows, empty = rows + 1, empty + (new[0] == "")
         part.replace(out)
     finally:

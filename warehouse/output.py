@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from catalog.errors import UnknownName
+from quality.formulas import guarded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,13 +92,13 @@ def write_table(result: SqlResult, console: Console) -> int:
 
 
 def write_csv(result: SqlResult, out: BinaryIO) -> int:
-    """UTF-8 CSV with a header row; NULL is empty."""
+    """UTF-8 CSV with a header row; NULL is empty, and no text becomes a formula where a spreadsheet opens it."""
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([c.name for c in result.columns])
+    writer.writerow([guarded(c.name) for c in result.columns])
     count = 0
     for row in _texts(result):
-        writer.writerow(row)
+        writer.writerow([guarded(v) for v in row])
         count += 1
     text.flush()
     text.detach()

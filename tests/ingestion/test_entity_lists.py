@@ -41,6 +41,15 @@ def test_one_column_and_an_encoding_of_the_output(tmp_path: Path) -> None:
     assert done.by_method == {"core": 1}
 
 
+def test_no_cell_of_the_list_becomes_a_formula(tmp_path: Path) -> None:
+    path, out = tmp_path / "list.csv", tmp_path / "out.csv"
+    path.write_text('企业名称,=备注,数\n=cmd|calc,@SUM(1),-1\n+1+1,"\t=1",2\n', encoding="utf-8")
+    match_list(path, out, column="企业名称", matcher=MATCHER)
+    assert [row[:3] for row in _read(out)] == [
+        ["企业名称", "'=备注", "数"], ["'=cmd|calc", "'@SUM(1)", "-1"], ["'+1+1", "'=1", "2"],
+    ]  # fmt: skip
+
+
 def test_a_workbook(tmp_path: Path) -> None:
     import openpyxl
 

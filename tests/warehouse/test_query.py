@@ -425,7 +425,7 @@ class TestOutput:
     def test_csv(self, lake: Settings) -> None:
         got = list(csv.reader(io.StringIO(self.written(lake, "csv").decode())))
         assert got[0] == ["resident_key", "kind", "person_name", "birth_date", "source_updated_date"]
-        assert got[1] == [KEYS["c"], "=resident", "", "2001-01-01", "2026-01-01"]
+        assert got[1] == [KEYS["c"], "'=resident", "", "2001-01-01", "2026-01-01"]
         assert (got[2][3], got[3][3]) == ("", "1990-01-01")
 
     def test_json(self, lake: Settings) -> None:
