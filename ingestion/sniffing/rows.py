@@ -117,7 +117,8 @@ def _take(rows: Iterator[list[str]], limit: int) -> tuple[list[list[str]], bool]
 def read_workbook(path: Path, max_rows: int) -> Raw:
     """The first filled sheet that is shown, of a web page the longest table, with those of the same columns.
 
-    It is opened with the loader's checks.
+    A sheet without a heading is passed over for a longer one with: it is a cover. The workbook is opened with the
+    loader's checks.
 
     Raises:
         InputError: no sheet holds anything, or the workbook is broken.
@@ -125,7 +126,7 @@ def read_workbook(path: Path, max_rows: int) -> Raw:
     book = Book(path, Format(type="excel", sheets="all"))
     names, _ = book.several()
     raws = [_sheet(book, name, max_rows)._replace(sheet=name) for name in names]
-    first = max(raws, key=lambda r: r.rows) if book.kind == "html" else raws[0]
+    first = max(raws, key=lambda r: r.rows) if book.kind == "html" else _past_cover(raws)
     alike = [r for r in raws if r.names == first.names and r.header_row]
     others = [str(r.sheet) for r in raws if (r not in alike if alike else r is not first)]
     notes = (f"另有工作表 {'、'.join(others)}，列不同，未取",) if others else ()
@@ -156,6 +157,12 @@ def read_workbook(path: Path, max_rows: int) -> Raw:
             *notes,
         ),
     )
+
+
+def _past_cover(raws: Sequence[Raw]) -> Raw:
+    if raws[0].header_row:
+        return raws[0]
+    return next((r for r in raws if r.header_row and len(r.names) > 1 and r.rows > raws[0].rows), raws[0])
 
 
 def read_sheets(path: Path, max_rows: int) -> list[Raw]:

@@ -297,3 +297,25 @@ def test_a_line_nested_too_deeply_is_the_loads_to_set_apart(place: Settings, tmp
     lines = [f'{{"id": {n}}}' for n in range(9)]
     path.write_text("\n".join([*lines, '{"id":' * 3000 + "1" + "}" * 3000]) + "\n", encoding="utf-8")
     assert staged(place, path)[:3] == (10, 9, 1)
+
+
+def test_a_cover_is_passed_over(place: Settings, tmp_path: Path) -> None:  # noqa: F811
+    import openpyxl
+
+    workbook = openpyxl.Workbook()
+    workbook.active["B2"] = "西城区统计年鉴2023"
+    workbook.active["B4"] = "北京市西城区统计局"
+    table = workbook.create_sheet("1-1")
+    for row in [
+        ["1-1 社区"],
+        [],
+        ["街道", "社区（个）", "开工日期"],
+        *[[f"街道{n}", n, f"2023.{n}"] for n in range(1, 13)],
+    ]:
+        table.append(row)
+    workbook.save(tmp_path / "年鉴.xlsx")
+    sample = sniff(tmp_path / "年鉴.xlsx")
+    assert [(c.name, c.type, c.form) for c in sample.columns][1:] == [
+        ("社区（个）", "integer", ""), ("开工日期", "string", "month"),
+    ]  # fmt: skip
+    assert staged(place, tmp_path / "年鉴.xlsx")[:3] == (12, 12, 0)
