@@ -29,6 +29,8 @@ from ingestion.sources.listing import FileParams, fetch_files
 from ingestion.sources.secrets import SecretName, scrub
 
 CHUNK = 8 << 20
+_REASONS = ("connection refused", "dns error", "timed out", "connection reset", "connection closed")
+"""What the library's text may say of a line; its own names of errors say little."""
 _STATUS = re.compile(r"status(?: code)?[: ]+\"?(\d{3})", re.I)
 
 
@@ -151,8 +153,9 @@ class Bucket:
             )
         if isinstance(error, OSError) and error.errno is not None:
             raise error
+        reason = next((r for r in _REASONS if r in str(error).lower()), kind)
         return SourceUnavailable(
-            f"the store cannot be reached: {kind}{f', status {status}' if status else ''}"
+            f"the store cannot be reached: {reason}{f', status {status}' if status else ''}"
             f"{', certificate not trusted' if 'certificate' in text.lower() else ''}",
             hint="the next pull goes on where this one stopped; check endpoint and network when it lasts",
             **where,

@@ -116,6 +116,7 @@ def test_down_and_back(house: Any, store: Store) -> None:
     store.stop()
     result = house.ingest(now=house.now)
     assert (result.verdict, result.error["error"]) == ("stopped", "LH211")
+    assert "connection refused" in result.message
     assert SECRET not in str(result)
     store.start()
     assert house.ingest(now=house.now).rows_loaded == 1
