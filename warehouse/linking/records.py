@@ -21,6 +21,7 @@ from quality.identifiers import (
     upgrade_resident_id_sql,
 )
 from quality.person_names import NameFeatures, features, normalise_name
+from quality.pseudonym import PseudonymKey
 from quality.sql import literal, quote
 from warehouse.access import Principal
 from warehouse.delta import exists, scan_sql
@@ -36,7 +37,8 @@ RECORDS = "records"
 NAMES = "names"
 _RAW_COLUMNS = (
     "register SMALLINT, record_key VARCHAR, role VARCHAR, loaded_at TIMESTAMP WITH TIME ZONE, name VARCHAR, id VARCHAR,"
-    " sex VARCHAR, birth DATE, birth_year INTEGER, phone VARCHAR, address VARCHAR, community VARCHAR, updated DATE"
+    " sex VARCHAR, birth DATE, birth_year INTEGER, phone VARCHAR, address VARCHAR, community VARCHAR, updated DATE,"
+    " content BIGINT"
 )
 _DISTRICT = "^(北京市?)?(市辖区)?((西城|宣武)区)?([^区街道]{2,5}街道)?"
 
@@ -66,26 +68,31 @@ def load_records(
     linking: Linking,
     *,
     principal: Principal,
+    key: PseudonymKey,
     now: datetime,
     only: str | None = None,
 ) -> dict[str, int]:
     """Fill `RAW` with every person of every record of the registers that have a table.
 
+    ``content`` is a keyed digest of all that a record says: it tells a record that says something new from one that was
+    delivered again.
+
     Args:
+        key: makes the digests.
         only: a table of ``con`` with ``register`` and ``record_key``; nothing else is opened.
 
     Returns:
         Records of each register (feed id).
     """
     con.execute(f"CREATE OR REPLACE TABLE {RAW} ({_RAW_COLUMNS})")
-    counts = {}
+    counts, salt = {}, key.pseudonym(PURPOSE)
     for number, (feed_id, persons) in enumerate(linking.registers.items()):
         counts[feed_id] = 0
         if exists(settings.feed_path(feed_id)):
             feed = catalog.feed(feed_id)
             wanted = _open(con, settings, catalog, feed, persons, principal, now, number, only)
             for columns in persons:
-                _insert(con, settings, catalog, feed, number, columns, wanted)
+                _insert(con, settings, catalog, feed, number, columns, wanted, salt)
             con.execute("DROP TABLE opened")
             counts[feed_id] = _count(con, f"SELECT count(DISTINCT record_key) FROM {RAW} WHERE register = {number}")
     return counts
@@ -128,6 +135,7 @@ def _insert(
     number: int,
     columns: PersonColumns,
     direct: set[str],
+    salt: str,
 ) -> None:
     def text(name: str | None, kind: str = "VARCHAR") -> str:
         if name is None:
@@ -145,11 +153,22 @@ def _insert(
         INSERT INTO {RAW}
         SELECT {number}, CAST(f.{key} AS VARCHAR), {literal(columns.role)}, f._loaded_at, {text(columns.name)},
             {text(columns.resident_id)}, {sex}, {birth}, {year}, {text(columns.phone)}, {text(columns.address)},
-            {place}, {text(columns.updated, "DATE")}
+            {place}, {text(columns.updated, "DATE")}, {_content_sql(con, table, direct)}
         FROM {table} AS f INNER JOIN opened AS o USING (_receipt, _row_number)
         WHERE f.{key} IS NOT NULL AND {text(columns.name)} IS NOT NULL
-        """
+        """,
+        [salt],
     )
+
+
+def _content_sql(con: duckdb.DuckDBPyConnection, table: str, direct: set[str]) -> str:
+    """64 bits of a digest of all columns but the system's, under a salt that is a parameter."""
+    there = con.execute(f"SELECT * FROM {table} LIMIT 0").description or []
+    names = [f"f.{quote(c)}" for c, *_ in sorted(there) if not c.startswith("_")] + [
+        f"o.{quote(c)}" for c in sorted(direct)
+    ]
+    said = ", ".join(f"coalesce(CAST({n} AS VARCHAR), chr(30))" for n in names)
+    return f"CAST(CAST(md5_number_lower(concat_ws(chr(31), ?, {said})) AS HUGEINT) - {1 << 63} AS BIGINT)"
 
 
 def shape_records(con: duckdb.DuckDBPyConnection, *, now: datetime) -> int:
@@ -175,7 +194,7 @@ def shape_records(con: duckdb.DuckDBPyConnection, *, now: datetime) -> int:
             SELECT *, CASE WHEN {is_resident_id_sql("number")} THEN {upgrade_resident_id_sql("number")} END AS valid_id
             FROM given
         )
-        SELECT v.record, v.register, v.record_key, v.role, v.loaded_at, v.updated,
+        SELECT v.record, v.register, v.record_key, v.role, v.loaded_at, v.updated, v.content,
             n.name, {", ".join(f"n.{c}" for c in NameFeatures._fields[1:])},
             CASE WHEN v.sex IN ('1', '2') THEN v.sex END AS sex,
             CAST(v.born AS VARCHAR) AS birth, substr(CAST(v.born AS VARCHAR), 6) AS birth_day, v.born_year,

@@ -26,7 +26,7 @@ from warehouse.linking.identity import IDENTIFIED, identify
 from warehouse.linking.join import join_records
 from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS, give_keys
 from warehouse.linking.records import load_records, shape_records, work_database
-from warehouse.linking.scope import CHANGED, SCOPE, Changes, find_changes, make_scope
+from warehouse.linking.scope import CHANGED, SCOPE, Changes, find_changes, leave_out_said_before, make_scope
 from warehouse.linking.scoring import Model, default_model, learn, score
 from warehouse.tables import table_lock
 
@@ -100,9 +100,17 @@ def link_persons(
         digest = _digest(catalog)
         changes = find_changes(con, settings, catalog, linking, last)
         _hold_to_size(linking, changes, last, accept_drop)
-        full = full or last is None or last["digest"] != digest or changes.share > FULL_SHARE
-        if not full and last is not None and not changes.changed and not _decided_since(settings, last):
-            return _unchanged(last, started)
+        full = full or last is None or last["digest"] != digest
+        decided = last is not None and _decided_since(settings, last)
+        if not full and (changes.changed or decided):
+            note("looking which records say something new")
+            leave_out_said_before(
+                con, settings, catalog, linking, changes,
+                principal=local_operator(), key=load_key(settings.keys), now=now,
+            )  # fmt: skip
+        full = full or changes.share > FULL_SHARE
+        if not full and last is not None and not changes.changed and not decided:
+            return _unchanged(settings, last, changes, digest, now, started)
         run = _Run(settings, catalog, linking, con, store.next_run(settings), now, note)
         model = None if full or last is None else _model_of(last)
         counts = run.link(full=full, model=model)
@@ -138,11 +146,11 @@ class _Run:
         key = load_key(settings.keys)
         if not full:
             self._note("looking for whom the changes may concern")
-            make_scope(con, settings, self._catalog, self._linking, principal=local_operator(), key=key, now=self._now)
+            make_scope(con, settings, self._linking, key=key, now=self._now)
         self._note("opening registers")
         load_records(
             con, settings, self._catalog, self._linking,
-            principal=local_operator(), now=self._now, only=None if full else SCOPE,
+            principal=local_operator(), key=key, now=self._now, only=None if full else SCOPE,
         )  # fmt: skip
         compared = shape_records(con, now=self._now)
         identify(con, self._linking)
@@ -287,11 +295,17 @@ def _model_of(last: dict[str, Any]) -> Model:
     return {c: {n: (float(m), float(u)) for n, (m, u) in x.items()} for c, x in json.loads(last["model"]).items()}
 
 
-def _unchanged(last: dict[str, Any], started: float) -> LinkResult:
-    return LinkResult(
+def _unchanged(
+    settings: Settings, last: dict[str, Any], changes: Changes, digest: str, now: datetime, started: float
+) -> LinkResult:
+    """The last run stands; how far the registers were looked at is noted, where they were delivered again."""
+    result = LinkResult(
         run=last["run"], mode="unchanged", records=last["records"], compared=0, persons=last["persons"], pairs=0,
         merged=0, split=0, reviews=last["reviews"], seconds=round(time.monotonic() - started, 2),
     )  # fmt: skip
+    if changes.watermarks != json.loads(last["watermarks"]):
+        _log(settings, result, json.loads(last["model"]), changes, digest, now)
+    return result
 
 
 def _log(settings: Settings, result: LinkResult, model: Model, changes: Changes, digest: str, now: datetime) -> None:

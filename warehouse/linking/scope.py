@@ -16,7 +16,7 @@ from quality.sql import literal, quote
 from warehouse.access import Principal
 from warehouse.delta import exists, scan_sql
 from warehouse.linking.frequencies import hashed
-from warehouse.linking.records import RECORDS, load_records, shape_records
+from warehouse.linking.records import RAW, RECORDS, load_records, shape_records
 from warehouse.linking.store import DECISIONS, IDENTITIES, LINKS, REVIEWS, view
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Changes:
 
     Attributes:
         rows: records of each register; ``watermarks``: the newest ``_loaded_at`` of each, ISO.
-        changed: records that came, were delivered again, or went.
+        changed: records that came, were delivered again (and say something new, once that is known), or went.
         share: of ``changed`` among all.
     """
 
@@ -42,6 +42,12 @@ class Changes:
     watermarks: dict[str, str] = field(default_factory=dict)
     changed: int = 0
     share: float = 1.0
+
+    def count(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Count `CHANGED` as it stands now."""
+        counted: Any = con.execute(f"SELECT count(*) FROM {CHANGED}").fetchone()
+        self.changed = int(counted[0])
+        self.share = self.changed / max(1, sum(self.rows.values()))
 
 
 def find_changes(
@@ -81,24 +87,57 @@ def find_changes(
                 WHERE feed = {literal(feed_id)} AND record_key NOT IN ({tables[feed_id]})
                 """
             )
-    counted: Any = con.execute(f"SELECT count(*) FROM {CHANGED}").fetchone()
-    out.changed = int(counted[0])
-    out.share = out.changed / max(1, sum(out.rows.values()))
+    out.count(con)
     return out
 
 
-def make_scope(
+def leave_out_said_before(
     con: duckdb.DuckDBPyConnection,
     settings: Settings,
     catalog: Catalog,
     linking: Linking,
+    changes: Changes,
     *,
     principal: Principal,
     key: PseudonymKey,
     now: datetime,
 ) -> None:
+    """Open the changed records into `RAW`; take out of both `CHANGED` and `RAW` those that say what they said before.
+
+    A department that delivers its whole register every day changes a few of its records, not all of them.
+    """
+    load_records(con, settings, catalog, linking, principal=principal, key=key, now=now, only=CHANGED)
+    feeds = _feeds(linking)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE news AS
+        WITH now_said AS (
+            SELECT f.feed, r.record_key, r.role, r.content FROM {RAW} AS r INNER JOIN {feeds} USING (register)
+        ),
+        said_before AS (SELECT feed, record_key, role, content FROM linked SEMI JOIN {CHANGED} USING (feed, record_key))
+        SELECT DISTINCT register, feed, record_key
+        FROM now_said FULL OUTER JOIN said_before AS b USING (feed, record_key, role) INNER JOIN {feeds} USING (feed)
+        WHERE now_said.content IS DISTINCT FROM b.content
+        """
+    )
+    con.execute(f"CREATE OR REPLACE TABLE {CHANGED} AS SELECT register, feed, record_key FROM news")
+    con.execute(f"DELETE FROM {RAW} WHERE (register, record_key) NOT IN (SELECT (register, record_key) FROM {CHANGED})")
+    changes.count(con)
+
+
+def _feeds(linking: Linking) -> str:
+    """What to write after FROM for the registers: f (register, feed)."""
+    return (
+        f"(VALUES {', '.join(f'({i}, {literal(f)})' for i, f in enumerate(linking.registers))}) AS f (register, feed)"
+    )
+
+
+def make_scope(
+    con: duckdb.DuckDBPyConnection, settings: Settings, linking: Linking, *, key: PseudonymKey, now: datetime
+) -> None:
     """Fill `SCOPE` (register, feed, record_key): the changed records and all records of the persons they may concern.
 
+    The changed records stand in `RAW`, as `leave_out_said_before` opened them.
     These are the persons they belonged to, those of the resident IDs they carry, those nobody knows an ID of, those
     somebody decided about or has to. A changed record whose number and name do not say together who it is may be of
     anybody of that birth and sex, and of anybody of that name and about that age. Who was linked by a name that has
@@ -108,7 +147,6 @@ def make_scope(
     view(con, settings, IDENTITIES, "identities")
     view(con, settings, DECISIONS, "decided")
     view(con, settings, REVIEWS, "waiting")
-    load_records(con, settings, catalog, linking, principal=principal, now=now, only=CHANGED)
     shape_records(con, now=now)
     _say_numbers_and_names(con, key)
     con.execute(
@@ -127,14 +165,13 @@ def make_scope(
     _add_likely(con)
     _add_renamed(con)
     _add_sharers(con)
-    registers = ", ".join(f"({i}, {literal(f)})" for i, f in enumerate(linking.registers))
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {SCOPE} AS
         SELECT register, feed, record_key FROM {CHANGED}
         UNION
-        SELECT r.register, l.feed, l.record_key
-        FROM linked AS l INNER JOIN (VALUES {registers}) AS r (register, feed) USING (feed)
+        SELECT f.register, l.feed, l.record_key
+        FROM linked AS l INNER JOIN {_feeds(linking)} USING (feed)
         WHERE l.person_key IN (SELECT person_key FROM concerned)
         """
     )

@@ -1,7 +1,7 @@
 """What linking leaves in the lake, and how it is read again: ``platform.person_*``; keys and counts, no identifier.
 
 person_links       one row a person of a record: which person it is, how that was found, the pseudonyms of the name
-                   and of the valid resident ID it states, believed or not
+                   and of the valid resident ID it states, believed or not, and a keyed digest of all the record says
 person_identities  one row a person: the pseudonym of the believed resident ID, the birth and sex it tells, and the run
                    in which something of the person changed last
 person_redirects   keys that were merged, split or are gone
@@ -39,7 +39,7 @@ def schemas() -> dict[str, pa.Schema]:
     decided = [("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
     counts = [(n, whole) for n in ("records", "records_compared", "persons", "pairs", "reviews")]
     texts = [(n, text) for n in ("registers", "watermarks", "digest", "model")]
-    said = [("name_key", text), ("number_key", text)]
+    said = [("name_key", text), ("number_key", text), ("content", whole)]
     link = [("person_key", text), ("method", text), ("weight", real), ("has_own_id", flag), *said]
     redirect = [(n, text) for n in ("from_key", "to_key", "current_key", "reason")]
     columns = {

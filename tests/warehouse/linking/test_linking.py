@@ -221,6 +221,30 @@ def test_a_person_is_not_changed_by_names_that_are_a_little_rarer(
     assert changed[links()[INSURED, "s900", "self"]] == 2
 
 
+def test_a_register_delivered_whole_again_changes_those_who_say_something_new(
+    register: Register, link: Any, links: Links, settings: Settings
+) -> None:
+    base = people(300)
+    rows = [health(f"h{i}", **p) for i, p in enumerate(base)]
+    register(HEALTH, rows)
+    register(INSURED, [insured(f"s{i}", **p) for i, p in enumerate(base)])
+    link()
+    before = links()
+    register(HEALTH, rows, at=NOW + timedelta(days=1))
+    for _ in range(2):
+        assert link(1).mode == "unchanged"
+    assert len(store.read(settings, store.RUNS)) == 2, "the second time nothing is opened"
+    rows[5] |= {"phone": "13700000000"}
+    rows[6] |= {"health_record_status_code": "9"}  # linking does not look at it, the library does
+    del rows[7]
+    register(HEALTH, rows, at=NOW + timedelta(days=2))
+    assert link(2).mode == "changes"
+    after = links()
+    assert after == {k: v for k, v in before.items() if k != (HEALTH, "h7", "self")}
+    touched = {r["person_key"] for r in store.read(settings, store.IDENTITIES) if r["changed_run"] == 2}
+    assert touched == {before[HEALTH, f"h{i}", "self"] for i in (5, 6, 7)}
+
+
 def said_otherwise(
     draw: random.Random, row: dict[str, Any], others: list[dict[str, Any]], *, names: bool
 ) -> dict[str, Any]:
