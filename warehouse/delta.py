@@ -119,29 +119,11 @@ def commit_once(
     done = table.transaction_version(app_id)
     if done is not None and done >= version:
         return False
+    writer = (style or FileStyle()).properties()
     if mode == "merge":
-        _merge(table, data, merge_key, newest_by, evolve, properties, (style or FileStyle()).properties())
+        _merge(table, data, merge_key, newest_by, evolve, properties, writer)
     else:
-        write_mode: Any = mode
-        schema_mode: Any = "merge" if evolve else None
-        if evolve and mode == "overwrite" and predicate is None:
-            schema_mode = "overwrite"
-        try:
-            write_deltalake(
-                table,
-                data,
-                mode=write_mode,
-                predicate=predicate,
-                schema_mode=schema_mode,
-                writer_properties=(style or FileStyle()).properties(),
-                commit_properties=properties,
-            )
-        except SchemaMismatchError as e:
-            raise ContractError(
-                f"the table holds a column as another type: {e}",
-                hint="keep the type the table was made with, or give the layout a contract (and a table) of its own",
-                table=path,
-            ) from e
+        _write(table, data, mode, predicate, evolve, properties, writer)
     return True
 
 
@@ -296,6 +278,41 @@ def _create(path: str, data: Data, partition_by: Sequence[str], properties: Comm
     )
 
 
+def _write(
+    table: DeltaTable,
+    data: Data,
+    mode: Any,
+    predicate: str | None,
+    evolve: bool,
+    properties: CommitProperties,
+    writer: WriterProperties,
+) -> None:
+    schema_mode: Any = "merge" if evolve else None
+    if evolve and mode == "overwrite" and predicate is None:
+        schema_mode = "overwrite"
+    try:
+        write_deltalake(
+            table,
+            data,
+            mode=mode,
+            predicate=predicate,
+            schema_mode=schema_mode,
+            writer_properties=writer,
+            commit_properties=properties,
+        )
+    except SchemaMismatchError as e:
+        raise ContractError(
+            f"the table holds a column as another type: {e}",
+            hint="keep the type the table was made with, or give the layout a contract (and a table) of its own",
+            table=_name_of(table),
+        ) from e
+
+
+def _name_of(table: DeltaTable) -> str:
+    """Its last folders, which tell the table and nothing of the machine."""
+    return "/".join(table.table_uri.rstrip("/").split("/")[-3:])
+
+
 def _merge(
     table: DeltaTable,
     data: Data,
@@ -312,7 +329,7 @@ def _merge(
         raise ContractError(
             f"the table was made with another key: it has no {', '.join(missing)}",
             hint="set load.key back; rows of another key are another feed: give that contract a name of its own",
-            table="/".join(table.table_uri.rstrip("/").split("/")[-3:]),
+            table=_name_of(table),
         )
     same = " AND ".join(f't."{k}" = s."{k}"' for k in merge_key)
     newer = f't."{newest_by}" IS NULL OR s."{newest_by}" >= t."{newest_by}"' if newest_by else None
