@@ -26,8 +26,9 @@ from warehouse.duck import load_extension
 
 Data: TypeAlias = "pa.Table | pa.RecordBatchReader"
 Mode = Literal["append", "overwrite", "merge"]
-ROW_GROUP_ROWS = 1 << 17
-"""Rows of a row group at most: DuckDB reads one a thread, and the writer's default is a million."""
+ROW_GROUP_ROWS = 1 << 19
+"""Rows of a row group at most. DuckDB reads a row group with one thread, and the writer's default of a million leaves
+most tables to one; a quarter of this makes writing ten million rows two fifths slower."""
 
 
 def exists(path: str) -> bool:
