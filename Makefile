@@ -29,6 +29,7 @@ help:
 	  test -x .venv-uv/bin/uv || { echo '== installing uv'; $(PYTHON) -m venv .venv-uv && .venv-uv/bin/pip install -q uv; }; \
 	  uv=.venv-uv/bin/uv; fi; \
 	echo '== installing the environment (once)'; $$uv sync --locked --compile-bytecode
+	@$(BIN)/python -m compileall -q -j 0 catalog dags demo ingestion lakehouse quality warehouse
 	@touch $@
 
 run: .venv/.ready

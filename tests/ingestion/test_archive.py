@@ -183,6 +183,7 @@ def test_bombs_by_size_and_by_ratio(build: Build, contracts: dict[str, str]) -> 
     refused(small.send(tarred({"a.csv": bomb}, "w:gz"), "a.tgz"), "more than 1 MB")
 
 
+@pytest.mark.slow
 def test_ratio(tmp_path: Path) -> None:
     from catalog.errors import InputError
     from catalog.model import Format

@@ -60,6 +60,7 @@ def test_a_column_graded_high_enough_may_hold_it(build: Callable[[str], House]) 
     assert house_of(build, grade=3).send(notes(20, 10)).rows_loaded == 20
 
 
+@pytest.mark.slow
 def test_stray_values_quarantine_their_rows_until_the_grade_is_mended(build: Callable[[str], House]) -> None:
     house = house_of(build)
     result = house.send(notes(500, 3))

@@ -17,6 +17,7 @@ from warehouse.audit_verify import verify
 YEAR = timedelta(days=366)
 
 
+@pytest.mark.slow
 def test_old_deliveries_and_quarantined_rows_go_and_are_listed(build: Callable[[str], House]) -> None:
     house = build(PEOPLE)
     wrong = person(3, 性别="X")

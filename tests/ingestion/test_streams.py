@@ -121,6 +121,7 @@ def test_rows_reach_the_table_bad_messages_reach_quarantine_with_reasons(stream:
     assert stream.rows("row_number", "quarantine")[0] == (22,), "the records of the hour are counted"
 
 
+@pytest.mark.slow
 def test_repeats_are_known_within_and_across_micro_batches(stream: Any) -> None:
     fill(stream, [message(1), message(2), message(2)])
     loader(stream).run_once(NOW)
@@ -130,6 +131,7 @@ def test_repeats_are_known_within_and_across_micro_batches(stream: Any) -> None:
     assert sorted(n for (n,) in stream.rows("sequence_number")) == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_an_hour_is_one_receipt_and_is_handed_over(stream: Any) -> None:
     fill(stream, [message(1), b"bad"])
     fill(stream, [message(2)])
@@ -152,6 +154,7 @@ def test_an_hour_is_one_receipt_and_is_handed_over(stream: Any) -> None:
     assert sealed(spool_folder(stream.settings, stream.feed_id)) == []
 
 
+@pytest.mark.slow
 def test_the_kept_file_of_an_hour_loads_again_to_the_same_rows(stream: Any, tmp_path: Path) -> None:
     fill(stream, [message(n) for n in range(5)])
     loader(stream).run_once(NOW, hand_over=True)
@@ -166,6 +169,7 @@ def test_the_kept_file_of_an_hour_loads_again_to_the_same_rows(stream: Any, tmp_
     assert len(stream.rows()) == len(before) + 2, "numbers of segments and of receipts do not mix"
 
 
+@pytest.mark.slow
 def test_rejected_messages_are_replayed_while_the_hour_is_open(build: Build) -> None:
     house = build(contract())
     fill(house, [message(1), message(2, mm="坏")])
@@ -175,6 +179,7 @@ def test_rejected_messages_are_replayed_while_the_hour_is_open(build: Build) -> 
     assert len(house.rows()) == 2
 
 
+@pytest.mark.slow
 def test_what_the_contract_freezes_out_stops_that_message_and_no_other(build: Build) -> None:
     house = build(contract(**{"ignore: [mqtt_topic]": "ignore: [mqtt_topic]\ndrift: {types: freeze}"}))
     fill(house, [message(1), message(2, firmware="9"), message(3, mm="ERR")])

@@ -124,6 +124,7 @@ def test_a_header_of_three_rows_with_merged_groups(build: Build, contracts: dict
     assert house.rows("sensor_id, rain_mm, note, _row_number") == [("A", 1, "x", 1), ("B", 3, None, 2)]
 
 
+@pytest.mark.slow
 def test_units_in_cells_text_numbers_damage_and_dates_of_1904(build: Build, contracts: dict[str, str]) -> None:
     from openpyxl.utils.datetime import CALENDAR_MAC_1904
 

@@ -148,6 +148,7 @@ def test_demo_files_and_their_truth(cli: Cli, home: Path) -> None:
     assert list((home / "drop").rglob("*.csv"))
 
 
+@pytest.mark.slow
 def test_doctor_finds_everything_here(cli: Cli) -> None:
     done = cli("doctor", "--json")
     assert done.code == 0, done.out

@@ -10,6 +10,7 @@ import pytest
 from catalog.errors import InputError
 
 
+@pytest.mark.slow
 def test_chinese_letters_are_in_the_font(tmp_path: Path) -> None:
     from lakehouse.drawing.style import picture, save
 

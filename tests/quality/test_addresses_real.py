@@ -48,12 +48,14 @@ def test_of_areas_never_seen_nine_of_ten_answers_are_right(real: Real, record_pr
     assert shortfall(answers, 200) < 0.05 < shortfall(answers, 200, floor=0.95), "few answers are no worse by chance"
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_that_the_real_list_gives(real: Real, everything: Matcher) -> None:
     fitted = fit(samples(real, everything, range(len(real.texts))))
     assert set(fitted) == set(WEIGHTS)
     assert max(abs(WEIGHTS[kind] - weight) for kind, weight in fitted.items()) < 0.05
 
 
+@pytest.mark.slow
 def test_without_middles_of_communities_less_is_answered_and_as_much_is_right(real: Real, shared_data: Path) -> None:
     bare = load(shared_data, communities(Settings.from_env()), with_middles=False)
     answers: dict[bool, list[Answer]] = {True: [], False: []}
@@ -65,6 +67,7 @@ def test_without_middles_of_communities_less_is_answered_and_as_much_is_right(re
     assert 0.30 <= less <= coverage
 
 
+@pytest.mark.slow
 def test_every_stated_area_answers_itself(real: Real, everything: Matcher) -> None:
     answers = ask(real, everything, [i for i, some in enumerate(real.areas) if some])
     precision, coverage = precision_and_coverage(real, answers, once=False)

@@ -70,6 +70,7 @@ def test_the_whole_catalog_compiles(catalog: Catalog) -> None:
         assert all(r.message_zh for r in rules)
 
 
+@pytest.mark.slow
 def test_every_failing_expression_of_every_contract_binds(catalog: Catalog) -> None:
     con = duckdb.connect()
     load_extension(con, "spatial")

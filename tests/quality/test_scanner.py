@@ -58,6 +58,7 @@ def test_content_beats_names() -> None:
     assert found["备注", "resident_id"].grade == 3
 
 
+@pytest.mark.slow
 def test_spellings_of_an_id() -> None:
     number = "11010519491231002X"
     found = scan(

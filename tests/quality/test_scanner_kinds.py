@@ -88,6 +88,7 @@ def test_every_kind_is_found_and_its_decoys_are_not(kind: str) -> None:
     assert found / (found + false) >= 0.99
 
 
+@pytest.mark.slow
 def test_the_table_in_the_documentation_is_what_is_measured(root: Path) -> None:
     text = (root / "docs" / "grading.md").read_text(encoding="utf-8")
     stated = dict(re.findall(r"^\| `(\w+)` \|.*\| (\d\.\d{3} / \d\.\d{3}) \|$", text, re.M))

@@ -183,6 +183,7 @@ def test_read_the_rooms_callers_speak_of(catalog: Catalog) -> None:
         assert "118" not in (shown or "")
 
 
+@pytest.mark.slow
 def test_put_ids_into_a_seed(tmp_path: Path, root: Path) -> None:
     from tests.redteam.canaries import PERSONS
     from warehouse.project_scan import scan_project

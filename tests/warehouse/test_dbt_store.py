@@ -164,6 +164,7 @@ def test_partitions_of_a_table_are_fixed_until_a_full_refresh(table: Table) -> N
 
 
 @pytest.mark.parametrize("strategy", ["merge", "append"])
+@pytest.mark.slow
 def test_columns_come_and_go_by_policy(table: Table, strategy: str) -> None:
     key = {"unique_key": ["k"]} if strategy == "merge" else {}
     table.store("select 1 as k, 'a' as v", strategy, **key)
@@ -375,6 +376,7 @@ except StoreError:
 """
 
 
+@pytest.mark.slow
 def test_a_model_with_a_function_of_ours_that_breaks_off_neither_hangs_nor_crashes(root: Path, tmp_path: Path) -> None:
     """DuckDB's threads are in the function when the result is given up; they must have left it before we go on."""
     done = subprocess.run(

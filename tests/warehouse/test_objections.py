@@ -43,6 +43,7 @@ def make(settings: Settings, catalog: Catalog, **changes: object) -> str:
     return raise_objection(settings, catalog, FEED, **{**wanted, **changes}).id  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_an_objection_is_kept_answered_and_audited(scored: Settings, catalog: Catalog) -> None:
     name = make(scored, catalog)
     assert [(o.id, o.state) for o in objections(scored)] == [(name, "open")]
@@ -85,6 +86,7 @@ def test_nobody_objects_for_an_unknown_department(scored: Settings, catalog: Cat
         make(scored, catalog, department="nobody")
 
 
+@pytest.mark.slow
 def test_one_objection_at_a_time_and_answers_are_final(scored: Settings, catalog: Catalog) -> None:
     first = make(scored, catalog)
     with pytest.raises(ObjectionRefused, match="is open"):

@@ -10,6 +10,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 
 
+@pytest.mark.slow
 def test_the_declared_columns_are_those_of_the_writers() -> None:
     from ingestion.results import LOADS_SCHEMA
     from quality.gate import validations_schema

@@ -453,6 +453,7 @@ class TestOutput:
         sql = "select geom_cgcs2000 from spatiotemporal.divisions"
         assert "POINT (1 2)" in self.written(lake, "csv", sql).decode()
 
+    @pytest.mark.slow
     def test_limit_cuts_and_says_so(self, lake: Settings) -> None:
         for read in ("rows", "reader"):
             with run_sql(lake, "from feed.a__b", limit=3000) as result:
@@ -468,6 +469,7 @@ class TestOutput:
             output.write(result, "xml", io.BytesIO())
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported(lake: Settings, root: Path) -> None:
     """``select 1`` and a table scan start fast because these stay out."""
     code = (

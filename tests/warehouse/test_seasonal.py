@@ -21,6 +21,7 @@ def _months(years: int) -> list[Point]:
     return out
 
 
+@pytest.mark.slow
 def test_the_season_goes_and_the_trend_stays() -> None:
     rows = adjust(_months(7), "month")
     assert len(rows) == 84

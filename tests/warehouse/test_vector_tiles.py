@@ -67,6 +67,7 @@ def test_the_deepest_zoom_holds_every_shape_where_it_lies(write: Write) -> None:
         assert whole.area == pytest.approx(meant.area, rel=0.1)
 
 
+@pytest.mark.slow
 def test_farther_out_small_things_go_first_and_large_ones_stay(write: Write) -> None:
     path = write(rows_of(shapes(200)))
     seen = [{row for row, *_ in read_features(path, zoom)} for zoom in ZOOMS]
