@@ -11,6 +11,7 @@ from catalog.errors import InputError
 from catalog.model import Format
 from ingestion.formats.excel import Book as Workbook
 from ingestion.formats.excel import text
+from quality.formulas import RISKY
 
 OWN = ("※收据号", "※行号", "※分值号", "※处理", "※不通过原因")
 """Columns of the house before the department's; their mark keeps them apart from source columns of the same name."""
@@ -68,7 +69,7 @@ def write_book(book: Book, *, title: str, feed: str, now: datetime, masked: bool
         for at, value in enumerate((receipt, str(number), str(part), CORRECT, reason)):
             sheet.write_string(n, at, value, why if at == len(OWN) - 1 else plain)
         for at, value in enumerate(cells, start=len(OWN)):
-            sheet.write_string(n, at, value[:32_767], guarded if value[:1] in "=+-@\t\r" and value else plain)
+            sheet.write_string(n, at, value[:32_767], guarded if value and value[0] in RISKY else plain)
     choice = {"validate": "list", "source": [CORRECT, VOID, LATER]}
     sheet.data_validation(1, OWN.index("※处理"), max(1, len(book.rows)), OWN.index("※处理"), choice)
     notes = made.add_worksheet(NOTES)

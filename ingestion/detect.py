@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from ingestion.formats import kinds
 from ingestion.formats.header import normalise
 from ingestion.formats.text import detect_encoding
+from quality.simplified import simplified
 
 __all__ = [
     "FORMAT_OF",
@@ -31,7 +32,6 @@ __all__ = [
     "find_header",
     "header_key",
     "is_value",
-    "simplified",
 ]
 
 Kind = Literal[
@@ -80,19 +80,7 @@ BLANKS = frozenset({"", "/", "\\", "-", "--", "—", "——"})
 _SNAKE = re.compile(r"^[a-z]+[0-9]*(?:_[a-z0-9]+)+$")
 
 
-@lru_cache(maxsize=1)
-def _simplifier() -> Any:
-    import opencc
-
-    return opencc.OpenCC("t2s")
-
-
 @lru_cache(maxsize=4096)
-def simplified(text: str) -> str:
-    """``text`` with traditional characters simplified: 負責人 says what 负责人 says."""
-    return text if text.isascii() else str(_simplifier().convert(text))
-
-
 def header_key(name: object) -> str:
     """What a column name says, for comparisons of meaning; which column it is, `normalise` tells."""
     return simplified(normalise(name))

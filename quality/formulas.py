@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-RISKY = frozenset("=+-@\t\r＝＋－＠")
+RISKY = "=+-@\t\r＝＋－＠"
 """First characters from which a spreadsheet makes a formula of a text."""
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|-+|-inf")
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quality.formulas import RISKY
 from warehouse.duck import literal, quote
 from warehouse.output import jsonable
 from warehouse.release_plan import Plan, ReleaseRefused, geometry_column
@@ -32,7 +33,7 @@ FIRST_EXCEL_DAY = date(1900, 3, 1)
 HEADER_ROWS = 2
 CHUNK = 5_000
 # A spreadsheet runs a text that begins so as a formula (OWASP, CSV injection); a plain number is left alone.
-_FORMULA = "'^[=+\\-@\\t\\r＝＋－＠]'"
+_FORMULA = literal("^[" + RISKY.replace("-", "\\-") + "]")
 _NUMBER = "'^[+-]?[0-9]+(\\.[0-9]+)?$|^-+$'"
 CGCS2000_NOTE = "坐标系为 CGCS2000（EPSG:4490），经度在前；与 WGS 84 相差在厘米级，按 RFC 7946 直接使用。"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ingestion.detect import simplified
 from ingestion.sniffing.model import Column
+from quality.simplified import simplified
 
 if TYPE_CHECKING:
     from quality.scanner import ColumnFinding

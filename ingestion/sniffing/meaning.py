@@ -14,12 +14,13 @@ from pydantic import Field
 
 from catalog.model import Element, Feed, Grade, Model
 from catalog.registry import Catalog
-from ingestion.detect import header_key, simplified
+from ingestion.detect import header_key
 from ingestion.sniffing.model import Column, Sample
 from ingestion.sniffing.sensitive import HOME_HEADER, PERSON_HEADER, PHONE_HEADER
 from ingestion.sniffing.types import unit_of
 from quality.identifiers import is_phone, is_resident_id, is_uscc
 from quality.scanner_kinds import KIND_LABELS, Kind
+from quality.simplified import simplified
 
 FITS = 0.9
 """Share of filled values that must satisfy an element before its rules may judge the column."""

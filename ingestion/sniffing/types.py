@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ingestion.detect import header_key, simplified
+from ingestion.detect import header_key
 from ingestion.parsers import SPELLED, UNIT_NAMES, unit_pattern
 from ingestion.sniffing.model import SniffedType
+from quality.simplified import simplified
 
 NULL_TOKENS = frozenset(
     ("/", "\\", "-", "--", "—", "——", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "NaN", "nan")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from quality.formulas import RISKY
 from quality.scorecard.model import DIMENSIONS, BrokenRule, DepartmentCard, FeedLine, Line, ObjectionLine, Scorecard
 from quality.scorecard.words import PARTIES, SEVERITIES, STATES
 
-_FORMULA = re.compile(r"^[=+\-@\t\r＝＋－＠]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 LONGEST = 32_767
 """Characters a cell holds."""
@@ -86,7 +86,7 @@ def _said(o: ObjectionLine) -> list[str]:
 def safe_text(text: str) -> str:
     """``text`` as a cell that no spreadsheet takes for a formula (OWASP, CSV injection), without control characters."""
     text = _CONTROL.sub("", text)[: LONGEST - 1]
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"'{text}" if text and text[0] in RISKY else text
 
 
 def _sheet(book: Any, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

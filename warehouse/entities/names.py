@@ -11,8 +11,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+
+from quality.simplified import simplified
 
 MAX_NAME = 200
 """Longest text that is taken for a name, the length of the data element ``entity_name``."""
@@ -84,13 +84,6 @@ class NameParts:
 EMPTY = NameParts("", "", "", "", "")
 
 
-@lru_cache(maxsize=1)
-def _simplifier() -> Any:
-    import opencc
-
-    return opencc.OpenCC("t2s")
-
-
 def spelled(names: Sequence[str | None]) -> list[str]:
     """Each name in half-width, simplified, capital form, brackets kept; empty for none, or for one over `MAX_NAME`."""
     texts = [unicodedata.normalize("NFKC", n) if n and len(n) <= MAX_NAME else "" for n in names]
@@ -98,8 +91,7 @@ def spelled(names: Sequence[str | None]) -> list[str]:
     texts = [unicodedata.normalize("NFKC", "".join(t.split()).replace("\0", "")) for t in texts]
     if not texts:
         return []
-    simple: list[str] = _simplifier().convert("\n".join(texts)).split("\n")
-    return [t.upper().translate(_BRACKETS) for t in simple]
+    return [t.upper().translate(_BRACKETS) for t in simplified("\n".join(texts)).split("\n")]
 
 
 def parts(names: Sequence[str | None]) -> list[NameParts]:

@@ -303,7 +303,7 @@ def _unchanged(
         run=last["run"], mode="unchanged", records=last["records"], compared=0, persons=last["persons"], pairs=0,
         merged=0, split=0, reviews=last["reviews"], seconds=round(time.monotonic() - started, 2),
     )  # fmt: skip
-    if changes.watermarks != json.loads(last["watermarks"]):
+    if (changes.watermarks, changes.rows) != (json.loads(last["watermarks"]), json.loads(last["registers"])):
         _log(settings, result, json.loads(last["model"]), changes, digest, now)
     return result
 
