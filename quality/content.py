@@ -15,40 +15,45 @@ if TYPE_CHECKING:
 
 IDENTIFIERS = ("resident_id", "resident_id_15", "mobile", "bank_card")
 """Kinds that a check character or a form proves; the others are told by likeness."""
-_ID = "(?:^|[^0-9A-Za-z])[A-Za-z]{0,4}([0-9]{17}[0-9Xx])[0-9A-Za-z]{0,2}(?:[^0-9A-Za-z]|$)"
-_ELEVEN = "(?:^|[^0-9A-Za-z])(?:86)?([0-9]{11})(?:[^0-9A-Za-z]|$)"
+_BEFORE, _AFTER = "(?:^|[^0-9A-Za-z])", "(?:[^0-9A-Za-z]|$)"
+_ID = f"{_BEFORE}[A-Za-z]{{0,4}}([0-9]{{17}}[0-9Xx])[0-9A-Za-z]{{0,2}}{_AFTER}"
+_ELEVEN = f"{_BEFORE}(?:86)?([0-9]{{11}}){_AFTER}"
+_EITHER = f"{_BEFORE}(?:[A-Za-z]{{0,4}}[0-9]{{17}}[0-9Xx][0-9A-Za-z]{{0,2}}|(?:86)?[0-9]{{11}}){_AFTER}"
 _MOBILE = "1[3-9][0-9]{9}"
 _RECENT = "2008"
 _FEW = 3
 
 
 def identifiers_sql(relation: str, columns: Sequence[str]) -> str:
-    """A statement that looks at every value: column, kind, and cells that hold it.
+    """A statement that looks at every value: column, kind, and cells that hold it, of columns with such numbers.
 
     Numbers are identifiers when most of those with the right form pass the check, as in `quality.scanner`: permit
-    numbers have the form too, and one in eleven of them passes.
+    numbers have the form too, and one in eleven of them passes. What the check takes to write down is planned once,
+    not once a column: the few values with a number in them stand below each other.
     """
-    parts, names, kinds, hits = [], [], [], []
+    told, held, names = [], [], []
     for i, column in enumerate(columns):
         v = quote(column)
         # shorter values hold neither: most columns are codes
-        parts += [
-            f"CASE WHEN strlen({v}) >= 17 THEN regexp_extract({v}, '{_ID}', 1) ELSE '' END AS i{i}",
-            f"CASE WHEN strlen({v}) >= 11 THEN regexp_extract({v}, '{_ELEVEN}', 1) ELSE '' END AS m{i}",
-        ]
-        form, valid = resident_id_format_sql(f"i{i}", allow_15=False), is_resident_id_sql(f"i{i}", allow_15=False)
-        old = f"count_if({valid} AND substr(i{i}, 7, 4) < '{_RECENT}')"
-        ids = f"count_if({valid})"
-        believed = f"{ids} * 2 >= count_if({form}) AND ({old} > 0 OR {ids} >= {_FEW})"
-        mobiles, eleven = f"count_if(regexp_full_match(m{i}, '{_MOBILE}'))", f"count_if(m{i} <> '')"
-        names += [column, column]
-        kinds += ["resident_id", "mobile"]
-        hits.append(f"CASE WHEN {believed} THEN {ids} ELSE 0 END")
-        hits.append(f"CASE WHEN {mobiles} >= {_FEW} AND {mobiles} * 2 >= {eleven} THEN {mobiles} ELSE 0 END")
-    return (
-        f"SELECT unnest([{', '.join(map(literal, names))}]), unnest([{', '.join(map(literal, kinds))}]), "
-        f"unnest([{', '.join(hits)}]) FROM (SELECT {', '.join(parts)} FROM {quote(relation)})"
-    )
+        told.append(f"CASE WHEN strlen({v}) >= 11 AND regexp_matches({v}, '{_EITHER}') THEN {v} END AS v{i}")
+        held.append(f"v{i}")
+        names.append(literal(column))
+    form, valid = resident_id_format_sql("id", allow_15=False), is_resident_id_sql("id", allow_15=False)
+    old, ids = f"count_if({valid} AND substr(id, 7, 4) < '{_RECENT}')", f"count_if({valid})"
+    believed = f"ids * 2 >= forms AND (old > 0 OR ids >= {_FEW})"
+    called = f"mobiles >= {_FEW} AND mobiles * 2 >= elevens"
+    return f"""
+        WITH told AS (SELECT {", ".join(told)} FROM {quote(relation)}),
+        held AS (SELECT unnest(range({len(held)})) AS i, unnest([{", ".join(held)}]) AS v FROM told
+                 WHERE coalesce({", ".join(held)}) IS NOT NULL),
+        numbers AS (SELECT i, CASE WHEN strlen(v) >= 17 THEN regexp_extract(v, '{_ID}', 1) ELSE '' END AS id,
+                    regexp_extract(v, '{_ELEVEN}', 1) AS eleven FROM held WHERE v IS NOT NULL),
+        counted AS (SELECT i, {ids} AS ids, count_if({form}) AS forms, {old} AS old,
+                    count_if(regexp_full_match(eleven, '{_MOBILE}')) AS mobiles, count_if(eleven <> '') AS elevens
+                    FROM numbers GROUP BY i)
+        SELECT [{", ".join(names)}][i + 1], unnest(['resident_id', 'mobile']),
+            unnest([CASE WHEN {believed} THEN ids ELSE 0 END, CASE WHEN {called} THEN mobiles ELSE 0 END])
+        FROM counted ORDER BY i"""
 
 
 def scan_sample(con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str], sample: int) -> list[list[Any]]:

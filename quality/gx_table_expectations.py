@@ -18,6 +18,7 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
+from quality.distinct import repeated_hashes
 from quality.gx_dialect import lent_to
 from quality.gx_expectations import Aggregate, aggregate
 
@@ -61,6 +62,29 @@ class Statement(TableMetricProvider):
     ) -> list[list[Any]]:
         con = lent_to(execution_engine.engine)
         return [list(row) for row in con.execute(metric_value_kwargs["statement"]).fetchall()]
+
+
+class Repeated(TableMetricProvider):
+    """Rows a statement counts among those whose key is not alone; 0, unasked, where no two hashes of keys are equal."""
+
+    metric_name = "table.lakehouse_repeated"
+    value_keys = ("statement", "relation", "hashed")
+
+    @metric_value(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,
+        execution_engine: SqlAlchemyExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
+    ) -> int:
+        con = lent_to(execution_engine.engine)
+        repeated = repeated_hashes(con, metric_value_kwargs["hashed"], metric_value_kwargs["relation"])
+        if repeated is not None and not len(repeated):
+            return 0
+        counted = con.execute(metric_value_kwargs["statement"]).fetchone()
+        return int(counted[0]) if counted else 0
 
 
 class Content(TableMetricProvider):
@@ -158,8 +182,20 @@ class _NoRowFound(_StatementExpectation):
         return failing == 0, failing, failing, {}
 
 
-class ExpectKeyToBeUnique(_NoRowFound):
-    """主键不重复。"""
+class ExpectKeyToBeUnique(_TableExpectation):
+    """主键不重复。``hashed``: the key's hash in ``relation``, NULL where a part of it is missing."""
+
+    statement: str
+    relation: str
+    hashed: str
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count", "table.lakehouse_repeated")
+    success_keys: ClassVar[tuple[str, ...]] = ("statement", "relation", "hashed")
+    args_keys: ClassVar[tuple[str, ...]] = ("statement",)
+
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+        failing = int(metrics["table.lakehouse_repeated"])
+        return failing == 0, failing, failing, {}
 
 
 class ExpectMaskToBeApplied(_NoRowFound):

@@ -21,18 +21,20 @@ def checks(context: TableContext, params: RuleParams) -> list[TableCheck]:
     columns = tuple(context.column(name) for name in context.key)
     table, names = quote(context.relation), ", ".join(c.sql for c in columns)
     given = " AND ".join(f"{c.sql} IS NOT NULL" for c in columns)
-    # Hashes are grouped first, which takes a small part of the memory; only rows whose hash repeats are compared.
+    # only where a hash repeats the keys themselves are counted; hashes are grouped first, in a small part of the memory
     repeated = f"SELECT hash({names}) AS h FROM {table} WHERE {given} GROUP BY h HAVING count(*) > 1"  # noqa: S608
     statement = (
         f"SELECT coalesce(sum(n), 0)::BIGINT FROM (SELECT count(*) AS n FROM {table} "  # noqa: S608 - quoted names
         f"WHERE {given} AND hash({names}) IN ({repeated}) GROUP BY {names} HAVING count(*) > 1)"
     )
+    found = expectation(
+        "expect_key_to_be_unique",
+        statement=statement,
+        relation=table,
+        hashed=f"CASE WHEN {given} THEN hash({names}) END",
+    )
     label = "、".join(c.label for c in columns)
-    return [
-        TableCheck(
-            "key_unique", columns, f"主键（{label}）重复", expectation("expect_key_to_be_unique", statement=statement)
-        )
-    ]
+    return [TableCheck("key_unique", columns, f"主键（{label}）重复", found)]
 
 
 RULE = TableRule(
