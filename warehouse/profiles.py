@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalog.settings import Settings
 from warehouse import duck
-from warehouse.delta import append_rows, exists
+from warehouse.delta import append_rows, exists, scan_sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,9 +38,8 @@ def history(settings: Settings) -> dict[tuple[str, str], list[Any]]:
     if not exists(path):
         return {}
     with duck.connect() as con:
-        duck.load_extension(con, "delta")
         rows = con.execute(
-            f"SELECT suite, code, number, shares FROM delta_scan({duck.literal(path)}) "  # noqa: S608 - our own path
+            f"SELECT suite, code, number, shares FROM {scan_sql(con, path)} "  # noqa: S608 - our own path
             "QUALIFY row_number() OVER (PARTITION BY suite, code ORDER BY measured_at DESC, receipt DESC) <= ? "
             "ORDER BY suite, code, measured_at DESC, receipt DESC",
             [REMEMBERED],

@@ -12,6 +12,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse import duck
+from warehouse.delta import row_count, scan_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,7 +73,6 @@ def status(settings: Settings, catalog: Catalog, now: datetime) -> list[FeedStat
     con = duck.connect()
     try:
         con.execute("SET TimeZone = 'UTC'")
-        duck.load_extension(con, "delta")
         loads = _loads(con, paths.get("platform.loads"))
         return [
             _judge(
@@ -80,8 +80,8 @@ def status(settings: Settings, catalog: Catalog, now: datetime) -> list[FeedStat
                 catalog,
                 loads.get(feed.id),
                 now,
-                rows=_count(con, paths.get(f"feed.{feed.id}")),
-                quarantined=_count(con, paths.get(f"quarantine.{feed.id}"), "status = 'open'"),
+                rows=row_count(path) if (path := paths.get(f"feed.{feed.id}")) else 0,
+                quarantined=_open(con, paths.get(f"quarantine.{feed.id}")),
             )
             for feed in catalog.feeds.values()
         ]
@@ -142,13 +142,13 @@ def _loads(con: duckdb.DuckDBPyConnection, path: str | None) -> dict[str, _Load]
     rows = con.execute(
         "SELECT feed, arg_max(verdict, sequence) FILTER (verdict NOT IN ('duplicate', 'empty')), "  # noqa: S608
         f"max(landed_at) FILTER (verdict IN ({visible})) "
-        f"FROM delta_scan({duck.literal(path)}) GROUP BY feed"
+        f"FROM {scan_sql(con, path)} GROUP BY feed"
     ).fetchall()
     return {feed: _Load(verdict=verdict or "", landed_at=at) for feed, verdict, at in rows}
 
 
-def _count(con: duckdb.DuckDBPyConnection, path: str | None, condition: str = "true") -> int:
+def _open(con: duckdb.DuckDBPyConnection, path: str | None) -> int:
     if path is None:
         return 0
-    row = con.execute(f"SELECT count(*) FROM delta_scan({duck.literal(path)}) WHERE {condition}").fetchone()  # noqa: S608
+    row = con.execute(f"SELECT count(*) FROM {scan_sql(con, path)} WHERE status = 'open'").fetchone()  # noqa: S608
     return int(row[0]) if row else 0
