@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from quality.addresses.names import TypoIndex, family
-from quality.addresses.parse import parse
+from quality.addresses.parse import Door, read_door
 from quality.addresses.text import name_key
 
 METRES_PER_DEGREE = (85_300.0, 111_000.0)
@@ -83,41 +84,125 @@ class Spot(NamedTuple):
     y: float
 
 
-DoorKey = tuple[str, str, int | None, str]
+@dataclass(frozen=True)
+class Lane:
+    """What is known at one name, indexed as far as it is asked for.
+
+    Attributes:
+        standards: those of the book, of which ``ids`` are at this name, each at the ``doors_of`` in its place.
+        taught: doors that a confirmed writing leads to.
+    """
+
+    standards: Sequence[Standard] = ()
+    ids: list[int] = field(default_factory=list)
+    doors_of: list[Door | None] = field(default_factory=list)
+    taught: dict[Door, int] = field(default_factory=dict)
+
+    @cached_property
+    def doors(self) -> dict[Door, list[int]]:
+        """A door to the standard addresses there; what was taught goes before what the book says."""
+        doors: dict[Door, list[int]] = defaultdict(list)
+        for i, door in zip(self.ids, self.doors_of, strict=True):
+            if door:
+                doors[door].append(i)
+        return {**doors, **{door: [i] for door, i in self.taught.items()}}
+
+    @cached_property
+    def numbers(self) -> dict[tuple[str, int], list[int]]:
+        """(stem, number) to the standard addresses of all its buildings."""
+        numbers: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for (stem, number, _), ids in self.doors.items():
+            if number is not None:
+                numbers[stem, number] += ids
+        return dict(numbers)
+
+    @cached_property
+    def spots(self) -> list[Spot]:
+        """Positions along it."""
+        here = (self.standards[i] for i in dict.fromkeys(self.ids))
+        return [_spot(s) for s in here if s.longitude is not None]
+
+
+class Points(NamedTuple):
+    """Positions (metres east and north, a row each), and what stands at each: the place of a standard address in the
+    book, or a community; ``areas``: the areas that say so, empty where others do."""
+
+    where: npt.NDArray[np.float64]
+    of: Sequence[Any]
+    areas: Sequence[frozenset[str]] = ()
 
 
 @dataclass(frozen=True)
 class AddressBook:
-    """The index. Keys of names are ``text.name_key``.
+    """The index. Keys of names are ``text.name_key``. What few questions need is made when first asked for.
 
     Attributes:
-        doors: (name, stem, number, building) to the standard addresses there.
+        lanes: name to what stands there.
         compounds: name of a compound to the standard addresses it has.
         spans: name to the areas stated for it; ``families``: series of names (头条, 二条 …) to communities;
             ``beginnings``: first two to four characters to the names of areas that begin so.
-        spots: name to positions along it.
-        labelled: positions of places whose community is known, from west to east; ``labels`` the communities.
-        middles: positions of the middles of communities; ``middle_of`` the communities.
     """
 
     standards: tuple[Standard, ...] = ()
     communities: dict[str, Community] = field(default_factory=dict)
     stems: dict[str, str] = field(default_factory=dict)
-    doors: dict[DoorKey, list[int]] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
     compounds: dict[str, list[int]] = field(default_factory=dict)
     spans: dict[str, list[Area]] = field(default_factory=dict)
     families: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     beginnings: dict[str, set[str]] = field(default_factory=dict)
-    spots: dict[str, list[Spot]] = field(default_factory=dict)
-    names: frozenset[str] = frozenset()
-    typos: TypoIndex = field(default_factory=lambda: TypoIndex(()))
-    labelled: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
-    labels: tuple[str, ...] = ()
-    label_areas: tuple[frozenset[str], ...] = ()
-    middles: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
-    middle_of: tuple[str, ...] = ()
-    places: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
-    place_of: tuple[int, ...] = ()
+
+    def lane(self, key: str) -> Lane:
+        """What stands at a name; an empty one where the book knows none."""
+        return self.lanes.get(key) or _NO_LANE
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name the book knows."""
+        return frozenset({*self.compounds, *self.spans, *self.stems, *self.lanes})
+
+    @cached_property
+    def typos(self) -> TypoIndex:
+        """The same, for slips of the pen."""
+        return TypoIndex(self.names)
+
+    @cached_property
+    def places(self) -> Points:
+        """Every standard address that has a position."""
+        placed = [i for i, s in enumerate(self.standards) if s.longitude is not None]
+        return Points(_plane(self.standards[i] for i in placed), placed)
+
+    @cached_property
+    def middles(self) -> Points:
+        """The middles of communities."""
+        centred = [c for c in self.communities.values() if c.longitude is not None]
+        return Points(_plane(centred), [c.code for c in centred])
+
+    @cached_property
+    def labelled(self) -> Points:
+        """Places whose community is known, from west to east: standard addresses with a code, areas and communities
+        whose name has a position."""
+        found: dict[tuple[float, float, str], frozenset[str]] = {}
+        for s in self.standards:
+            if s.longitude is not None and s.community_code:
+                found[(*metres(s.longitude, s.latitude), s.community_code)] = _OF_NO_AREA
+        for key, areas in self.spans.items():
+            for area in areas:
+                spot = locate(self.lane(key).spots, area.stem, area.lo)
+                if spot is not None and (spot[2] <= 60 or area.lo is None):
+                    place = (spot[0], spot[1], label_of(area))
+                    found[place] = found.get(place, _OF_NO_AREA) | {area.area_id}
+        for key, code in self.stems.items():
+            ids = self.compounds.get(key, ())
+            if len(ids) == 1 and (s := self.standards[ids[0]]).longitude is not None:
+                found[(*metres(s.longitude, s.latitude), code)] = _OF_NO_AREA
+        ordered = sorted(found)
+        where = np.array([k[:2] for k in ordered], dtype=float).reshape(-1, 2)
+        return Points(where, [k[2] for k in ordered], [found[k] for k in ordered])
+
+
+_NO_LANE = Lane()
+_OF_NO_AREA: frozenset[str] = frozenset()
 
 
 def make_book(
@@ -130,8 +215,7 @@ def make_book(
     standards = tuple(standards)
     known = {c.code: c for c in communities}
     areas = settle_labels(areas)
-    doors, compounds, spots = _index_standards(standards)
-    _learn(aliases, standards, doors, compounds)
+    lanes, compounds = _index_standards(standards, aliases)
     spans: dict[str, list[Area]] = defaultdict(list)
     series: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for area in areas:
@@ -139,52 +223,62 @@ def make_book(
             spans[key].append(area)
             if base := family(key):
                 series[base][label_of(area)].add(area.area_id)
-    stems = community_stems(known.values())
     beginnings: dict[str, set[str]] = defaultdict(set)
     for key in spans:
         for length in (2, 3, 4):
             beginnings[key[:length]].add(key)
-    names = frozenset({*compounds, *spans, *stems, *(key[0] for key in doors), *spots})
-    labelled, labels, label_areas = _labelled(standards, spans, spots, compounds, stems)
-    centred = [c for c in known.values() if c.longitude is not None]
-    placed = [i for i, s in enumerate(standards) if s.longitude is not None]
     return AddressBook(
         standards=standards,
         communities=known,
-        stems=stems,
-        doors=doors,
+        stems=community_stems(known.values()),
+        lanes=lanes,
         compounds=compounds,
         spans=dict(spans),
         families={base: dict(by) for base, by in series.items()},
         beginnings=dict(beginnings),
-        spots=spots,
-        names=names,
-        typos=TypoIndex(names),
-        labelled=labelled,
-        labels=labels,
-        label_areas=label_areas,
-        middles=np.array([metres(c.longitude, c.latitude) for c in centred]).reshape(-1, 2),
-        middle_of=tuple(c.code for c in centred),
-        places=np.array([metres(standards[i].longitude, standards[i].latitude) for i in placed]).reshape(-1, 2),
-        place_of=tuple(placed),
     )
 
 
-def _learn(
-    aliases: Iterable[Alias],
-    standards: tuple[Standard, ...],
-    doors: dict[DoorKey, list[int]],
-    compounds: dict[str, list[int]],
-) -> None:
-    """Confirmed writings lead to their address, before anything the library says itself."""
-    place = {s.address_id: i for i, s in enumerate(standards)}
+def _index_standards(
+    standards: tuple[Standard, ...], aliases: Iterable[Alias]
+) -> tuple[dict[str, Lane], dict[str, list[int]]]:
+    """Lanes and compounds. Confirmed writings lead to their address, before anything the library says itself."""
+    lanes: dict[str, Lane] = defaultdict(lambda: Lane(standards))
+    compounds: dict[str, list[int]] = defaultdict(list)
+    for i, s in enumerate(standards):
+        for key, door in _known_at(s):
+            if door or s.longitude is not None:
+                lane = lanes[key]
+                lane.ids.append(i)
+                lane.doors_of.append(door)
+        if s.compound:
+            compounds[name_key(s.compound.split("(")[0])].append(i)
+    aliases = list(aliases)
+    place = {s.address_id: i for i, s in enumerate(standards)} if aliases else {}
     for alias in aliases:
         if alias.address_id in place:
             key = name_key(alias.name)
             if alias.number is None and not alias.building:
                 compounds[key] = [place[alias.address_id]]
             else:
-                doors[key, alias.stem, alias.number, alias.building] = [place[alias.address_id]]
+                lanes[key].taught[Door(alias.stem, alias.number, alias.building)] = place[alias.address_id]
+    return dict(lanes), dict(compounds)
+
+
+def _known_at(s: Standard) -> list[tuple[str, Door | None]]:
+    """The keys of the names at which a standard address is known: its lane, its compound; each with the door there."""
+    name, door = read_door(s.name, s.house_number)
+    places = [(name_key(name or s.name), door if s.house_number else None)]
+    if s.compound:
+        name, door = read_door(s.compound, "")
+        places.append((name_key(name or s.compound), door if name and door.number is not None else None))
+    return places
+
+
+def _spot(s: Standard) -> Spot:
+    _, door = read_door(s.name, s.house_number)
+    number = door.number if door.number is not None else _int(door.building)
+    return Spot(door.stem, number, *metres(s.longitude, s.latitude))
 
 
 def settle_labels(areas: Iterable[Area]) -> list[Area]:
@@ -244,57 +338,8 @@ def degrees(x: float, y: float) -> tuple[float, float]:
     return 116.0 + x / METRES_PER_DEGREE[0], 39.0 + y / METRES_PER_DEGREE[1]
 
 
-def _index_standards(
-    standards: tuple[Standard, ...],
-) -> tuple[dict[DoorKey, list[int]], dict[str, list[int]], dict[str, list[Spot]]]:
-    doors: dict[DoorKey, list[int]] = defaultdict(list)
-    compounds: dict[str, list[int]] = defaultdict(list)
-    spots: dict[str, list[Spot]] = defaultdict(list)
-    for i, s in enumerate(standards):
-        found = parse(s.name + s.house_number)
-        key = name_key(found.name or s.name)
-        if s.house_number:
-            doors[key, found.stem, found.number, found.building].append(i)
-        keys = {key}
-        if s.compound:
-            inner = parse(s.compound)
-            keys.add(name_key(inner.name or s.compound))
-            compounds[name_key(s.compound.split("(")[0])].append(i)
-            if inner.number is not None:
-                doors[name_key(inner.name), inner.stem, inner.number, inner.building].append(i)
-        if s.longitude is not None:
-            number = found.number if found.number is not None else _int(found.building)
-            spot = Spot(found.stem, number, *metres(s.longitude, s.latitude))
-            for k in keys:
-                spots[k].append(spot)
-    return dict(doors), dict(compounds), dict(spots)
-
-
-def _labelled(
-    standards: tuple[Standard, ...],
-    spans: dict[str, list[Area]],
-    spots: dict[str, list[Spot]],
-    compounds: dict[str, list[int]],
-    stems: dict[str, str],
-) -> tuple[npt.NDArray[np.float64], tuple[str, ...], tuple[frozenset[str], ...]]:
-    """Positions whose community is known: standard addresses with a code, areas that a position is known for."""
-    found: dict[tuple[float, float, str], set[str]] = {}
-    for s in standards:
-        if s.longitude is not None and s.community_code:
-            found[(*metres(s.longitude, s.latitude), s.community_code)] = set()
-    for key, areas in spans.items():
-        for area in areas:
-            spot = locate(spots.get(key, ()), area.stem, area.lo)
-            if spot is not None and (spot[2] <= 60 or area.lo is None):
-                found.setdefault((spot[0], spot[1], label_of(area)), {area.area_id}).add(area.area_id)
-    for key, code in stems.items():
-        ids = compounds.get(key, ())
-        if len(ids) == 1 and standards[ids[0]].longitude is not None:
-            s = standards[ids[0]]
-            found[(*metres(s.longitude, s.latitude), code)] = set()
-    ordered = sorted(found)
-    where = np.array([k[:2] for k in ordered], dtype=float).reshape(-1, 2)
-    return where, tuple(k[2] for k in ordered), tuple(frozenset(found[k]) for k in ordered)
+def _plane(placed: Iterable[Standard | Community]) -> npt.NDArray[np.float64]:
+    return np.array([metres(p.longitude, p.latitude) for p in placed]).reshape(-1, 2)
 
 
 def locate(spots: Iterable[Spot], stem: str, number: int | None) -> tuple[float, float, float] | None:

@@ -249,9 +249,9 @@ def _begins_alike(book: AddressBook, key: str, hide: frozenset[str], found: Clue
 def _around(book: AddressBook, piece: Piece, key: str, alias: str, hide: frozenset[str], found: Clues) -> bool:
     """Communities of the places around whose community is known; whether the position of ``piece`` is."""
     where = None
-    if alias and len({(s.x, s.y) for s in book.spots.get(alias, ())}) == 1:
-        where = locate(book.spots[alias], "", None)
-    where = where or locate(book.spots.get(key, ()), piece.stem, piece.lo)
+    if alias and len({(s.x, s.y) for s in book.lane(alias).spots}) == 1:
+        where = locate(book.lane(alias).spots, "", None)
+    where = where or locate(book.lane(key).spots, piece.stem, piece.lo)
     if where is None:
         return False
     near = near_places(book, where[0], where[1], hide)
@@ -264,9 +264,10 @@ def _around(book: AddressBook, piece: Piece, key: str, alias: str, hide: frozens
             found.add(kind, community, vote / total)
     if len(near) > 1 and near[0][1] == near[1][1]:
         found.add("around.second", near[0][1])
-    apart = np.hypot(book.middles[:, 0] - where[0], book.middles[:, 1] - where[1])
+    middles = book.middles
+    apart = np.hypot(middles.where[:, 0] - where[0], middles.where[:, 1] - where[1])
     for i in np.flatnonzero(apart <= REACH_M):
-        found.add("middle", book.middle_of[int(i)], math.exp(-float(apart[i]) / _MIDDLE_M))
+        found.add("middle", middles.of[int(i)], math.exp(-float(apart[i]) / _MIDDLE_M))
     return True
 
 
@@ -274,16 +275,17 @@ def near_places(
     book: AddressBook, x: float, y: float, hide: frozenset[str] = frozenset(), count: int = 120
 ) -> list[tuple[float, str]]:
     """The nearest places whose community is known, within reach: metres and community, nearest first."""
-    first, last = (int(i) for i in np.searchsorted(book.labelled[:, 0], (x - REACH_M, x + REACH_M)))
-    distance = np.hypot(book.labelled[first:last, 0] - x, book.labelled[first:last, 1] - y)
+    where, labels, label_areas = book.labelled
+    first, last = (int(i) for i in np.searchsorted(where[:, 0], (x - REACH_M, x + REACH_M)))
+    distance = np.hypot(where[first:last, 0] - x, where[first:last, 1] - y)
     reached = np.flatnonzero(distance <= REACH_M)
     if len(reached) > count:  # a strip of the town holds thousands: only the nearest are put in order
         reached = reached[distance[reached] <= np.partition(distance[reached], count - 1)[count - 1]]
     found = []
     for i in reached[np.argsort(distance[reached], kind="stable")][:count]:
-        areas = book.label_areas[first + int(i)]
+        areas = label_areas[first + int(i)]
         if not (areas and areas <= hide):
-            found.append((float(distance[i]), book.labels[first + int(i)]))
+            found.append((float(distance[i]), labels[first + int(i)]))
     return found
 
 

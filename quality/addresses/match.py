@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from quality.addresses.areas import Piece, pieces
 from quality.addresses.book import AddressBook, Standard, degrees, locate, metres
 from quality.addresses.evidence import clues, near_places, weigh
-from quality.addresses.parse import Elements, parse
+from quality.addresses.parse import Door, Elements, parse
 from quality.addresses.text import GATES, full_name, name_key, normalise
 
 ANSWER_FROM = 0.81
@@ -80,10 +80,6 @@ class Matcher:
         self._streets = {c.street_name: c.street_code for c in book.communities.values()}
         self._streets |= {GATES[s]: self._streets[s] for s in GATES if s in self._streets}
         self._streets |= {s: self._streets[GATES[s]] for s in GATES if GATES[s] in self._streets}
-        self._at_number: dict[tuple[str, str, int | None], list[int]] = {}
-        for (key, stem, number, _), ids in book.doors.items():
-            if number is not None:
-                self._at_number.setdefault((key, stem, number), []).extend(ids)
         self.match = lru_cache(maxsize=SEEN)(self._match)
         self._door = lru_cache(maxsize=SEEN)(self._find_door)
         self.resolve = lru_cache(maxsize=SEEN)(self._resolve)
@@ -132,13 +128,14 @@ class Matcher:
             ``accuracy_m`` is the distance; None where nothing is near: 0,0, swapped axes.
         """
         x, y = metres(longitude, latitude)
-        if not len(self.book.places) or not math.isfinite(x + y):
+        where, of, _ = self.book.places
+        if not len(where) or not math.isfinite(x + y):
             return None
-        distance = np.hypot(self.book.places[:, 0] - x, self.book.places[:, 1] - y)
+        distance = np.hypot(where[:, 0] - x, where[:, 1] - y)
         nearest = int(np.argmin(distance))
         if distance[nearest] > within_m:
             return None
-        found = self._answer(self.book.standards[self.book.place_of[nearest]], 1.0, "door")
+        found = self._answer(self.book.standards[of[nearest]], 1.0, "door")
         found = found.model_copy(update={"accuracy_m": round(float(distance[nearest]), 1)})
         near = near_places(self.book, x, y, count=NEIGHBOURS)
         if found.community_code or not near:
@@ -180,7 +177,8 @@ class Matcher:
         if not keys and not alias:
             return Match(reason="unknown_name")
         for key, sure in keys:
-            for ids, factor in self._at(key, stem, number, building):
+            ids, factor = self._at(key, stem, number, building)
+            if ids:
                 chosen, sure_here = self._choose(ids, street, community)
                 if len(chosen) == 1:
                     return self._answer(self.book.standards[chosen[0]], sure * factor * sure_here, "door")
@@ -195,20 +193,21 @@ class Matcher:
                     return self._answer(s, sure * sure_here * (0.95 if called else 0.87), "compound")
         return Match(reason="unsure")
 
-    def _at(self, key: str, stem: str, number: int | None, building: str) -> list[tuple[list[int], float]]:
-        """Doors at a number, the nearest reading first, each with how sure it is."""
-        doors = self.book.doors
-        tries: list[tuple[list[int], float]] = []
-        if number is not None or building:
-            tries.append((doors.get((key, stem, number, building), []), 0.995))
-        if number is not None and building:
-            tries.append((doors.get((key, stem, number, ""), []), 0.97))
+    def _at(self, key: str, stem: str, number: int | None, building: str) -> tuple[list[int], float]:
+        """Doors at a number by the nearest reading there is, with how sure it is."""
+        lane = self.book.lane(key)
+        if (number is not None or building) and (ids := lane.doors.get(Door(stem, number, building))):
+            return ids, 0.995
+        if number is not None and building and (ids := lane.doors.get(Door(stem, number, ""))):
+            return ids, 0.97
         if number is not None and not building:
-            tries.append((doors.get((key, "", None, stem + str(number)), []), 0.93))
-            tries.append((self._at_number.get((key, stem, number), []), 0.95))
-        if number is None and building.isdigit():
-            tries.append((doors.get((key, "", int(building), ""), []), 0.93))
-        return [(ids, sure) for ids, sure in tries if ids]
+            if ids := lane.doors.get(Door("", None, stem + str(number))):
+                return ids, 0.93
+            if ids := lane.numbers.get((stem, number)):
+                return ids, 0.95
+        if number is None and building.isdigit() and (ids := lane.doors.get(Door("", int(building), ""))):
+            return ids, 0.93
+        return [], 0.0
 
     def _choose(self, ids: list[int], street: str, community: str) -> tuple[list[int], float]:
         """Those of the community or street that is known, all when that would leave none."""
@@ -267,7 +266,7 @@ class Matcher:
             if key:
                 reading = min(reading, sure)
                 reasons.append(clues(self.book, piece, key))
-                where = where or locate(self.book.spots.get(key, ()), piece.stem, piece.lo)
+                where = where or locate(self.book.lane(key).spots, piece.stem, piece.lo)
         if found.community_code:
             return found
         best, sure = weigh(reasons)

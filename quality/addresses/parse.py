@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -129,6 +130,45 @@ def parse(text: str | None) -> Elements:
     if rest and not found.get("alias") and not re.search(r"\d", rest) and len(rest) <= 12:
         found["alias"], rest = rest, ""
     return Elements.model_validate({**found, "rest": rest[:40]})
+
+
+class Door(NamedTuple):
+    """Where at a lane: stem, number and building of `Elements`."""
+
+    stem: str
+    number: int | None
+    building: str
+
+
+def read_door(name: str, local: str) -> tuple[str, Door]:
+    """Name and door of ``parse(name + local)``.
+
+    A library has many doors with few ways to write what follows the lane (12号院3号楼): each plain one is read once.
+    """
+    door = _plain_local(local)
+    if door is not None and _is_plain_lane(name):
+        return name, door
+    found = parse(name + local)
+    return found.name, Door(found.stem, found.number, found.building)
+
+
+# A name of characters only ends before the first digit, or before 甲 to 丁 and a digit; what follows is read without
+# looking back. Other stems would not keep 某某地区 from being read as an area; other words (社区) might be one.
+_PLAIN_LANE = re.compile(r"[一-龥]{2,40}")
+_PLAIN_LOCAL = re.compile(r"[甲乙丙丁]?[0-9][0-9甲乙丙丁号院楼]{0,40}")
+
+
+@lru_cache(maxsize=65536)
+def _is_plain_lane(name: str) -> bool:
+    return _PLAIN_LANE.fullmatch(name) is not None and parse(f"{name}1号").name == name
+
+
+@lru_cache(maxsize=65536)
+def _plain_local(local: str) -> Door | None:
+    if not _PLAIN_LOCAL.fullmatch(local):
+        return None
+    found = parse(f"某胡同{local}")
+    return Door(found.stem, found.number, found.building)
 
 
 def take_area(text: str, found: dict[str, str | int | None]) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from quality.addresses.areas import Piece, pieces
-from quality.addresses.parse import Elements, parse, split
+from quality.addresses.parse import Elements, parse, read_door, split
 from quality.addresses.text import chinese_number, full_name, name_key, normalise
 
 CASES = {
@@ -137,3 +139,22 @@ def test_names_are_one_by_their_short_forms() -> None:
 def test_split_keeps_every_character_of_the_local_part() -> None:
     assert split("北京市西城区安德路12号院3号楼") == ("安德路", "12号院3号楼")
     assert split("") == ("", "")
+
+
+_WORDS_OF_LANES = (
+    "安 德 路 胡同 地区 街道 社区 西城 宣武 天津 市 区 办事处 门 第 三 一 百 甲 戊 新 旧 地下 内 口 省 3 号 ( -"
+)
+_WORDS_OF_DOORS = "1 12 3 甲 丁 戊 十二 号 号院 院 楼 号楼 单元 室 社区 社 区 街道 地区 市 - 、 ５ 内 第 新 门 之"
+_LANES = st.lists(st.sampled_from(_WORDS_OF_LANES.split()), max_size=6)
+_LOCALS = st.lists(st.sampled_from(_WORDS_OF_DOORS.split()), max_size=6)
+
+
+@given(_LANES, _LOCALS)
+@example(["某某", "地区"], ["戊", "1", "号"])
+@example(["安", "德"], ["3", "号", "社区"])
+@example(["宣武"], ["门", "1"])
+@example(["天津"], ["甲", "1", "号院"])
+def test_a_door_is_what_the_whole_address_says(lane: list[str], local: list[str]) -> None:
+    name, door = read_door("".join(lane), "".join(local))
+    whole = parse("".join([*lane, *local]))
+    assert (name, *door) == (whole.name, whole.stem, whole.number, whole.building)

@@ -13,7 +13,7 @@ from catalog.settings import Settings
 from quality.addresses.book import Alias, make_book
 from quality.addresses.match import Matcher
 from warehouse.addresses.confirm import confirm
-from warehouse.addresses.library import STANDARDS, load_book, load_matcher, versions
+from warehouse.addresses.library import STANDARDS, load_book, load_matcher, newest_book, versions
 from warehouse.dbt_knowledge import ADDRESSES, knowledge
 from warehouse.query import QueryRefused, run_sql
 
@@ -61,6 +61,13 @@ def test_knowledge_is_the_rows_of_the_book_not_their_version(lake: Settings) -> 
     assert knowledge(lake, ADDRESSES) != before
     with pytest.raises(UnknownName):
         knowledge(lake, "weather")
+
+
+def test_the_book_is_read_once_until_a_table_changes(lake: Settings) -> None:
+    book = newest_book(lake)
+    assert newest_book(lake) is book
+    DeltaTable(lake.table_path(*STANDARDS)).update({"house_number": "'14号院'"})
+    assert [s.house_number for s in newest_book(lake).standards] == ["14号院"]
 
 
 @pytest.mark.slow

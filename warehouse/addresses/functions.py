@@ -78,12 +78,14 @@ def register_for_readers(con: duckdb.DuckDBPyConnection, settings: Settings) -> 
 
 
 class _Index:
-    """The matcher over the newest versions of the tables, made when first asked and when they have changed."""
+    """The matcher over the newest versions of the tables, made when first asked and when they have changed.
+
+    What it was asked is remembered by each; the book is the process's.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._versions: tuple[int, ...] = ()
         self._matcher: Matcher | None = None
 
     def match(self, texts: pa.ChunkedArray, streets: pa.ChunkedArray, communities: pa.ChunkedArray) -> pa.Array:
@@ -122,12 +124,12 @@ class _Index:
 
     def _current(self) -> Matcher:
         from quality.addresses.match import Matcher
-        from warehouse.addresses.library import load_book, versions
+        from warehouse.addresses.library import newest_book
 
         with self._lock:
-            now = versions(self._settings)
-            if self._matcher is None or now != self._versions:
-                self._matcher, self._versions = Matcher(load_book(self._settings)), now
+            book = newest_book(self._settings)
+            if self._matcher is None or self._matcher.book is not book:
+                self._matcher = Matcher(book)
             return self._matcher
 
 

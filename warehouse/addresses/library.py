@@ -3,6 +3,8 @@
 # ruff: noqa: S608 - table and column names are of this file, paths are literals
 from __future__ import annotations
 
+from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import UnknownName
@@ -59,6 +61,20 @@ def load_book(settings: Settings) -> AddressBook:
         middles = {code: middle for code, *middle in _rows(con, settings, DIVISIONS) if middle[0] is not None}
     listed = [Community(*c[:4], *middles.get(c.code, ())) for c in communities(settings)]
     return make_book(standards, areas, listed, aliases)
+
+
+def newest_book(settings: Settings) -> AddressBook:
+    """The same for who asks often: read once in a process, until a table behind it has another version."""
+    with _READING:
+        return _book_at(settings, versions(settings))
+
+
+_READING = Lock()
+
+
+@lru_cache(maxsize=1)  # the book of a district is 120 MB, and one lake is all a process needs
+def _book_at(settings: Settings, versions: tuple[int, ...]) -> AddressBook:
+    return load_book(settings)
 
 
 def load_matcher(settings: Settings, *, answer_from: float | None = None) -> Matcher:
