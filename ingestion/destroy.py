@@ -65,8 +65,8 @@ def person_of(
         if known := numbered_key(settings, person_key):
             return person_of(settings, catalog, resident_key=known)
         return Person(person_key)
-    if resident_key is None or len(resident_key) != 64 or set(resident_key) - set("0123456789abcdef"):
-        raise UnknownName("a pseudonym is 64 hex digits", hint="give --resident-id-file or --resident-key")
+    if resident_key is None or len(resident_key) != key.digits or set(resident_key) - set("0123456789abcdef"):
+        raise UnknownName(f"a pseudonym is {key.digits} hex digits", hint="give --resident-id-file or --resident-key")
     landed = (p for p in settings.landing.rglob("*") if p.is_file())
     return Person(resident_key, tuple(sorted(ids_behind(resident_key, landed, key.resident_key))))
 

@@ -1,5 +1,9 @@
 """Keyed pseudonyms: HMAC-SHA256 or HMAC-SM3 of an identifier, so that registers join on a person nobody can name.
 
+They are the first 128 bits of the HMAC (RFC 2104 section 5 asks for half of it at least): half as long in every table,
+join and file, and still no two of a billion persons share one but by a chance of 10^-21. Keys of lakes made before say
+nothing of a length and go on giving all 256.
+
 The key is a file of the owner alone. It reaches DuckDB only inside a Python function, and DataFusion only among the
 data it reads, never as SQL text, parameter, setting or plan, so no log, ``EXPLAIN`` or profile can show it.
 """
@@ -33,6 +37,9 @@ BLANKS = " \t\r\n\u00a0\u3000\ufeff"
 """Characters around a value that are no part of it."""
 NATIVE_ROWS = 100_000
 """Rows from which native code is worth its import."""
+DIGITS = 32
+"""Hex digits of the pseudonyms of new keys."""
+ALL_DIGITS = 64
 _BLOCK = 64  # bytes of a SHA-256 block (FIPS 180-4), to which HMAC pads its key (RFC 2104)
 
 
@@ -46,14 +53,19 @@ class PseudonymKey:
     """A key, and the name it may be called by. Its text forms never show the key.
 
     Attributes:
+        digits: hex digits of its pseudonyms, 32 or 64.
         key_id: eight hex digits, derived one way from the key; stored beside what the key made.
     """
 
-    __slots__ = ("_inner", "_native", "_outer", "key_id")
+    __slots__ = ("_inner", "_native", "_outer", "digits", "key_id")
 
-    def __init__(self, secret: bytes) -> None:
-        if len(secret) != 32:
-            raise KeyRefused("a pseudonym key has 32 bytes", hint="restore the key file from its backup")
+    def __init__(self, secret: bytes, digits: int = DIGITS) -> None:
+        if len(secret) != 32 or digits not in (DIGITS, ALL_DIGITS):
+            raise KeyRefused(
+                f"a pseudonym key has 32 bytes and gives {DIGITS} or {ALL_DIGITS} digits",
+                hint="restore the key file from its backup",
+            )
+        self.digits = digits
         padded = secret.ljust(_BLOCK, b"\0")
         self._inner = bytes(b ^ 0x36 for b in padded)
         self._outer = bytes(b ^ 0x5C for b in padded)
@@ -61,15 +73,15 @@ class PseudonymKey:
         self.key_id = hashlib.sha256(b"lakehouse pseudonym key id\0" + secret).hexdigest()[:8]
 
     def pseudonym(self, text: str) -> str:
-        """HMAC-SHA256 (RFC 2104) of the UTF-8 text, 64 hex digits. Equals ``hmac.digest``; this form is faster."""
+        """HMAC-SHA256 (RFC 2104) of the UTF-8 text, its first ``digits`` in hex. As ``hmac.digest``, but faster."""
         sha256 = hashlib.sha256
-        return sha256(self._outer + sha256(self._inner + text.encode()).digest()).hexdigest()
+        return sha256(self._outer + sha256(self._inner + text.encode()).digest()).hexdigest()[: self.digits]
 
     def pseudonym_sm3(self, text: str) -> str:
-        """HMAC-SM3 (GB/T 32905-2016 in RFC 2104) of the UTF-8 text, 64 hex digits."""
+        """HMAC-SM3 (GB/T 32905-2016 in RFC 2104) of the UTF-8 text, its first ``digits`` in hex."""
         keyed = self._sm3()
         keyed.update(text.encode())
-        return keyed.finalize().hex()
+        return keyed.finalize().hex()[: self.digits]
 
     def _sm3(self) -> HMAC:
         from cryptography.hazmat.primitives.hashes import SM3
@@ -103,7 +115,7 @@ class PseudonymKey:
         if self._native is None:
             from quality.native_hash import ColumnHmac
 
-            self._native = ColumnHmac(self._inner, self._outer)
+            self._native = ColumnHmac(self._inner, self._outer, digits=self.digits)
         return self._native.hexadecimal(texts)
 
     def _looped(self, texts: Any) -> Any:
@@ -111,10 +123,10 @@ class PseudonymKey:
         import pyarrow as pa
 
         encoded = texts.dictionary_encode()  # a household's number stands in each of its rows, and is hashed once
-        sha256, inner, outer = hashlib.sha256, self._inner, self._outer
+        sha256, inner, outer, kept = hashlib.sha256, self._inner, self._outer, self.digits // 2
         values = encoded.dictionary.cast(pa.binary()).to_pylist()
-        digests = b"".join([sha256(outer + sha256(inner + v).digest()).digest() for v in values])
-        offsets = np.arange(0, 64 * len(values) + 1, 64, dtype=np.int32)
+        digests = b"".join([sha256(outer + sha256(inner + v).digest()).digest()[:kept] for v in values])
+        offsets = np.arange(0, self.digits * len(values) + 1, self.digits, dtype=np.int32)
         made = pa.Array.from_buffers(
             pa.string(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(digests.hex().encode())]
         )
@@ -125,12 +137,12 @@ class PseudonymKey:
         import pyarrow as pa
         from duckdb.func import PythonUDFType
 
-        fresh = self._sm3()  # the padded key is hashed once; copies go on from there
+        fresh, digits = self._sm3(), self.digits  # the padded key is hashed once; copies go on from there
 
         def sm3(text: str) -> str:
             keyed = fresh.copy()
             keyed.update(text.encode())
-            return keyed.finalize().hex()
+            return keyed.finalize().hex()[:digits]
 
         def function_sm3(column: Any) -> Any:
             return pa.array([None if v is None else sm3(v) for v in column.to_pylist()], pa.string())
@@ -175,6 +187,8 @@ def is_of_resident(name: str) -> bool:
 def load_key(keys_dir: Path, *, create: bool = True) -> PseudonymKey:
     """The key in ``keys_dir/pseudonym.key``; made on first use, for its owner only (0600).
 
+    The file holds 64 hex digits, and behind a blank how long the pseudonyms are; without that they are 64.
+
     Args:
         create: False when pseudonyms exist already: a new key would silently break every join with them.
 
@@ -200,7 +214,8 @@ def load_key(keys_dir: Path, *, create: bool = True) -> PseudonymKey:
     if hasattr(os, "getuid") and mode.st_uid not in (os.getuid(), 0):
         raise KeyRefused("the pseudonym key belongs to another user", hint=f"chown it to {os.getuid()}", file=str(path))
     try:
-        return PseudonymKey(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+        secret, *digits = path.read_text(encoding="ascii").split(maxsplit=1)
+        return PseudonymKey(bytes.fromhex(secret), int(digits[0]) if digits else ALL_DIGITS)
     except ValueError as e:
         raise KeyRefused("the pseudonym key file is damaged", hint="restore it from its backup", file=str(path)) from e
 
@@ -212,7 +227,7 @@ def _create(path: Path) -> None:
     handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as f:
-            f.write(secrets.token_hex(32) + "\n")
+            f.write(f"{secrets.token_hex(32)} {DIGITS}\n")
             f.flush()
             os.fsync(f.fileno())
         try:

@@ -10,27 +10,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quality.pseudonym import KeyRefused, PseudonymKey, load_key, pseudonym_sql
+from quality.pseudonym import ALL_DIGITS, DIGITS, NATIVE_ROWS, KeyRefused, PseudonymKey, load_key, pseudonym_sql
 
 SECRET = bytes(range(32))
 SPELLINGS = ["11010519491231002X", "11010519491231002x", " 11010519491231002X ", "110105491231002"]
 
 
-@given(st.text())
-def test_agrees_with_hmac(text: str) -> None:
+@given(st.text(), st.sampled_from([DIGITS, ALL_DIGITS]))
+def test_agrees_with_hmac(text: str, digits: int) -> None:
     if not any(0xD800 <= ord(c) <= 0xDFFF for c in text):
-        assert PseudonymKey(SECRET).pseudonym(text) == hmac.digest(SECRET, text.encode(), "sha256").hex()
+        made = PseudonymKey(SECRET, digits).pseudonym(text)
+        assert made == hmac.digest(SECRET, text.encode(), "sha256").hex()[:digits]
 
 
 def test_a_known_value() -> None:
     """So that a change of the algorithm cannot pass unseen: stored pseudonyms would no longer match."""
     assert (
         PseudonymKey(SECRET).resident_key("11010519491231002X")
-        == hmac.digest(SECRET, b"11010519491231002X", "sha256").hex()
+        == hmac.digest(SECRET, b"11010519491231002X", "sha256").hex()[:32]
     )
     assert PseudonymKey(SECRET).key_id == "4b62ae50"
 
@@ -69,7 +71,7 @@ def test_works_on_a_cursor_and_a_file(tmp_path: Path) -> None:
 def test_the_key_shows_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     keys = tmp_path / "keys"
     key = load_key(keys)
-    text = (keys / "pseudonym.key").read_text().strip()
+    text, _ = (keys / "pseudonym.key").read_text().split()
     con = duckdb.connect()
     key.register(con)
     con.execute("create table t as select 'x' as v")
@@ -107,6 +109,32 @@ def test_key_file_is_its_owners_alone(tmp_path: Path) -> None:
     with pytest.raises(KeyRefused, match="damaged") as caught:
         load_key(keys)
     assert "not a key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rows", [3, NATIVE_ROWS])
+def test_the_key_of_a_lake_of_before_goes_on_giving_what_it_gave(tmp_path: Path, rows: int) -> None:
+    """Its file says no length; with shorter pseudonyms no table of the lake would join another any more."""
+    new = load_key(tmp_path / "new")
+    (tmp_path / "old").mkdir(mode=0o700)
+    path = tmp_path / "old" / "pseudonym.key"
+    path.write_text((tmp_path / "new" / "pseudonym.key").read_text().split()[0] + "\n")
+    path.chmod(0o600)
+    old = load_key(tmp_path / "old")
+    values = pa.array([f"H{i}" for i in range(rows)])
+    long, short = old.column(values).to_pylist(), new.column(values).to_pylist()
+    assert long[:2] == [old.pseudonym("H0"), old.pseudonym("H1")]
+    assert {len(v) for v in long} == {64}
+    assert [v[:32] for v in long] == short
+    assert old.pseudonym_sm3("甲")[:32] == new.pseudonym_sm3("甲")
+
+
+@pytest.mark.parametrize("text", ["", "00", f"{'00' * 32} 16", f"{'00' * 32} x", f"{'00' * 32} 32 more"])
+def test_a_key_file_that_says_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "pseudonym.key"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(KeyRefused):
+        load_key(tmp_path)
 
 
 def test_a_lost_key_is_not_replaced_silently(tmp_path: Path) -> None:
