@@ -9,6 +9,8 @@ Strategies:
     ``merge``: rows replace those of the same ``unique_key``, the others are added.
     ``replace_partitions``: every partition the query returns rows for is replaced as a whole.
     ``history``: a change of ``check_cols`` closes the current row of the key and opens a new one.
+
+A table with `Remade` is looked at for the keys that changed only, and written whole.
 """
 
 # ruff: noqa: S608 - SQL is put together here from quoted identifiers, escaped literals and dbt's own SELECT
@@ -17,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Literal
 
 import duckdb
@@ -29,13 +31,12 @@ from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_ver
 from warehouse.dbt_remade import KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.delta import FileStyle
-from warehouse.duck import WHOLE, literal, quote, streamable
+from warehouse.duck import literal, quote, streamable
 
 BATCH_ROWS = 100_000
 MERGE_ROWS_IN_MEMORY = 1_000_000
 """Up to so many rows a merge holds its source in memory: only then does it skip files without its keys."""
 STAGE = "lakehouse_increment"
-GONE = "lakehouse_gone"
 SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
 """Aliases of a merge, those dbt's ``incremental_predicates`` use everywhere."""
 
@@ -153,40 +154,34 @@ def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str
 def _remake(
     cur: duckdb.DuckDBPyConnection, request: StoreRequest, remade: Remade, columns: tuple[Column, ...], query: str
 ) -> StoreResult:
-    """Merge the rows of the remade keys, and delete those of their rows that are no longer returned."""
+    """Write the table anew: the rows of the remade keys as the query gives them, those of the others as they are.
+
+    A merge takes longer for the same files: the keys are pseudonyms, and every file has some that changed.
+    """
+    table = DeltaTable(request.path)  # of now: a commit that comes between is a conflict, never undone
     target = delta_columns(cur.sql(f"from delta_scan({literal(request.path)})"), model=request.model)
-    table = DeltaTable(request.path)
     keyed = request.model_copy(update={"unique_key": remade.table_key, "on_schema_change": "fail"})
     written = _match(cur, keyed, columns, target)
     cur.execute(f"create or replace temporary table {STAGE} as select {_list(written)} from (\n{query}\n)")
     _check_keys(cur, keyed)
-    keys = ", ".join(quote(k) for k in remade.table_key)
-    names = ", ".join(quote(c.name) for c in written)
-    cur.execute(
-        f"create or replace temporary table {WHOLE} as select {names}, false as {GONE} from {STAGE}"
-        f" union all by name select {keys}, true as {GONE} from delta_scan({literal(request.path)}) as t"
-        f" where {quote(remade.key)} not in ({remade.kept_sql})"
-        f" and not exists (select 1 from {STAGE} as s where {_same('s', 't', remade.table_key)})"
-    )
-    rows = _scalar(cur, f"select count(*) from {STAGE}")
-    with _Rows(cur, f"from {WHOLE}", request.model_copy(update={"not_null": ()})) as stream:
-        merge = table.merge(
-            stream.reader,
-            predicate=_same(SOURCE, TARGET, remade.table_key),
-            source_alias=SOURCE,
-            target_alias=TARGET,
-            streamed_exec=rows > MERGE_ROWS_IN_MEMORY,
-            writer_properties=_WRITER,
-            commit_properties=_commit(request),
+    key, names = quote(remade.key), ", ".join(quote(c.name) for c in written)
+    if _scalar(cur, f"select count(*) from {STAGE} where {key} in ({remade.kept_sql})"):
+        raise StoreError(
+            f"the query returns rows of a {remade.key} that has not changed",
+            hint="filter it by of_changed_persons",
+            model=request.model,
         )
-        merge = merge.when_matched_delete(predicate=f"{SOURCE}.{GONE}")
-        merge = merge.when_matched_update_all(predicate=f"not {SOURCE}.{GONE}", except_cols=[GONE])
-        merge.when_not_matched_insert_all(predicate=f"not {SOURCE}.{GONE}", except_cols=[GONE]).execute()
-    return StoreResult(rows=rows, version=DeltaTable(request.path).version())
-
-
-def _same(a: str, b: str, columns: tuple[str, ...]) -> str:
-    return " and ".join(f"{a}.{quote(k)} = {b}.{quote(k)}" for k in columns)
+    there = f"from delta_scan({literal(request.path)}) where {key}"
+    gone = f"select exists (select 1 {there} not in ({remade.kept_sql}))"
+    if not _scalar(cur, f"select exists (from {STAGE})") and not _scalar(cur, gone):
+        return StoreResult(rows=0, version=table.version())
+    kept = f"select {names} {there} in ({remade.kept_sql})"
+    with cur.cursor() as beside, _Rows(cur, f"from {STAGE}", request) as new, _Rows(beside, kept, request) as old:
+        rows = pa.RecordBatchReader.from_batches(new.reader.schema, chain(new.reader, old.reader))
+        write_deltalake(
+            table, rows, mode="overwrite", writer_properties=_WRITER, commit_properties=_commit(request, "remade")
+        )
+    return StoreResult(rows=new.count, version=DeltaTable(request.path).version())
 
 
 def _increment(
@@ -442,11 +437,11 @@ class _Rows:
                 pass
 
 
-def _commit(request: StoreRequest) -> CommitProperties:
+def _commit(request: StoreRequest, strategy: str = "") -> CommitProperties:
     note = {
         "model": request.model,
         "invocation_id": request.invocation_id,
-        "strategy": "overwrite" if request.full_refresh else request.strategy,
+        "strategy": strategy or ("overwrite" if request.full_refresh else request.strategy),
     }
     if request.remade:
         note |= {THROUGH: str(request.remade.through), PROJECT_DIGEST: project_digest()}

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 
 from warehouse.dbt_store import StoreRequest, StoreResult, store
 from warehouse.dbt_types import DeltaTypeError, StoreError
@@ -139,6 +140,52 @@ def test_a_merge_with_a_bad_key_is_refused(table: Table, rows: list[tuple[Any, .
     with pytest.raises(StoreError, match=message):
         table.store(f"select cast(k as integer) as k, v from ({values(*rows)})", "merge", unique_key=["k"])
     assert table.version == 0
+
+
+def remade(kept: str) -> dict[str, Any]:
+    """The config of a table remade for the keys that are not among those of ``kept``, a SELECT."""
+    return {"remade": {"key": "k", "kept_sql": kept, "through": 7, "table_key": ["k", "v"]}}
+
+
+def test_keys_that_changed_are_remade_and_the_others_stay(table: Table) -> None:
+    table.store(values((1, "a"), (1, "b"), (2, "a"), (3, "a")), **remade(""))
+    done = table.store(values((1, "c"), (4, "a")), **remade("select 2"))  # 3 is of nobody any more
+    assert done == StoreResult(rows=2, version=1)
+    assert table.rows() == [(1, "c"), (2, "a"), (4, "a")]
+    last = DeltaTable(table.path).history(1)[0]
+    assert (last["strategy"], last["made_through"]) == ("remade", "7")
+
+
+def test_nothing_to_remake_commits_nothing(table: Table) -> None:
+    table.store(values((1, "a"), (2, "a")), **remade(""))
+    nothing = values((1, "a")) + " where false"
+    assert table.store(nothing, **remade("select unnest([1, 2])")) == StoreResult(rows=0, version=0)
+    assert table.store(nothing, **remade("select 2")) == StoreResult(rows=0, version=1)
+    assert table.rows() == [(2, "a")]
+
+
+def test_rows_of_a_key_that_stays_are_refused(table: Table) -> None:
+    """They would stand there twice."""
+    table.store(values((1, "a"), (2, "a")), **remade(""))
+    with pytest.raises(StoreError, match="has not changed"):
+        table.store(values((1, "b"), (2, "a")), **remade("select 2"))
+    assert table.rows() == [(1, "a"), (2, "a")]
+
+
+def test_a_commit_of_somebody_else_while_keys_are_remade_is_not_undone(table: Table) -> None:
+    table.store(values((1, "a"), (2, "a"), (3, "a")), **remade(""))
+
+    def erase(key: int) -> int:
+        DeltaTable(table.path).delete("k = 3")
+        return key
+
+    table.con.create_function("lakehouse_test_erase", erase, ["bigint"], "bigint", side_effects=True)
+    try:
+        with pytest.raises(CommitFailedError):
+            table.store("select lakehouse_test_erase(1)::integer as k, 'b' as v", **remade("select unnest([2, 3])"))
+    finally:
+        table.con.remove_function("lakehouse_test_erase")
+    assert table.rows() == [(1, "a"), (2, "a")]
 
 
 def test_partitions_that_get_rows_are_replaced_as_a_whole(table: Table) -> None:
