@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
 HEALTH, DEATHS, CHANGES = "health__records", "civil_affairs__deaths", "public_security__household_changes"
 KEYS = {HEALTH: "health_record_number", DEATHS: "death_certificate_number", CHANGES: "household_change_id"}
-TABLES = ("sources", "residents", "residents_history", "conflicts")
+TABLES = ("sources", "residents", "residents_history", "conflicts", "memberships", "residence_spells")
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -39,6 +39,7 @@ def district(draw: random.Random) -> tuple[Rows, dict[tuple[str, str], str]]:
                              "health_record_status_code": "1"} | born)  # fmt: skip
         links[HEALTH, f"h{i}"] = person
         rows[CHANGES].append({"household_change_id": f"c{i}", "household_change_code": draw.choice("124"),
+                              "household_key": f"k{i // 3}",
                               "change_date": date(2020, 1, 1) + timedelta(days=9 * i)} | born)  # fmt: skip
         links[CHANGES, f"c{i}"] = person
         if i % 5 == 0:

@@ -1,4 +1,6 @@
 -- Who is, or was, in which household: one row a person and household, by the household register and its changes.
+-- depends_on: {{ ref('staging__platform__person_identities') }}
+{{ config(remade_by='person_key') }}
 with stated as (
     select
         person_key,
@@ -8,7 +10,7 @@ with stated as (
         min(coalesce(event_date, stated_date)) as first_stated_date,
         max(stated_date) as last_stated_date
     from {{ ref('population__sources') }}
-    where household_key is not null
+    where household_key is not null and {{ of_changed_persons('person_key') }}
     group by person_key, household_key
 )
 

@@ -1,5 +1,7 @@
 -- Where a person lived from when to when, and as what: one row a spell, as a resident, as one of the floating
 -- population, or gone (left, dead). The last spell of a person has no end.
+-- depends_on: {{ ref('staging__platform__person_identities') }}
+{{ config(remade_by='person_key') }}
 with marked as (
     select
         person_key,
@@ -16,7 +18,7 @@ with marked as (
             else 1
         end as is_new
     from {{ ref('population__residents_history') }}
-    where status is not null
+    where status is not null and {{ of_changed_persons('person_key') }}
 ),
 
 starts as (
