@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,35 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+TOGETHER = {
+    "tests/lakehouse/test_runner.py": "a run",
+    "tests/lakehouse/test_airflow_up.py": "a run",
+    "tests/redteam/": "red team",
+}
+"""Files (beginnings of their paths) that share a lake which takes a minute to build: one worker runs them all."""
 LONGEST = (
-    "lakehouse/test_airflow_up.py",
     "lakehouse/test_runner.py",
-    "ingestion/test_sources_database.py",
+    "lakehouse/test_airflow_up.py",
+    "redteam/",
+    "ingestion/test_new_feed_loads.py",
+    "warehouse/test_dbt_build.py",
     "dbt_project/test_build.py",
-    "demo/test_scorecard_recall.py",
+    "ingestion/test_faults.py",
+    "ingestion/test_faults_sources.py",
+    "demo/test_truth_against_load.py",
+    "ingestion/test_sniff_real.py",
+    "ingestion/test_crash.py",
+    "warehouse/linking/test_linking.py",
+    "ingestion/test_sources_database.py",
+    "ingestion/test_real_sweep.py",
+    "ingestion/test_destroy.py",
+    "dbt_project/test_legal_entities.py",
+    "ingestion/test_streams_broker.py",
+    "ingestion/test_new_feed_formats.py",
+    "warehouse/test_grade_check.py",
+    "warehouse/test_publish.py",
 )
-"""Files of minutes, which start first: the last one running alone would leave the other cores without work."""
+"""What takes longest starts first: the last one running alone would leave the other cores without work."""
 
 # the platform's modules and models live as long as the process; looking through them every 700 objects costs a tenth
 gc.set_threshold(50_000, 20, 100)
@@ -30,8 +52,25 @@ gc.set_threshold(50_000, 20, 100)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, all others in their order."""
-    place = {str(ROOT / "tests" / name): i for i, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(str(item.path), len(place)))
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((i for i, name in enumerate(LONGEST) if path.startswith(name)), len(LONGEST))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file to one worker, and files of ``TOGETHER`` to the same."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return next((name for start, name in TOGETHER.items() if file.startswith(start)), file)
+
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")
