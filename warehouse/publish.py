@@ -162,19 +162,9 @@ def _make(
     relation = f"delta_scan({duck.literal(source.path)}, version => {table_version})"
     plan = make_plan(catalog, product, _types(con, relation))
     allowed = _allowed(settings, catalog, product, now)
-    if any(c.keyed for c in plan.columns):
-        from quality.pseudonym import load_key
-
-        load_key(settings.keys).register(con)
     told(product.id, "rows")
-    canonical = home / ROWS
-    con.execute(
-        f"COPY ({plan.select(relation)}) TO {duck.literal(str(canonical))} (FORMAT parquet, COMPRESSION zstd)",
-        list(plan.parameters) or None,
-    )
-    types = _types(con, f"read_parquet({duck.literal(str(canonical))})")
-    job = Job(con, plan, canonical, types, dictionary(types, plan.columns))
-    content = digest(con, job.rows_sql, [text_expression(c, t) for c, t in types.items()])
+    job = _canonical(settings, con, plan, relation, home / ROWS)
+    content = digest(con, job.rows_sql, [text_expression(c, t) for c, t in job.types.items()])
     rows, content = content[0], sealed(settings, content) if product.private_counts else content
     same = last and (last["content"], last["signature"]) == (list(content), plan.signature())
     if last and last_folder and same and version is None:
@@ -188,7 +178,7 @@ def _make(
     gate = ReleaseGate(settings, version, now, last)
     made = _write_copies(settings, catalog, job, working, version, last, last_folder, rows, gate)
     manifest = {
-        **_described(plan, types, catalog),
+        **_described(plan, job.types, catalog),
         **allowed,
         **made,
         "version": version,
@@ -204,6 +194,20 @@ def _make(
     working.rename(home / version)
     sync(home)
     return _Made(manifest=manifest, folder=home / version, job=job, is_new=True)
+
+
+def _canonical(settings: Settings, con: duckdb.DuckDBPyConnection, plan: Plan, relation: str, file: Path) -> Job:
+    """The rows that leave, masked, in one file that all others are made of."""
+    if any(c.keyed for c in plan.columns):
+        from quality.pseudonym import load_key
+
+        load_key(settings.keys).register(con)
+    con.execute(
+        f"COPY ({plan.select(relation)}) TO {duck.literal(str(file))} (FORMAT parquet, COMPRESSION zstd)",
+        list(plan.parameters) or None,
+    )
+    types = _types(con, f"read_parquet({duck.literal(str(file))})")
+    return Job(con, plan, file, types, dictionary(types, plan.columns))
 
 
 def _allowed(settings: Settings, catalog: Catalog, product: Product, now: datetime) -> dict[str, Any]:

@@ -36,29 +36,7 @@ def identify(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
     Columns added: ``own_id``, the valid number of its person (NULL: none is believed); ``is_hard``, that nothing
     speaks against it; ``number`` is kept only where it may still point to somebody.
     """
-    features = "name, sound, letters, surname, last, nick, without_1, without_2, without_3, without_4"
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE id_names AS
-        SELECT valid_id, {features}, count(*) AS mentions, min(register) AS best,
-            coalesce(bool_or(birth = birth_of_id), false) AS is_born
-        FROM {RECORDS} WHERE valid_id IS NOT NULL AND name IS NOT NULL GROUP BY ALL
-        """
-    )
-    con.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE id_holder AS
-        SELECT * FROM id_names
-        QUALIFY row_number() OVER (PARTITION BY valid_id ORDER BY is_born DESC, mentions DESC, best, name) = 1
-        """
-    )
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE id_shared AS
-        SELECT n.valid_id FROM id_names AS n INNER JOIN id_holder AS h ON n.valid_id = h.valid_id
-        WHERE NOT {alike("n", "h")} GROUP BY n.valid_id HAVING count(*) > {linking.max_persons_per_id}
-        """
-    )
+    _find_holders(con, linking)
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {IDENTIFIED} AS
@@ -91,3 +69,31 @@ def identify(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
     for name in ("id_names", "id_holder", "id_shared"):
         con.execute(f"DROP TABLE {name}")
     con.execute(f"DROP TABLE {RECORDS}")
+
+
+def _find_holders(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
+    """``id_names``: the names that stand with each number; ``id_holder``: the one it belongs to; ``id_shared``: numbers
+    of too many names unlike that one."""
+    features = "name, sound, letters, surname, last, nick, without_1, without_2, without_3, without_4"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE id_names AS
+        SELECT valid_id, {features}, count(*) AS mentions, min(register) AS best,
+            coalesce(bool_or(birth = birth_of_id), false) AS is_born
+        FROM {RECORDS} WHERE valid_id IS NOT NULL AND name IS NOT NULL GROUP BY ALL
+        """
+    )
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE id_holder AS
+        SELECT * FROM id_names
+        QUALIFY row_number() OVER (PARTITION BY valid_id ORDER BY is_born DESC, mentions DESC, best, name) = 1
+        """
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE id_shared AS
+        SELECT n.valid_id FROM id_names AS n INNER JOIN id_holder AS h ON n.valid_id = h.valid_id
+        WHERE NOT {alike("n", "h")} GROUP BY n.valid_id HAVING count(*) > {linking.max_persons_per_id}
+        """
+    )
