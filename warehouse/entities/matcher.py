@@ -22,9 +22,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
+from rapidfuzz.distance import OSA
 
 from warehouse.entities.names import NameParts, parts
 
@@ -46,8 +48,7 @@ _SIMILAR_CORE = 6
 _LONG_WORD = 4
 
 
-@dataclass(frozen=True, slots=True)
-class KnownName:
+class KnownName(NamedTuple):
     """One name of one organisation.
 
     ``kind``: its registered name now, a former one, another register's, or one mentioned beside its code.
@@ -58,8 +59,7 @@ class KnownName:
     kind: Kind = "registered"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Who a name belongs to. ``entity_name`` is the organisation's registered name."""
 
     uscc: str
@@ -87,26 +87,21 @@ class EntityMatcher:
         self._exact: dict[str, str | None] = {}
         self._former: dict[str, str | None] = {}
         self._canonical: dict[str, str | None] = {}
-        self._core: defaultdict[str, list[tuple[NameParts, str]]] = defaultdict(list)
+        self._core: defaultdict[str, list[KnownName]] = defaultdict(list)
         self._parts = dict(zip((n.name for n in names), parts([n.name for n in names]), strict=True))
         for n in names:
             one = self._parts[n.name]
             if one.full:
                 _put(self._exact if n.kind == "registered" else self._former, one.full, n.uscc)
                 _put(self._canonical, one.canonical, n.uscc)
-                self._core[f"{one.core}|{one.branch}"].append((one, n.uscc))
-        self._near: defaultdict[int, list[str]] = defaultdict(list)
-        endings: Counter[str] = Counter()
-        for key in self._core:
-            core = key.partition("|")[0]
-            endings.update(core[i:] for i in range(1, len(core)))
-            if len(core) >= _SIMILAR_CORE:
-                for gone in _one_less(key):
-                    self._near[hash(gone)].append(key)
-        least = max(5, len(names) // 5000)
-        self._trades = frozenset(e for e, n in endings.items() if n >= least)
-        self._words = frozenset(self._own_word(key.partition("|")[0]) for key in self._core)
+                self._core[f"{one.core}|{one.branch}"].append(n)
         self._size = len(names)
+        cores = [key.partition("|")[0] for key in self._core]
+        endings = Counter(core[i:] for core in cores for i in range(1, len(core)))
+        least = max(5, self._size // 5000)
+        self._trades = frozenset(e for e, n in endings.items() if n >= least)
+        self._words = frozenset(map(self._own_word, cores))
+        self._near = _Near([key for key, core in zip(self._core, cores, strict=True) if len(core) >= _SIMILAR_CORE])
 
     def __len__(self) -> int:
         """Names in the index."""
@@ -125,42 +120,43 @@ class EntityMatcher:
     def _one(self, q: NameParts) -> Match | None:
         if not q.full:
             return None
-        steps: tuple[tuple[Method, float, dict[str, str | None], str], ...] = (
-            ("exact", 1.0, self._exact, q.full),
-            ("former", 0.97, self._former, q.full),
-            ("canonical", 0.96, self._canonical, q.canonical),
-        )
-        for method, confidence, index, key in steps:
-            if key in index:
-                uscc = index[key]
-                return None if uscc is None else self._made(uscc, confidence, method)
+        if q.full in self._exact:
+            return self._made(self._exact[q.full], 1.0, "exact")
+        if q.full in self._former:
+            return self._made(self._former[q.full], 0.97, "former")
+        if (canonical := q.canonical) in self._canonical:
+            return self._made(self._canonical[canonical], 0.96, "canonical")
         key = f"{q.core}|{q.branch}"
         if key in self._core:
             return self._by_core(q, self._core[key])
         return self._by_likeness(q, key)
 
-    def _made(self, uscc: str, confidence: float, method: Method) -> Match | None:
-        if confidence < self.threshold:
+    def _made(self, uscc: str | None, confidence: float, method: Method) -> Match | None:
+        if uscc is None or confidence < self.threshold:
             return None
         return Match(uscc, self._called[uscc], round(confidence, 2), method)
 
-    def _by_core(self, q: NameParts, there: list[tuple[NameParts, str]]) -> Match | None:
+    def _by_core(self, q: NameParts, there: list[KnownName]) -> Match | None:
         """The one organisation whose own word, trade and branch these are."""
-        if len({uscc for _, uscc in there}) != 1:
+        if len({n.uscc for n in there}) != 1:
             return None
-        confidence = max(_likeness_of_rest(q, one) for one, _ in there)
-        return self._made(there[0][1], confidence, "core")
+        confidence = max(_likeness_of_rest(q, self._parts[n.name]) for n in there)
+        return self._made(there[0].uscc, confidence, "core")
 
     def _by_likeness(self, q: NameParts, key: str) -> Match | None:
         """The one organisation whose name differs by one slip: a character left out, added, exchanged or swapped."""
         if len(q.core) < _SIMILAR_CORE:
             return None
-        near = {other for gone in (key, *_one_less(key)) for other in self._near.get(hash(gone), ())}
-        near.update(other for gone in _one_less(key) if (other := gone) in self._core)
+        shorter = _one_less(key)
+        near = self._near.to([key, *shorter])
+        near.update(gone for gone in shorter if gone in self._core)
         best: tuple[float, str] | None = None
         for other in near:
             slip = self._slip(key, other)
-            for one, uscc in self._core[other]:
+            if slip < self.threshold:
+                continue
+            for n in self._core[other]:
+                one, uscc = self._parts[n.name], n.uscc
                 if not q.form and not one.form and q.core[-2:] != one.core[-2:]:
                     continue  # without a legal form the end says what it is: 协会 and 商会 are two
                 confidence = min(slip, _likeness_of_rest(q, one, similar=True))
@@ -172,8 +168,6 @@ class EntityMatcher:
 
     def _slip(self, a: str, b: str) -> float:
         """Confidence that ``a`` is a slip of the pen for the library's ``b``; 0 when what differs tells firms apart."""
-        from rapidfuzz.distance import OSA
-
         if OSA.distance(a, b, score_cutoff=1) > 1:
             return 0.0
         start, end_a, end_b = _difference(a, b)
@@ -218,7 +212,26 @@ def _likeness_of_rest(q: NameParts, one: NameParts, *, similar: bool = False) ->
 
 def _put(index: dict[str, str | None], key: str, uscc: str) -> None:
     """Remember whose a key is; None when it is more than one organisation's."""
-    index[key] = uscc if index.get(key, uscc) == uscc else None
+    if index.setdefault(key, uscc) != uscc:
+        index[key] = None
+
+
+class _Near:
+    """Keys by the hash of what is left of each when one of its characters is dropped: an array, as there are many."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self._keys = keys
+        hashes = np.fromiter((hash(gone) for key in keys for gone in _one_less(key)), np.int64)
+        order = np.argsort(hashes)
+        self._hashes = hashes[order]
+        self._of = np.repeat(np.arange(len(keys)), [len(key) for key in keys])[order]
+
+    def to(self, forms: list[str]) -> set[str]:
+        """The keys of which one of ``forms`` is left, and a few that only share a hash."""
+        asked = np.fromiter(map(hash, forms), np.int64)
+        first, last = self._hashes.searchsorted(asked), self._hashes.searchsorted(asked, "right")
+        there = (self._of[i] for a, b in zip(first.tolist(), last.tolist(), strict=True) for i in range(a, b))
+        return {self._keys[i] for i in there}
 
 
 def _one_less(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from quality.simplified import simplified
 
@@ -21,6 +21,7 @@ _NOTE = re.compile(
     r"\((?:简称|曾用名|原名|又名|更名为|已|现|原)[^()]*\)$"
     r"|\((?:注销|吊销|停业|歇业|在营|开业|存续|迁出|个体工商户|个人独资)\)$"
 )
+_NUMBERS = "(0123456789"
 _NUMBERED = re.compile(r"^\(?[0-9]{1,5}[、.)](?=[^0-9])")
 _LEFT_OUT = re.compile(r"[\s·・•‧.,，。、;；:：'\"‘’“”`´*_|/\\~\-—–―‐‑−<>《》〈〉「」『』?!？！]+")
 _BRACKETS = str.maketrans(
@@ -42,6 +43,7 @@ _PLACE_KIND = re.compile(
     rf"({_PLACES})(?:省|市|壮族自治区|回族自治区|维吾尔自治区|自治区|特别行政区)(?!场|政|民|委|郊|区)"
 )
 _DISTRICT_KIND = re.compile(rf"({'|'.join(_DISTRICTS.split())})[区县]")
+_KIND = re.compile("[省市区县]")
 _PREFIX = re.compile(rf"(?:中国)?({_PLACES})")
 _BRACKETED = re.compile(rf"\(({_PLACES})\)")
 
@@ -57,8 +59,7 @@ _FORMS = {
 _BRANCH = re.compile(r"(股份有限责任公司|股份有限公司|有限责任公司|有限公司|股份公司|总公司|公司)(?=.)")
 
 
-@dataclass(frozen=True, slots=True)
-class NameParts:
+class NameParts(NamedTuple):
     """A name in comparable form.
 
     Attributes:
@@ -100,14 +101,16 @@ def parts(names: Sequence[str | None]) -> list[NameParts]:
 
 
 def _parts(text: str) -> NameParts:
-    text = _NUMBERED.sub("", text)
-    while (cut := _NOTE.sub("", text)) != text and cut:
+    if text[:1] in _NUMBERS:
+        text = _NUMBERED.sub("", text)
+    while text.endswith(")") and (cut := _NOTE.sub("", text)) != text and cut:
         text = cut
     plain = _LEFT_OUT.sub("", text)
     full = plain.replace("(", "").replace(")", "")
     if not full:
         return EMPTY
-    plain = _DISTRICT_KIND.sub(r"\1", _PLACE_KIND.sub(r"\1", plain))
+    if _KIND.search(plain):
+        plain = _DISTRICT_KIND.sub(r"\1", _PLACE_KIND.sub(r"\1", plain))
     head, form, branch = plain, "", ""
     if found := _BRANCH.search(plain):
         rest = plain[found.end() :]
