@@ -59,6 +59,7 @@ def check_built(
     now: datetime,
     project: Path = PROJECT,
     remember_profiles: bool = False,
+    ahead: Mapping[str, TableVerdict] | None = None,
 ) -> list[SuiteVerdict]:
     """Ask the suites of library tables and marts about the tables as they stand; results go to
     ``platform.validations`` and the Data Docs' store.
@@ -67,6 +68,7 @@ def check_built(
         tables: ``schema.table``; those without a suite or a Delta table are left out. None: all.
         receipt: of the build or check.
         remember_profiles: later builds are held against what was measured, unless the table is stopped.
+        ahead: verdicts of tables that were asked already, as they stand.
 
     Raises:
         ContractError: a model declares a rule that cannot be compiled.
@@ -76,19 +78,50 @@ def check_built(
     present = [m for m in wanted if m.columns and exists(path_of(settings, m))]
     if not present:
         return []
-    from quality.table_gate import run_table_suites
     from warehouse.profiles import Profile, remember
 
-    suites = [_suite(m, evidence) for m, evidence in _evidence(settings, catalog, present, now)]
-    settings.build.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with TemporaryDirectory(dir=settings.build, prefix="check-") as folder, duck.connect(spill=Path(folder)) as con:
-        _views(settings, con, suites, models)
-        verdicts = run_table_suites(con, suites, receipt=receipt, now=now)
+    given = dict(ahead or {})
+    left = [m for m in present if m.table not in given]
+    asked = ask(settings, suites_of(settings, catalog, left, now), models, receipt=receipt, now=now)
+    given |= {v.suite.subject: v for v in asked}
+    verdicts = [given[m.table] for m in present]
     record(settings, verdicts, receipt, now, {m.suite: {c.name: c.label for c in m.columns.values()} for m in present})
     if remember_profiles:
         kept = [v for v in verdicts if v.gate.verdict != "stopped"]
         remember(settings, [Profile(v.suite.suite, c, receipt, now, n) for v in kept for c, n in v.profile.items()])
     return [summary(v) for v in verdicts]
+
+
+def suites_of(settings: Settings, catalog: Catalog, models: Sequence[TableModel], now: datetime) -> list[TableSuite]:
+    """The suites of tables, with what is known besides: earlier builds, and which feeds are late.
+
+    Raises:
+        ContractError: a model declares a rule that cannot be compiled.
+    """
+    return [_suite(m, evidence) for m, evidence in _evidence(settings, catalog, models, now)] if models else []
+
+
+def ask(
+    settings: Settings,
+    suites: Sequence[TableSuite],
+    models: Mapping[str, TableModel],
+    *,
+    receipt: str,
+    now: datetime,
+) -> list[TableVerdict]:
+    """Ask suites of built tables about them as they stand; nothing is kept.
+
+    Args:
+        models: all models, by ``schema.table``: rules refer to other tables.
+    """
+    from quality.table_gate import run_table_suites
+
+    if not suites:
+        return []
+    settings.build.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with TemporaryDirectory(dir=settings.build, prefix="check-") as folder, duck.connect(spill=Path(folder)) as con:
+        _views(settings, con, suites, models)
+        return run_table_suites(con, suites, receipt=receipt, now=now)
 
 
 def record(

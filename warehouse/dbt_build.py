@@ -240,10 +240,10 @@ class _Run:
         if skipped and not phase.models:
             return
         refresh(self._settings, manifest, phase.models, before_write=_close_database)
-        self._gate.begin(phase)
-        listener = _Listener(manifest, self._on_event)
+        listener = _Listener(manifest, self._on_event, self._gate.built)
         args = ["build", *_selectors(phase.select, phase.exclude), *more]
-        outcome = call(args, self._settings, self._project, manifest=manifest, listener=listener)
+        with self._gate.watching(phase):
+            outcome = call(args, self._settings, self._project, manifest=manifest, listener=listener)
         if outcome.result is None:
             raise failure(outcome.exception, "dbt could not run")
         built = [_result(node, manifest) for node in outcome.result.results]
@@ -428,16 +428,16 @@ def _result(node_result: Any, manifest: Any) -> ModelResult:
 class _Listener:
     """Turns dbt's events into ours. dbt calls it from several threads."""
 
-    def __init__(self, manifest: Any, on_event: Callable[[BuildEvent], None] | None) -> None:
-        self._manifest, self._on_event = manifest, on_event
+    def __init__(
+        self, manifest: Any, on_event: Callable[[BuildEvent], None] | None, on_built: Callable[[str], None]
+    ) -> None:
+        self._manifest, self._on_event, self._on_built = manifest, on_event, on_built
         self._lock = threading.Lock()
         self._done = self._total = 0
         self.invocation_id = ""
 
     def __call__(self, event: Any) -> None:
         self.invocation_id = event.info.invocation_id
-        if self._on_event is None:
-            return
         if event.info.name == "ConcurrencyLine":
             self._total = int(event.data.node_count)
         if event.info.name not in ("NodeStart", "NodeFinished"):
@@ -445,6 +445,10 @@ class _Listener:
         node = self._manifest.nodes.get(event.data.node_info.unique_id)  # unit tests and hooks are not among them
         kind = str(event.data.node_info.resource_type)
         name = _name(node) if node else str(event.data.node_info.node_name)
+        if event.info.name == "NodeFinished" and kind == "model" and str(event.data.run_result.status) == "success":
+            self._on_built(name)
+        if self._on_event is None:
+            return
         with self._lock:
             if event.info.name == "NodeStart":
                 self._on_event(BuildEvent(state="started", kind=kind, name=name, total=self._total))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from warehouse.dbt_nodes import describe
 if TYPE_CHECKING:
     from quality.table_models import TableModel
     from warehouse.dbt_build import ModelResult
+    from warehouse.gate_ahead import Ahead
 
 _STEPS = {"mart": 1, "extract": 2}
 """Everything else (seeds, staging, libraries) is the first step."""
@@ -97,12 +99,29 @@ class LayerGate:
         for model in self.models.values():  # a rule that cannot be compiled is told before anything is built
             compile_model(model)
         self._before: dict[str, int | None] = {}
+        self._ahead: Ahead | None = None
 
-    def begin(self, phase: Phase) -> None:
-        """Note what readers have before ``phase`` is built."""
+    @contextmanager
+    def watching(self, phase: Phase) -> Iterator[None]:
+        """Note what readers have before ``phase`` is built, and ask about its tables as they are `built`."""
         from warehouse.checkpoints import versions
+        from warehouse.gate_ahead import Ahead
 
-        self._before = versions(self._settings, [self.models[t] for t in phase.models if t in self.models])
+        own = [t for t in phase.models if t in self.models]
+        self._before = versions(self._settings, [self.models[t] for t in own])
+        self._ahead = None
+        if any(self.models[t].columns for t in own):
+            self._ahead = Ahead(self._settings, self._catalog, self.models, own, receipt=self._receipt, now=self._now)
+        try:
+            yield
+        finally:
+            if self._ahead is not None:
+                self._ahead.stop()
+
+    def built(self, table: str) -> None:
+        """Say that dbt has built ``table`` of the phase that is being watched."""
+        if self._ahead is not None:
+            self._ahead.built(table)
 
     def end(self, results: Sequence[ModelResult], manifest: Any) -> tuple[list[ModelResult], list[SuiteVerdict]]:
         """Ask the suites of what was built.
@@ -121,6 +140,7 @@ class LayerGate:
             now=self._now,
             project=self._project,
             remember_profiles=True,
+            ahead=self._ahead.verdicts() if self._ahead is not None else {},
         )
         stopped = {v.name: v.reason for v in verdicts if v.verdict == "stopped"}
         blocked = blocked_by(manifest, results)
