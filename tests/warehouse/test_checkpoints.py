@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from deltalake import DeltaTable
 
 from catalog.errors import ContractError, GateStopped
 from catalog.registry import Catalog
+from quality.table_models import read_models
+from warehouse import gate_ahead
 from warehouse.checkpoints import check_built, made_from
 from warehouse.dbt_build import BuildResult
 from warehouse.profiles import history
@@ -143,6 +146,57 @@ def test_checking_asks_again_without_building(house: House, catalog: Catalog) ->
     project = house.project
     found = check_built(house.settings, catalog, ["lib.people"], receipt="check-1", now=DAY1, project=project)
     assert [(v.suite, v.verdict, v.rows) for v in found] == [("library:lib.people", "passed", 3)]
+
+
+class Watched:
+    """An `Ahead` over the library tables of a house, and the suites it has asked."""
+
+    def __init__(self, house: House, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, fails: bool = False) -> None:
+        self.asked: Queue[str] = Queue()
+        really = gate_ahead.ask
+
+        def told(settings: Any, suites: Any, *args: Any, **more: Any) -> Any:
+            try:
+                if fails:
+                    raise OSError("the disk is gone")
+                return really(settings, suites, *args, **more)
+            finally:
+                self.asked.put(suites[0].subject)
+
+        monkeypatch.setattr(gate_ahead, "ask", told)
+        tables = ["lib.homes", "lib.people", "lib.counts"]
+        models = read_models(house.project)
+        self.ahead = gate_ahead.Ahead(house.settings, catalog, models, tables, receipt="build-1", now=DAY1)
+
+    def next(self) -> str:
+        return self.asked.get(timeout=60)
+
+
+def test_a_suite_is_asked_once_what_it_refers_to_is_built(
+    house: House, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(house, catalog, monkeypatch)
+    for table in ("lib.people", "staging.rows", "lib.counts", "lib.homes"):
+        watched.ahead.built(table)
+    assert [watched.next(), watched.next()] == ["lib.counts", "lib.homes"]
+    assert watched.next() == "lib.people"
+    watched.ahead.stop()
+    found = watched.ahead.verdicts()
+    assert {name: v.gate.verdict for name, v in found.items()} == dict.fromkeys(found, "passed")
+    assert len(found) == 3
+    DeltaTable(house.path("library", "lib", "homes")).update({"home": "home"})
+    assert set(watched.ahead.verdicts()) == {"lib.counts"}
+
+
+def test_a_suite_that_cannot_be_asked_ahead_fails_the_build(
+    house: House, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(house, catalog, monkeypatch, fails=True)
+    watched.ahead.built("lib.homes")
+    assert watched.next() == "lib.homes"
+    watched.ahead.stop()
+    with pytest.raises(OSError, match="the disk is gone"):
+        watched.ahead.verdicts()
 
 
 def test_a_rule_that_cannot_be_compiled_is_told_before_anything_is_built(tmp_path: Path) -> None:
