@@ -28,30 +28,31 @@ def identifiers_sql(relation: str, columns: Sequence[str]) -> str:
     """A statement that looks at every value: column, kind, and cells that hold it, of columns with such numbers.
 
     Numbers are identifiers when most of those with the right form pass the check, as in `quality.scanner`: permit
-    numbers have the form too, and one in eleven of them passes. What the check takes to write down is planned once,
-    not once a column: the few values with a number in them stand below each other.
+    numbers have the form too, and one in eleven of them passes. A value is looked at once however often it stands, and
+    what the check takes to write down is planned once, not once a column.
     """
-    told, held, names = [], [], []
-    for i, column in enumerate(columns):
-        v = quote(column)
-        # shorter values hold neither: most columns are codes
-        told.append(f"CASE WHEN strlen({v}) >= 11 AND regexp_matches({v}, '{_EITHER}') THEN {v} END AS v{i}")
-        held.append(f"v{i}")
-        names.append(literal(column))
+    names, table = f"[{', '.join(map(literal, columns))}]", quote(relation)
+    # shorter values hold neither: most columns are codes
+    values = " UNION ALL ".join(
+        f"SELECT {i} AS i, {v} AS v, count(*) AS n FROM {table} WHERE strlen({v}) >= 11 GROUP BY v"
+        for i, v in enumerate(map(quote, columns), 1)
+    )
     form, valid = resident_id_format_sql("id", allow_15=False), is_resident_id_sql("id", allow_15=False)
-    old, ids = f"count_if({valid} AND substr(id, 7, 4) < '{_RECENT}')", f"count_if({valid})"
     believed = f"ids * 2 >= forms AND (old > 0 OR ids >= {_FEW})"
     called = f"mobiles >= {_FEW} AND mobiles * 2 >= elevens"
+
+    def cells(condition: str) -> str:
+        return f"coalesce(sum(n) FILTER (WHERE {condition}), 0)::BIGINT"
+
     return f"""
-        WITH told AS (SELECT {", ".join(told)} FROM {quote(relation)}),
-        held AS (SELECT unnest(range({len(held)})) AS i, unnest([{", ".join(held)}]) AS v FROM told
-                 WHERE coalesce({", ".join(held)}) IS NOT NULL),
-        numbers AS (SELECT i, CASE WHEN strlen(v) >= 17 THEN regexp_extract(v, '{_ID}', 1) ELSE '' END AS id,
-                    regexp_extract(v, '{_ELEVEN}', 1) AS eleven FROM held WHERE v IS NOT NULL),
-        counted AS (SELECT i, {ids} AS ids, count_if({form}) AS forms, {old} AS old,
-                    count_if(regexp_full_match(eleven, '{_MOBILE}')) AS mobiles, count_if(eleven <> '') AS elevens
+        WITH numbers AS (SELECT i, n, regexp_extract(v, '{_ID}', 1) AS id, regexp_extract(v, '{_ELEVEN}', 1) AS eleven
+                         FROM ({values}) WHERE regexp_matches(v, '{_EITHER}')),
+        counted AS (SELECT i, {cells(valid)} AS ids, {cells(form)} AS forms,
+                        {cells(f"{valid} AND substr(id, 7, 4) < '{_RECENT}'")} AS old,
+                        {cells(f"regexp_full_match(eleven, '{_MOBILE}')")} AS mobiles,
+                        {cells("eleven <> ''")} AS elevens
                     FROM numbers GROUP BY i)
-        SELECT [{", ".join(names)}][i + 1], unnest(['resident_id', 'mobile']),
+        SELECT {names}[i], unnest(['resident_id', 'mobile']),
             unnest([CASE WHEN {believed} THEN ids ELSE 0 END, CASE WHEN {called} THEN mobiles ELSE 0 END])
         FROM counted ORDER BY i"""
 
