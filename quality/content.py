@@ -34,7 +34,7 @@ def identifiers_sql(relation: str, columns: Sequence[str]) -> str:
     names, table = f"[{', '.join(map(literal, columns))}]", quote(relation)
     # shorter values hold neither: most columns are codes
     values = " UNION ALL ".join(
-        f"SELECT {i} AS i, {v} AS v, count(*) AS n FROM {table} WHERE strlen({v}) >= 11 GROUP BY v"
+        f"SELECT {i} AS i, {v} AS v, count(*) AS n FROM {table} WHERE strlen({v}) >= 11 GROUP BY {v}"
         for i, v in enumerate(map(quote, columns), 1)
     )
     form, valid = resident_id_format_sql("id", allow_15=False), is_resident_id_sql("id", allow_15=False)

@@ -37,7 +37,7 @@ class Params(RuleParams):
 def checks(context: TableContext, params: Params) -> list[TableCheck]:
     c = context.column(params.column)
     # categories are kept hashed, whether one is another is all that is asked of them: each once, not in every row
-    values = f"SELECT {c.sql} AS v, count(*) AS n FROM {quote(context.relation)} GROUP BY v"  # noqa: S608 - quoted names
+    values = f"SELECT {c.sql} AS v, count(*) AS n FROM {quote(context.relation)} GROUP BY {c.sql}"  # noqa: S608 - quoted names
     statement = (
         f"SELECT left(md5(coalesce(v::VARCHAR, '')), 8) AS category, sum(n)::BIGINT AS n FROM ({values}) "  # noqa: S608
         f"GROUP BY category ORDER BY n DESC, category LIMIT {MOST}"
