@@ -203,8 +203,10 @@ def build(
 
     settings, catalog = both()
     if not select:
+        from warehouse.dbt_call import warm_up
         from warehouse.linking.run import link_persons
 
+        warm_up()
         link_persons(settings, catalog, now=utc_now(), progress=None if as_json else note)
 
     def show(event: Any) -> None:
