@@ -71,7 +71,11 @@ def _damaged_utf8(data: bytes) -> bool:
     """
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
-    return sum(not c.isascii() for c in text) - broken > 20 * broken
+    return _beyond_ascii(text) - broken > 20 * broken
+
+
+def _beyond_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
 
 
 def _double_byte(data: bytes) -> str:
@@ -86,13 +90,13 @@ def _double_byte(data: bytes) -> str:
     read = {name: codecs.getincrementaldecoder(name)("replace").decode(data) for name in BIG5}
     lost = [text.count("\ufffd") for text in read.values()]
     name = BIG5[lost[0] > 3 and 2 * lost[1] < lost[0]]
-    enough = sum(not c.isascii() for c in read[name]) >= BIG5_FEWEST
+    enough = _beyond_ascii(read[name]) >= BIG5_FEWEST
     return name if enough and _share(read[name], "big5", upto=0xC6) >= 0.97 else FALLBACK
 
 
 def _share(text: str, encoding: str, upto: int = 0xF7) -> float:
     """Part of the characters beyond ASCII that ``encoding`` has, with a first byte up to ``upto``."""
-    seen = Counter(c for c in text if not c.isascii())
+    seen = Counter({c: n for c, n in Counter(text).items() if not c.isascii()})
     known = sum(n for c, n in seen.items() if (code := c.encode(encoding, "ignore")) and code[0] <= upto)
     return known / seen.total() if seen else 1.0
 
