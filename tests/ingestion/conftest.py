@@ -158,8 +158,10 @@ def build(tmp_path: Path, root: Path) -> Callable[[str], House]:
     def make(contract: str) -> House:
         folder = tmp_path / "catalog"
         if not folder.exists():
-            for part in ("dictionary", "codes", "grading", "audit"):
+            for part in ("dictionary", "audit"):
                 shutil.copytree(root / "catalog" / part, folder / part)
+            for part in ("codes", "grading"):  # forty files that no test changes
+                (folder / part).symlink_to(root / "catalog" / part, target_is_directory=True)
         feeds = folder / "feeds" / "t"
         feeds.mkdir(parents=True, exist_ok=True)
         (feeds / "f.yaml").write_text(contract, encoding="utf-8")
