@@ -58,7 +58,11 @@ def call(
 ) -> Any:
     """Run one command of dbt; its outcome has ``success``, ``result`` and ``exception``."""
     from dbt.cli.main import dbtRunner
+    from dbt_common.behavior_flags import BehaviorFlagRendered
 
+    # which module declares a flag, for a warning nobody sees here: dbt reads the source of every caller to find out,
+    # a fifth of a small build
+    BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")  # type: ignore[method-assign]
     runner = dbtRunner(manifest=manifest, callbacks=[listener] if listener else [])
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check"]
     paths = {
