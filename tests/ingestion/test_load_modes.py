@@ -28,7 +28,7 @@ def test_a_pseudonym_stands_in_place_of_a_direct_identifier_and_is_keyed(people:
     names = [d[0] for d in _columns(people)]
     assert names[0] == "resident_key"
     assert not {"resident_id", "person_name"} & set(names)
-    assert len(row[0]) == 64
+    assert len(row[0]) == 32
     assert (people.settings.keys / "pseudonym.key").stat().st_mode & 0o777 == 0o600
 
 
