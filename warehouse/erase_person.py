@@ -14,10 +14,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from catalog.errors import LakehouseError
+
+if TYPE_CHECKING:
+    import duckdb
 
 MARK = "［已销毁］"
 WIDE = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
@@ -137,7 +141,7 @@ def _parquet_holds(file: Path, person: Person) -> bool:
 
     from warehouse import duck
 
-    con = duck.connect(memory="1GB")
+    con = _looking().cursor()
     try:
         con.execute("CREATE TEMP VIEW f AS SELECT * FROM read_parquet(" + duck.literal(str(file)) + ")")  # noqa: S608
         columns = [c for c, kind, *_ in con.execute("DESCRIBE f").fetchall() if kind != "BLOB"]
@@ -150,6 +154,16 @@ def _parquet_holds(file: Path, person: Person) -> bool:
         raise DestroyFault("a Parquet file cannot be read, so it cannot be verified", file=str(file)) from e
     finally:
         con.close()
+
+
+@cache
+def _looking() -> duckdb.DuckDBPyConnection:
+    """One DuckDB looks through all files, and keeps nothing of them: making one takes longer than most files."""
+    from warehouse import duck
+
+    con = duck.connect(memory="1GB")
+    con.execute("SET enable_external_file_cache = false")
+    return con
 
 
 def drop_rows(file: Path, person: Person) -> int:
