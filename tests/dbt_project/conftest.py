@@ -107,7 +107,7 @@ def read(settings: Settings) -> Callable[[str], list[tuple[Any, ...]]]:
     from warehouse.tables import list_tables
 
     def rows(sql: str) -> list[tuple[Any, ...]]:
-        con = connect()
+        con = connect(house_only=True)
         load_extension(con, "delta")
         for table in list_tables(settings):
             con.execute(f"create schema if not exists {quote(table.schema)}")
@@ -124,9 +124,9 @@ class Models:
     def __init__(self, project: Path, render: Callable[[str, str], str], properties: Mapping[str, Any]) -> None:
         import duckdb
 
-        from warehouse.duck import load_extension
+        from warehouse.duck import VERIFIED_ONCE, load_extension
 
-        self.con = duckdb.connect()
+        self.con = duckdb.connect(config=VERIFIED_ONCE)
         self.con.execute("SET TimeZone = 'UTC'")
         load_extension(self.con, "spatial")
         self._render, self._properties = render, properties

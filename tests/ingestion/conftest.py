@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,6 @@ class House:
         """Rows of the feed table with their direct identifiers from the vault."""
         from warehouse.access import Principal
         from warehouse.delta import exists, scan_sql
-        from warehouse.duck import connect
         from warehouse.vault import open_rows
 
         path = self.settings.feed_path(self.feed_id)
@@ -127,7 +127,7 @@ class House:
         names = [f.name for f in self.catalog.vaulted(self.feed_id)]
         who = Principal(id="local:test", kind="operator")
         rows = open_rows(self.settings, self.catalog, self.feed_id, names, principal=who, purpose="测试核对").read_all()
-        with connect() as con:
+        with reader().cursor() as con:
             con.execute("SET TimeZone = 'UTC'")
             con.register("opened", rows.select(["_receipt", "_row_number", *names]))
             both = f"{scan_sql(con, path)} FULL JOIN opened USING (_receipt, _row_number)"
@@ -138,14 +138,21 @@ class House:
         return scan(self.settings.platform_path(table), columns)
 
 
+@cache
+def reader() -> Any:
+    """One DuckDB that reads for all tests: making one takes as long as reading a small table."""
+    from warehouse.duck import connect
+
+    return connect()
+
+
 def scan(path: str, columns: str = "*", where: str = "true") -> list[tuple[Any, ...]]:
     """Sorted rows of a Delta table, none when it is not there."""
     from warehouse.delta import exists, scan_sql
-    from warehouse.duck import connect
 
     if not exists(path):
         return []
-    with connect() as con:
+    with reader().cursor() as con:
         con.execute("SET TimeZone = 'UTC'")
         sql = f"SELECT {columns} FROM {scan_sql(con, path)} WHERE {where} ORDER BY ALL"
         return con.execute(sql).fetchall()

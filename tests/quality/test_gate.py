@@ -19,7 +19,7 @@ from quality.gate import GateResult, run_gate, validations_schema
 from quality.gx_context import Stated, run_suite
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from quality.rules.base import sql_expectation
-from warehouse.duck import load_extension
+from warehouse.duck import VERIFIED_ONCE, load_extension
 from warehouse.schema import duckdb_type
 
 from .support import compile_example, row_examples, stage, stats
@@ -60,7 +60,7 @@ def test_row_split_and_great_expectations_agree() -> None:
     """Every fixture of every rule: as many rows break the expectation as the failing expression selects."""
     for name, rule, example in row_examples():
         compiled = compile_example(rule, example)
-        con = duckdb.connect()
+        con = duckdb.connect(config=VERIFIED_ONCE)
         for extension in {e for c in compiled for e in c.extensions}:
             load_extension(con, extension)
         stage(con, "staged", example)

@@ -17,7 +17,7 @@ from catalog.registry import Catalog, load_catalog
 from quality.rules import BatchRule, RowRule, all_rules, compile_rules, compile_use
 from quality.rules.base import Column, Example, RuleContext, RuleRefused
 from quality.rules.registry import _params
-from warehouse.duck import load_extension
+from warehouse.duck import VERIFIED_ONCE, load_extension
 from warehouse.schema import duckdb_type
 
 from .support import compile_example, row_examples, stage, stats
@@ -29,7 +29,7 @@ BATCH = [r for r in all_rules().values() if isinstance(r, BatchRule)]
 @pytest.mark.parametrize(("rule", "example"), [e[1:] for e in ROWS], ids=[e[0] for e in ROWS])
 def test_row_rule_fixtures(rule: RowRule, example: Example) -> None:
     compiled = compile_example(rule, example)
-    con = duckdb.connect()
+    con = duckdb.connect(config=VERIFIED_ONCE)
     for extension in {e for c in compiled for e in c.extensions}:
         load_extension(con, extension)
     stage(con, "staged", example)
@@ -72,7 +72,7 @@ def test_the_whole_catalog_compiles(catalog: Catalog) -> None:
 
 @pytest.mark.slow
 def test_every_failing_expression_of_every_contract_binds(catalog: Catalog) -> None:
-    con = duckdb.connect()
+    con = duckdb.connect(config=VERIFIED_ONCE)
     load_extension(con, "spatial")
     for feed_id in catalog.feeds:
         fields = catalog.fields(catalog.feed(feed_id))

@@ -67,7 +67,7 @@ def table(tmp_path: Path) -> str:
 
 
 def content(path: str, where: str = "true") -> list[dict[str, Any]]:
-    with connect() as con:
+    with connect(house_only=True) as con:
         load_extension(con, "delta")
         con.execute("SET TimeZone = 'UTC'")
         sql = f"SELECT * FROM delta_scan('{path}') WHERE {where} ORDER BY id"

@@ -23,7 +23,7 @@ from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse.dbt_build import PROJECT, BuildEvent, BuildFailed, BuildResult, build, database, list_models
 from warehouse.dbt_report import scrub
-from warehouse.duck import load_extension
+from warehouse.duck import VERIFIED_ONCE, load_extension
 from warehouse.schema import feed_schema
 from warehouse.tables import table_lock
 
@@ -116,7 +116,7 @@ class House:
 
     def rows(self, layer: str, name: str, columns: str = "*") -> list[tuple[Any, ...]]:
         schema, table = name.split(".")
-        with duckdb.connect() as con:
+        with duckdb.connect(config=VERIFIED_ONCE) as con:
             load_extension(con, "delta")
             con.execute("set TimeZone = 'UTC'")
             return con.execute(
