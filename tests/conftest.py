@@ -16,12 +16,8 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
-TOGETHER = {
-    "tests/lakehouse/test_runner.py": "a run",
-    "tests/lakehouse/test_airflow_up.py": "a run",
-    "tests/redteam/": "red team",
-}
-"""Files (beginnings of their paths) that share a lake which takes a minute to build: one worker runs them all."""
+TOGETHER = ("tests/redteam/",)
+"""Folders whose files share a lake that takes a minute to build: one worker runs them all."""
 LONGEST = (
     "lakehouse/test_runner.py",
     "lakehouse/test_airflow_up.py",
@@ -68,7 +64,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Files(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
-            return next((name for start, name in TOGETHER.items() if file.startswith(start)), file)
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
     return Files(config, log)
 
