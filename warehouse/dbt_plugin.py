@@ -97,21 +97,27 @@ def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog:
     Views are made anew each time: a view remembers its columns and fails when the table got others.
     """
     tables = {(t.layer, t.schema, t.name): t for t in readable_tables(settings)}
-    conn.execute("create schema if not exists feed")
-    conn.execute("create schema if not exists platform")
+    views: dict[tuple[str, str], str] = {}
     for feed_id in catalog.feeds:
         table = tables.pop(("feed", "feed", feed_id), None)
-        _replace_view(conn, "feed", feed_id, feed_select(conn, catalog, feed_id, table))
+        views["feed", feed_id] = feed_select(conn, catalog, feed_id, table)
         if catalog.feed(feed_id).load.history:
             versions = tables.pop(("feed", "history", feed_id), None)
-            conn.execute("create schema if not exists history")
-            _replace_view(conn, "history", feed_id, history_select(conn, catalog, feed_id, versions))
+            views["history", feed_id] = history_select(conn, catalog, feed_id, versions)
     for name, columns in platform_sources().items():
         table = tables.pop(("platform", "platform", name), None)
-        _replace_view(conn, "platform", name, source_select(conn, columns, table))
+        views["platform", name] = source_select(conn, columns, table)
     for table in tables.values():
-        conn.execute(f"create schema if not exists {quote(table.schema)}")
-        _replace_view(conn, table.schema, table.name, f"select * from delta_scan({literal(table.path)})")
+        views[table.schema, table.name] = f"select * from delta_scan({literal(table.path)})"
+    there = conn.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    for schema, name in views.keys() & set(there):
+        conn.execute(f"drop table {quote(schema)}.{quote(name)}")
+    for schema in sorted({"feed", "platform", *(schema for schema, _ in views)}):
+        conn.execute(f"create schema if not exists {quote(schema)}")
+    for (schema, name), select in views.items():
+        conn.execute(f"create or replace view {quote(schema)}.{quote(name)} as {select}")
 
 
 def feed_select(conn: duckdb.DuckDBPyConnection, catalog: Catalog, feed_id: str, table: TableRef | None) -> str:
@@ -154,17 +160,6 @@ def platform_sources() -> dict[str, dict[str, str]]:
     """The platform tables models read: name to column to DuckDB type, as the dbt project declares its source."""
     (source,) = read_yaml(PROJECT / "models" / "staging" / "_platform.yml").data["sources"]
     return {t["name"]: {c["name"]: c["data_type"] for c in t["columns"]} for t in source["tables"]}
-
-
-def _replace_view(conn: duckdb.DuckDBPyConnection, schema: str, name: str, select: str) -> None:
-    there = conn.execute(
-        "select table_type from information_schema.tables where table_schema = ? and table_name = ?"
-        " and table_catalog = current_database()",
-        [schema, name],
-    ).fetchone()
-    if there and there[0] != "VIEW":
-        conn.execute(f"drop table {quote(schema)}.{quote(name)}")
-    conn.execute(f"create or replace view {quote(schema)}.{quote(name)} as {select}")
 
 
 def _delta_exists(path: str) -> bool:
