@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,9 +45,12 @@ class YamlFile:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Parse ``path``; duplicate keys and syntax errors raise ContractError with the line."""
+    """Parse ``path``; duplicate keys and syntax errors raise ContractError with the line.
+
+    Files that say the same share what was read of them: nobody changes ``data``.
+    """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        data, lines = _parsed(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark
         raise ContractError(
@@ -59,6 +63,22 @@ def read_yaml(path: Path) -> YamlFile:
         raise ContractError(
             "not UTF-8 text", hint="save the file as UTF-8 without other encodings", file=str(path)
         ) from e
+    except _KeyTwice as e:
+        raise ContractError(
+            f"key {e.key!r} stands twice", hint="remove one of the two", file=str(path), line=e.line
+        ) from None
+    return YamlFile(path, data, lines)
+
+
+class _KeyTwice(Exception):
+    def __init__(self, key: Any, line: int) -> None:
+        super().__init__(key, line)
+        self.key, self.line = key, line
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> tuple[Any, dict[Loc, int]]:
+    """What a text says, and the line of every location; a catalog is read anew whenever one file of it changes."""
     lines: dict[Loc, int] = {}
     constructor = yaml.SafeLoader("")
 
@@ -71,12 +91,7 @@ def read_yaml(path: Path) -> YamlFile:
             for key_node, value_node in n.value:
                 key = constructor.construct_object(key_node, deep=True)
                 if key in out:
-                    raise ContractError(
-                        f"key {key!r} stands twice",
-                        hint="remove one of the two",
-                        file=str(path),
-                        line=key_node.start_mark.line + 1,
-                    )
+                    raise _KeyTwice(key, key_node.start_mark.line + 1)
                 lines[(*loc, key)] = key_node.start_mark.line + 1
                 out[key] = build(value_node, (*loc, key))
             return out
@@ -84,7 +99,7 @@ def read_yaml(path: Path) -> YamlFile:
             return [build(v, (*loc, i)) for i, v in enumerate(n.value)]
         return constructor.construct_object(n, deep=True)
 
-    return YamlFile(path, build(node, ()), lines)
+    return build(yaml.compose(text, Loader=_Loader), ()), lines
 
 
 _CURES = {
