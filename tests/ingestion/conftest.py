@@ -72,6 +72,15 @@ def person(n: int, **changes: str) -> str:
     return ",".join(row.values())
 
 
+def own_catalog(root: Path, folder: Path) -> Path:
+    """The repository's catalog in ``folder``, where contracts of a new department may be added; links, not copies."""
+    (folder / "feeds").mkdir(parents=True)
+    for part in (*(root / "catalog").iterdir(), *(root / "catalog" / "feeds").iterdir()):
+        if part.is_dir() and part.name not in ("feeds", "__pycache__"):
+            (folder / part.relative_to(root / "catalog")).symlink_to(part, target_is_directory=True)
+    return folder
+
+
 @dataclass
 class House:
     """One lakehouse with one feed, ``t__f``."""

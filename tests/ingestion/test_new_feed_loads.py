@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from ingestion.new_feed import propose
 from ingestion.sniff import sniff
 from ingestion.stage import stage
 from quality.rules import compile_rules
-from tests.ingestion.conftest import resident_id
+from tests.ingestion.conftest import own_catalog, resident_id
 from tests.ingestion.test_sniff import GOOD_USCC, workbook, write
 
 pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
@@ -27,8 +26,7 @@ NOW = datetime(2026, 8, 1, tzinfo=UTC)
 @pytest.fixture
 def place(root: Path, tmp_path: Path) -> Settings:
     """A lakehouse with a catalog of its own."""
-    house = tmp_path / "catalog"
-    shutil.copytree(root / "catalog", house, ignore=shutil.ignore_patterns("__pycache__"))
+    house = own_catalog(root, tmp_path / "catalog")
     made = Settings(home=tmp_path / "var", lake=str(tmp_path / "var" / "lake"), catalog_dir=house)
     made.make_dirs()
     return made

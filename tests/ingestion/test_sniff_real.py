@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from ingestion.contract_files import write_contract
 from ingestion.new_feed import propose
 from ingestion.sniff import sniff
 from ingestion.sniffing.model import Sample
+from tests.ingestion.conftest import own_catalog
 
 pytestmark = pytest.mark.slow
 
@@ -101,8 +101,7 @@ def test_examples_of_every_real_file_show_no_person(shared_data: Path) -> None:
 
 
 def test_every_real_table_gets_a_contract_that_lints(shared_data: Path, root: Path, tmp_path: Path) -> None:
-    house = tmp_path / "catalog"
-    shutil.copytree(root / "catalog", house, ignore=shutil.ignore_patterns("__pycache__"))
+    house = own_catalog(root, tmp_path / "catalog")
     before = len(load_catalog(house).feeds)
     done = 0
     for path in sorted(shared_data.glob("*/*")):
