@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+FEW_ROWS = 10_000
+
+
 @dataclass(frozen=True)
 class ColumnFinding:
     """One kind of content in one column.
@@ -62,6 +65,7 @@ class _Scan:
         heads: of every column what its header says.
         on: the day for which somebody is under age.
         cells: table (cell, col, kind) to which hits that stand in single cells are added, if wanted.
+        rows: of the table.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -70,6 +74,7 @@ class _Scan:
     heads: tuple[str, ...]
     on: date
     cells: str | None
+    rows: int
 
 
 def scan_table(
@@ -109,9 +114,9 @@ def scan_table(
         return []
     copy = quote(f"_scan_{secrets.token_hex(4)}")
     day = on or datetime.now(UTC).date()
-    scan = _Scan(con, copy, tuple(wanted), tuple(heads[c] for c in wanted), day, cells)
+    shown = tuple(heads[c] for c in wanted)
     texts = []
-    for i, (column, head) in enumerate(zip(wanted, scan.heads, strict=True)):
+    for i, (column, head) in enumerate(zip(wanted, shown, strict=True)):
         v = f"CAST({quote(column)} AS VARCHAR)"
         texts.append(f"{_has_value(v)} AS n{i}")
         texts.append(f"strlen({v}) >= {k.SHORTEST} AND regexp_matches({v}, '{k.ADDRESS}') AS a{i}")
@@ -119,6 +124,8 @@ def scan_table(
     texts.append(f"{quote(key) if key else 'NULL'} AS cell")
     con.execute(f"CREATE TEMP TABLE {copy} AS SELECT {', '.join(texts)} FROM {name}")
     try:
+        (rows,) = _one(con, f"SELECT count(*) FROM {copy}")
+        scan = _Scan(con, copy, tuple(wanted), shown, day, cells, rows)
         counts = _count(scan)
         context = any(k.HEADER_MINOR.search(h) for h in heads.values())
         out: list[ColumnFinding] = []
@@ -263,12 +270,10 @@ Found = dict[Kind, tuple[int, list[str]]]
 
 def _tokens(scan: _Scan, i: int) -> Found:
     """Numbers inside the cells of one column."""
-    con, table, v = scan.con, scan.table, f"v{i}"
+    con, v = scan.con, f"v{i}"
     plain = f"CASE WHEN regexp_matches({v}, '[０-９]') THEN translate({v}, '{k.WIDE_FROM}', '{k.WIDE_TO}') ELSE {v} END"
-    seen = quote(f"_tokens_{secrets.token_hex(4)}")
-    con.execute(
-        f"""CREATE TEMP TABLE {seen} AS
-        WITH cells AS (SELECT coalesce(cell, rowid) AS cell, {plain} AS v FROM {table}
+    formed = f"""
+        WITH cells AS (SELECT coalesce(cell, rowid) AS cell, {plain} AS v FROM {scan.table}
                        WHERE regexp_matches({v}, '{k.DIGITS}|[０-９]{{11}}')),
         found AS (SELECT cell, unnest(regexp_extract_all(v, '{k.TOKENS}')) AS t FROM cells),
         split AS (SELECT cell, upper(CASE WHEN regexp_matches(t, '{k.GAP}')
@@ -280,17 +285,25 @@ def _tokens(scan: _Scan, i: int) -> Found:
                  THEN regexp_full_match(b, '[0-9]{{17}}[0-9X](?:{k.AFTER_ID})')
                       AND {resident_id_format_sql("left(b, 18)", allow_15=False)} ELSE false END AS id_form,
             CASE WHEN strlen(t) BETWEEN 16 AND 19 THEN regexp_full_match(t, '{k.CARD_PREFIX}') ELSE false END AS carded
-            FROM body)
+            FROM body)"""
+    there = _forms(scan, formed)
+    if not any(there.values()):
+        return {}
+
+    def check(form: str, sql: str) -> str:
+        return f"CASE WHEN {form} THEN {sql} ELSE false END::INT" if there[form] else "0"
+
+    no_code = f"NOT {is_org_code_sql('substr(t, 7)')} AND NOT {is_registration_number_sql('t')}"
+    seen = quote(f"_tokens_{secrets.token_hex(4)}")
+    con.execute(
+        f"""CREATE TEMP TABLE {seen} AS {formed}
         SELECT cell, t, id, id_form::INT AS id_form,
-            CASE WHEN id_form THEN {is_resident_id_sql("id", allow_15=False)} ELSE false END::INT AS id_valid,
-            CASE WHEN strlen(t) = 18 THEN {is_uscc_sql("t")} ELSE false END::INT AS uscc,
-            CASE WHEN strlen(t) = 18 THEN {uscc_format_sql("t")} ELSE false END::INT AS uscc_form,
+            {check("id_form", is_resident_id_sql("id", allow_15=False))} AS id_valid,
+            {check(_EIGHTEEN, is_uscc_sql("t"))} AS uscc, {check(_EIGHTEEN, uscc_format_sql("t"))} AS uscc_form,
             (strlen(t) = 11 AND regexp_full_match(t, '[0-9]{{11}}'))::INT AS eleven,
-            (strlen(t) IN (11, 13) AND regexp_full_match(t, '(?:86)?1[3-9][0-9]{{9}}'))::INT AS mobile,
-            carded::INT AS card_form, CASE WHEN carded THEN {is_bank_card_sql("t")} ELSE false END::INT AS card,
-            CASE WHEN fifteen THEN {is_resident_id_sql("t")} ELSE false END::INT AS old_shape,
-            CASE WHEN fifteen THEN NOT {is_org_code_sql("substr(t, 7)")}
-                AND NOT {is_registration_number_sql("t")} ELSE false END::INT AS old_form
+            {check(_PHONE, "regexp_full_match(t, '(?:86)?1[3-9][0-9]{9}')")} AS mobile,
+            carded::INT AS card_form, {check("carded", is_bank_card_sql("t"))} AS card,
+            {check("fifteen", is_resident_id_sql("t"))} AS old_shape, {check("fifteen", no_code)} AS old_form
         FROM formed"""
     )
     try:
@@ -302,6 +315,18 @@ def _tokens(scan: _Scan, i: int) -> Found:
         return out
     finally:
         con.execute(f"DROP TABLE {seen}")
+
+
+_EIGHTEEN, _PHONE = "strlen(t) = 18", "strlen(t) IN (11, 13)"
+
+
+def _forms(scan: _Scan, formed: str) -> dict[str, bool]:
+    """Which numbers there are to be checked. Of few rows this is asked: planning the checks takes longer than this."""
+    forms = ("id_form", _EIGHTEEN, _PHONE, "carded", "fifteen")
+    if scan.rows > FEW_ROWS:
+        return dict.fromkeys(forms, True)
+    found = _one(scan.con, f"{formed} SELECT {', '.join(f'bool_or({form})' for form in forms)} FROM formed")
+    return {form: bool(there) for form, there in zip(forms, found, strict=True)}
 
 
 def _one(con: duckdb.DuckDBPyConnection, statement: str) -> tuple[Any, ...]:
