@@ -65,7 +65,7 @@ class _Scan:
         heads: of every column what its header says.
         on: the day for which somebody is under age.
         cells: table (cell, col, kind) to which hits that stand in single cells are added, if wanted.
-        rows: of the table.
+        rows: of the table; ``filled``: of every column whether there is a ``v<i>``.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -75,6 +75,7 @@ class _Scan:
     on: date
     cells: str | None
     rows: int
+    filled: tuple[bool, ...]
 
 
 def scan_table(
@@ -124,8 +125,9 @@ def scan_table(
     texts.append(f"{quote(key) if key else 'NULL'} AS cell")
     con.execute(f"CREATE TEMP TABLE {copy} AS SELECT {', '.join(texts)} FROM {name}")
     try:
-        (rows,) = _one(con, f"SELECT count(*) FROM {copy}")
-        scan = _Scan(con, copy, tuple(wanted), shown, day, cells, rows)
+        texts = [f"count(v{i})" for i in range(len(wanted))]
+        rows, *filled = _one(con, f"SELECT count(*), {', '.join(texts)} FROM {copy}")
+        scan = _Scan(con, copy, tuple(wanted), shown, day, cells, rows, tuple(map(bool, filled)))
         counts = _count(scan)
         context = any(k.HEADER_MINOR.search(h) for h in heads.values())
         out: list[ColumnFinding] = []
@@ -197,16 +199,15 @@ def _count(scan: _Scan) -> list[dict[str, int]]:
             "young": (k.HEADER_BIRTH.search(head), young),
         }
         shapes = {
-            "values": f"n{i}",
             "digits": f"regexp_matches({v}, '{k.DIGITS}|[０-９]{{11}}')",
             "plate": f"regexp_matches({v}, '{k.PLATE}')",
             "fixed": f"regexp_matches({v}, '{k.FIXED}')",
-            "address": f"a{i}",
             "pair": f"regexp_full_match({v}, '{k.COORDINATE}')",
             "medical": f"CASE WHEN {medical} THEN regexp_matches({healthy}, {literal(terms.term)}) END",
             **{name: sql if asked else "false" for name, (asked, sql) in by_header.items()},
         }
-        selected += [f"count_if({shapes[name]})" for name in _COUNTS]
+        shapes = {"values": f"n{i}", "address": f"a{i}", **(shapes if scan.filled[i] else {})}
+        selected += [f"count_if({shapes.get(name, 'false')})" for name in _COUNTS]
     row = scan.con.execute(f"SELECT {', '.join(selected)} FROM {scan.table}").fetchone() or ()
     found, width = [int(v or 0) for v in row], len(_COUNTS)
     return [dict(zip(_COUNTS, found[i : i + width], strict=True)) for i in range(0, len(found), width)]
