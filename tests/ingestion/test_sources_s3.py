@@ -153,7 +153,7 @@ def test_refused_credentials_are_said_without_them(
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv("S3_KEY", "key")
     monkeypatch.setenv("S3_SECRET", SECRET)
 
