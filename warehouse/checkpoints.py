@@ -119,7 +119,10 @@ def ask(
     if not suites:
         return []
     settings.build.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with TemporaryDirectory(dir=settings.build, prefix="check-") as folder, duck.connect(spill=Path(folder)) as con:
+    with (
+        TemporaryDirectory(dir=settings.build, prefix="check-") as folder,
+        duck.connect(spill=Path(folder), house_only=True) as con,
+    ):
         _views(settings, con, suites, models)
         return run_table_suites(con, suites, receipt=receipt, now=now)
 
