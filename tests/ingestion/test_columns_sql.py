@@ -12,6 +12,8 @@ from catalog.model import CodeList, Element, FieldSpec, Format, ResolvedField
 from ingestion.columns_sql import code_map, typed_sql
 from ingestion.parsers import PARSERS, parser
 
+DUCKDB = duckdb.connect()
+
 
 def read(text: str | None, kind: str, fmt: str = "csv", scale: int = 3, **spec: Any) -> Any:
     """``text`` through the SQL of a field ``f``."""
@@ -21,7 +23,7 @@ def read(text: str | None, kind: str, fmt: str = "csv", scale: int = 3, **spec: 
         precision=20, scale=scale, unit=None, code_list=None, grade=1, mask=None, required=False, rules=(),
     )  # fmt: skip
     sql = typed_sql(field, Format(type=fmt), mapped=None)
-    with duckdb.connect() as con:
+    with DUCKDB.cursor() as con:
         con.execute("SET TimeZone = 'UTC'")
         row = con.execute(
             f'SELECT CAST({sql} AS VARCHAR) FROM (SELECT CAST($1 AS VARCHAR) AS "f__raw")', [text]
