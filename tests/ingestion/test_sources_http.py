@@ -39,6 +39,7 @@ class Api:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # headers and body are sent one after the other: 40 ms an answer
 
             def do_GET(self) -> None:
                 self.query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
