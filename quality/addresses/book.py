@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,27 +183,29 @@ class AddressBook:
     def labelled(self) -> Points:
         """Places whose community is known, from west to east: standard addresses with a code, areas and communities
         whose name has a position."""
-        found: dict[tuple[float, float, str], frozenset[str]] = {}
-        for s in self.standards:
-            if s.longitude is not None and s.community_code:
-                found[(*metres(s.longitude, s.latitude), s.community_code)] = _OF_NO_AREA
+        said: dict[tuple[float, float, str], frozenset[str]] = {}
         for key, areas in self.spans.items():
             for area in areas:
                 spot = locate(self.lane(key).spots, area.stem, area.lo)
                 if spot is not None and (spot[2] <= 60 or area.lo is None):
                     place = (spot[0], spot[1], label_of(area))
-                    found[place] = found.get(place, _OF_NO_AREA) | {area.area_id}
+                    said[place] = said.get(place, frozenset()) | {area.area_id}
         for key, code in self.stems.items():
             ids = self.compounds.get(key, ())
             if len(ids) == 1 and (s := self.standards[ids[0]]).longitude is not None:
-                found[(*metres(s.longitude, s.latitude), code)] = _OF_NO_AREA
-        ordered = sorted(found)
-        where = np.array([k[:2] for k in ordered], dtype=float).reshape(-1, 2)
-        return Points(where, [k[2] for k in ordered], [found[k] for k in ordered])
+                said[(*metres(s.longitude, s.latitude), code)] = frozenset()
+        coded = [s for s in self.standards if s.longitude is not None and s.community_code]
+        where = np.concatenate([np.array([k[:2] for k in said]).reshape(-1, 2), _plane(coded)])
+        labels = np.array([*(k[2] for k in said), *(s.community_code for s in coded)], dtype=np.str_)
+        order = np.lexsort((labels, where[:, 1], where[:, 0]))  # stable: what is said comes before the address there
+        where, labels = where[order], labels[order]
+        anew = np.ones(len(order), dtype=bool)
+        anew[1:] = (where[1:] != where[:-1]).any(axis=1) | (labels[1:] != labels[:-1])
+        of_areas = [*said.values(), *repeat(frozenset[str](), len(coded))]
+        return Points(where[anew], labels[anew].tolist(), [of_areas[i] for i in order[anew]])
 
 
 _NO_LANE = Lane()
-_OF_NO_AREA: frozenset[str] = frozenset()
 
 
 def make_book(
