@@ -40,19 +40,15 @@
     {{ json_text(found, 'guess') }} as best_guess
 {%- endmacro %}
 
-{# The rows of kept answers (kept_answers.sql): columns, then those of a match. #}
-{% macro union_kept_matches(columns) -%}
-    {{ union_kept(columns + ['address_id', 'standard_address', 'street_code', 'community_code', 'community_name',
-        'longitude_cgcs2000', 'latitude_cgcs2000', 'accuracy_m', 'confidence', 'match_method', 'unmatched_reason',
-        'best_guess']) }}
-{%- endmacro %}
-
 {# What a model of matches is after its relation ``stated``: each writing asked once, with what else is known of it, and
    joined back; answers that still hold are kept. ``keys`` identify a row; with ``hints`` it also has
    given_street_code and given_community_code. #}
 {% macro matches_of_stated(keys, hints=false) -%}
+{%- set answers = ['address_id', 'standard_address', 'street_code', 'community_code', 'community_name',
+    'longitude_cgcs2000', 'latitude_cgcs2000', 'accuracy_m', 'confidence', 'match_method', 'unmatched_reason',
+    'best_guess'] -%}
 {%- set asks = ['address_text'] + (['given_street_code', 'given_community_code'] if hints else []) -%}
-{{ answers_kept('stated', keys, asks) }}
+{{ answers_kept('stated', keys, asks, answers) }}
 matched as (
     select
         {{ asks | join(', ') }},
@@ -73,5 +69,5 @@ inner join matched
         {% for hint in asks[1:] %}
             and coalesce(unanswered.{{ hint }}, '') = coalesce(matched.{{ hint }}, '')
         {% endfor %}
-{{ union_kept_matches(keys + asks) }}
+{{ union_kept(keys + asks + answers) }}
 {%- endmacro %}

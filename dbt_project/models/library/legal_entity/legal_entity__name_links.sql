@@ -28,7 +28,8 @@ named as (
     where source_name is not null
 ),
 
-{{ answers_kept('named', ['source_name'], []) }}
+{% set answers = ['uscc', 'entity_name', 'link_method', 'link_confidence'] %}
+{{ answers_kept('named', ['source_name'], [], answers) }}
 answered as (
     select
         source_name,
@@ -43,4 +44,4 @@ select
     {{ json_text('answer', 'method') }} as link_method,
     cast({{ json_text('answer', 'confidence') }} as decimal(4, 3)) as link_confidence
 from answered
-{{ union_kept(['source_name', 'uscc', 'entity_name', 'link_method', 'link_confidence']) }}
+{{ union_kept(['source_name'] + answers) }}
