@@ -66,6 +66,6 @@ def _content(path: str, columns: str, at: int) -> Iterable[object] | None:
 
     if at < 0:
         return None
-    with connect() as con:
+    with connect(house_only=True) as con:
         sql = f"SELECT count(*), bit_xor(hash({columns})), sum(hash({columns})) FROM {scan_sql(con, path)}"
         return con.execute(sql).fetchone()

@@ -54,7 +54,7 @@ def load_book(settings: Settings) -> AddressBook:
     """The book of the tables that are there; an empty one in a lake without libraries."""
     from warehouse.duck import connect
 
-    with connect() as con:
+    with connect(house_only=True) as con:
         standards = [_standard(row) for row in _rows(con, settings, STANDARDS)]
         areas = [Area(*(_text(v, i) for i, v in enumerate(row))) for row in _rows(con, settings, AREAS)]
         aliases = [Alias(*row) for row in _rows(con, settings, ALIASES)]

@@ -37,7 +37,7 @@ def known_names(settings: Settings) -> list[KnownName]:
     from warehouse.duck import connect
 
     found: dict[tuple[str, str], KnownName] = {}
-    with connect() as con:
+    with connect(house_only=True) as con:
         con.execute("SET TimeZone = 'UTC'")
         path = settings.table_path(*NAMES)
         if exists(path):
@@ -67,7 +67,7 @@ def library_names(settings: Settings) -> list[KnownName]:
     path = settings.table_path(*NAMES)
     if not exists(path):
         return []
-    with connect() as con:
+    with connect(house_only=True) as con:
         return list(_of_library(con, path).values())
 
 
