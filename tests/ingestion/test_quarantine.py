@@ -70,7 +70,7 @@ def test_rows_that_pass_a_mended_contract_are_loaded_once(build: Build, contract
     assert statuses(house) == [(2, "loaded", "replay"), (3, "open", None)]
     assert replay(house).rows_loaded == 0
     assert len(house.rows()) == 2
-    assert len(house.rows("resident_key", where="length(resident_key) = 64")) == 2
+    assert len(house.rows("resident_key", where="length(resident_key) = 32")) == 2
 
 
 def test_a_replayed_row_does_not_replace_a_newer_one(build: Build, contracts: dict[str, str]) -> None:
