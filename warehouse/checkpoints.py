@@ -1,7 +1,8 @@
 """The checkpoints of libraries and marts: what was built is asked its suite before anything is made of it.
 
-A Delta table is visible once it is committed; so a layer is checked right after it was built, and what a stop rule
-fails goes back to the version readers had before, with everything of the layer that was made from it.
+A Delta table is visible once it is committed; so a layer is checked by the time it is built (`warehouse.gate_ahead`
+asks about each table while dbt builds others), and what a stop rule fails goes back to the version readers had before,
+with everything of the layer that was made from it.
 """
 
 from __future__ import annotations
