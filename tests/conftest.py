@@ -40,6 +40,7 @@ LONGEST = (
     "dbt_project/test_quality_marts.py",
     "dbt_project/test_base_map.py",
     "ingestion/test_ugly_files.py",
+    "warehouse/test_query.py",
 )
 """What takes longest starts first: the last one running alone would leave the other cores without work."""
 
