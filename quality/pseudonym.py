@@ -174,6 +174,13 @@ def pseudonym_sql(expr: str, name: str = "resident_key", *, algorithm: Algorithm
     return f"{function}({normalised_sql(text, name)})"
 
 
+def is_pseudonym_sql(expr: str, *, with_key_id: bool = False) -> str:
+    """DuckDB expression: whether a text has the form of a pseudonym, of a key of now or of before."""
+    before = "[0-9a-f]{8}:" if with_key_id else ""
+    half = f"[0-9a-f]{{{DIGITS}}}"
+    return f"regexp_full_match({expr}, '{before}{half}({half})?')"
+
+
 def normalised_sql(trimmed: str, name: str = "resident_key") -> str:
     """DuckDB expression of what is hashed, for a text without blanks at its ends; see `PseudonymKey.column`."""
     return upgrade_resident_id_sql(trimmed) if is_of_resident(name) else trimmed

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from catalog.registry import Catalog
 from catalog.yamlfile import read_yaml
-from quality.pseudonym import ALL_DIGITS, DIGITS
+from quality.pseudonym import is_pseudonym_sql
 from warehouse import duck
 from warehouse.model_grades import PROJECT, column_meta, table_grade
 
@@ -119,7 +119,7 @@ def _view(name: str, type_: str, known: _Known, salt: str, granted: bool) -> Col
         kind = "masked"
     made = {
         "clear": column,
-        "pseudonym": f"CASE WHEN length({column}) IN ({DIGITS}, {ALL_DIGITS}) THEN {column} END",
+        "pseudonym": f"CASE WHEN {is_pseudonym_sql(column)} THEN {column} END",  # never what else stands there
         "token": f"sha256({duck.literal(salt)} || {column})",
     }
     expression = made.get(kind) or _masked(column, type_, known.mask)

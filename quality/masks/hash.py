@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 
 from quality.masks.base import Mask, MaskFixture, MaskParams, Value
-from quality.pseudonym import ALL_DIGITS, BLANKS, DIGITS, FUNCTION_KEY_ID, Algorithm, pseudonym_sql
+from quality.pseudonym import BLANKS, DIGITS, FUNCTION_KEY_ID, Algorithm, is_pseudonym_sql, pseudonym_sql
 
 FIXTURE_KEY = bytes(range(32))
 """Key of the fixtures below; a real key is a file (`quality.pseudonym.load_key`)."""
@@ -46,8 +46,7 @@ def _hmac(text: str) -> str:
 
 
 def holds(expr: str, params: Params) -> str:
-    before = "[0-9a-f]+:" if params.with_key_id else ""
-    return f"regexp_full_match({expr}, '{before}([0-9a-f]{{{DIGITS}}}|[0-9a-f]{{{ALL_DIGITS}}})')"
+    return is_pseudonym_sql(expr, with_key_id=params.with_key_id)
 
 
 MASK = Mask(

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -141,7 +142,17 @@ def test_keys_still_join_without_being_shown(lake: Settings) -> None:
 def test_what_only_looks_like_a_pseudonym_is_not_shown(lake: Settings, catalog: Catalog) -> None:
     ref = TableRef("library", "population", "residents", "")
     views = column_views(catalog, ref, [("resident_key", "VARCHAR"), ("person_key", "BIGINT")], salt="s")
-    assert "length" in views[0].expression
+    there = [
+        "0a" * 16,
+        "0a" * 32,
+        "11010519491231002X",
+        "北京市西城区月坛南街三十八号" * 2 + "某某某某",
+        "0A" * 16,
+        "0a" * 17,
+    ]
+    sql = f"SELECT {views[0].expression} FROM (SELECT unnest(?) AS resident_key)"
+    assert [v for (v,) in duckdb.sql(sql, params=[there]).fetchall()] == [*there[:2], None, None, None, None]
+    assert len(there[3]) == 32
     assert views[1].expression == "CAST(NULL AS BIGINT)"
 
 
