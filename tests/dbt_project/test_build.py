@@ -132,10 +132,8 @@ def _linked(settings: Settings, records: dict[str, str]) -> None:
         append_rows(settings.platform_path(name), pa.Table.from_pylist(rows, schema=store.schemas()[name]))
 
 
-def test_libraries_hold_together(
-    settings: Settings, fill: Callable[..., None], read: Callable[[str], list[tuple[Any, ...]]]
-) -> None:
-    from warehouse.dbt_build import build
+def _fill_district(fill: Callable[..., None]) -> None:
+    """Two households, one of the floating population, a street, and three addresses of which one is known to lie right."""
 
     def person(key: str, household: str, relation: str, born: date) -> dict[str, Any]:
         return {
@@ -184,6 +182,14 @@ def test_libraries_hold_together(
             | {"geom_cgcs2000": _wkb(116.6, 40.1), "collected_date": date(2026, 1, 1)},
         ],
     )
+
+
+def test_libraries_hold_together(
+    settings: Settings, fill: Callable[..., None], read: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
+    from warehouse.dbt_build import build
+
+    _fill_district(fill)
     _linked(settings, {"a": HOUSEHOLD, "b": HOUSEHOLD, "c": HOUSEHOLD, "d": FLOATING})
     build(settings, select=["tag:library"]).raise_for_failure()
     assert read("select person_key, resident_key, kind, household_key from population.residents order by 1") == [

@@ -17,8 +17,8 @@ from catalog.registry import load_catalog
 from catalog.settings import Settings
 from ingestion.new_feed import propose
 from ingestion.sniff import sniff
+from tests.ingestion.format_support import DBF_COLUMNS, dbf, dbf_row, gauge, parquet, xml
 from tests.ingestion.test_new_feed_loads import place, staged  # noqa: F401 - a fixture
-from tests.ingestion.test_structured_formats import DBF_COLUMNS, dbf, dbf_row, gauge, parquet, xml
 from tests.ingestion.test_workbooks import PAGE, book
 
 N = range(24)
