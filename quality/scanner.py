@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 FEW_ROWS = 10_000
+"""Up to so many rows it pays to ask first which checks of numbers have anything to check."""
 
 
 @dataclass(frozen=True)
