@@ -105,3 +105,10 @@ class QueryRefused(LakehouseError):
 
     code = "LH500"
     exit_code = 6
+
+
+class ReleaseRefused(LakehouseError):
+    """A product may not leave as it is declared, or what it would release fails a check."""
+
+    code = "LH520"
+    exit_code = 8

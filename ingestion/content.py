@@ -25,7 +25,7 @@ from quality.sql import literal, quote
 if TYPE_CHECKING:
     import duckdb
 
-    from quality.gate import CheckResult, GateResult
+    from quality.verdict import CheckResult, GateResult
 
 STOP_SHARE = 0.01
 """From this share of a column's values on the batch is stopped; below it the rows are quarantined."""
@@ -163,7 +163,7 @@ def _set_apart(
 def _result(
     staged: Staged, f: ColumnFinding, declared: int, fields: Mapping[str, ResolvedField], at: datetime, may_stop: bool
 ) -> CheckResult:
-    from quality.gate import CheckResult
+    from quality.verdict import CheckResult
 
     label = fields[f.column].label if f.column in fields else f.column
     stops = _stops(f, may_stop)

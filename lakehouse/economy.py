@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import InputError, UnknownName
-from warehouse.scorecard import rows_of
+from warehouse.delta import rows_of
 
 if TYPE_CHECKING:
     from catalog.settings import Settings

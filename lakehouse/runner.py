@@ -10,75 +10,19 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from lakehouse.context import utc_now
+from lakehouse.summary import Failure, FeedLine, RunSummary, show
 
 if TYPE_CHECKING:
     from lakehouse.driver import DagRunResult, Driver
-    from lakehouse.pictures import Picture
 
 DEMO_AS_OF = date(2026, 6, 30)
 """Last day of the demo's data: fixed, so that the same seed gives the same bytes on any day."""
-
-
-@dataclass(frozen=True)
-class FeedLine:
-    """What one feed's DAG did. found = loaded + quarantined + skipped."""
-
-    feed: str
-    title: str
-    files: int
-    rows_found: int
-    rows_loaded: int
-    rows_quarantined: int
-    rows_skipped: int
-    verdict: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A task that failed: why, and what to do next."""
-
-    dag: str
-    task: str
-    reason: str
-    next: str
-
-
-@dataclass
-class RunSummary:
-    """What ``run`` did.
-
-    Attributes:
-        demo: whether demo files were generated first.
-        tables: ``name, rows, seconds`` of every table built; empty when nothing had changed.
-        releases: ``product, version, rows, status, folder, message``.
-        seconds_by_dag: seconds of each DAG that ran.
-        scorecard: page of the month's scorecard, empty when nothing had changed.
-        pictures: maps and pages of charts of what was built.
-        linkage: accuracy of the libraries against the truth, where there is one; see ``lakehouse report linkage``.
-        next: commands worth trying now.
-    """
-
-    demo: bool = False
-    seconds: float = 0.0
-    feeds: list[FeedLine] = field(default_factory=list)
-    tables: list[dict[str, Any]] = field(default_factory=list)
-    releases: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    seconds_by_dag: dict[str, float] = field(default_factory=dict)
-    scorecard: str = ""
-    pictures: list[Picture] = field(default_factory=list)
-    linkage: dict[str, float] = field(default_factory=dict)
-    next: list[str] = field(default_factory=list)
-    ok: bool = True
 
 
 def run_all(
@@ -125,8 +69,6 @@ def run_all(
     summary.ok = not summary.failures
     summary.next = _next_steps(settings, summary)
     if not as_json:
-        from lakehouse.summary import show
-
         show(summary)
     return summary
 

@@ -1,15 +1,71 @@
-"""The tables a run ends with."""
+"""What a run did, and the tables it ends with."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from lakehouse.present import console, print_table
 
 if TYPE_CHECKING:
-    from lakehouse.runner import RunSummary
+    from lakehouse.pictures import Picture
+
+
+@dataclass(frozen=True)
+class FeedLine:
+    """What one feed's DAG did. found = loaded + quarantined + skipped."""
+
+    feed: str
+    title: str
+    files: int
+    rows_found: int
+    rows_loaded: int
+    rows_quarantined: int
+    rows_skipped: int
+    verdict: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed: why, and what to do next."""
+
+    dag: str
+    task: str
+    reason: str
+    next: str
+
+
+@dataclass
+class RunSummary:
+    """What ``run`` did.
+
+    Attributes:
+        demo: whether demo files were generated first.
+        tables: ``name, rows, seconds`` of every table built; empty when nothing had changed.
+        releases: ``product, version, rows, status, folder, message``.
+        seconds_by_dag: seconds of each DAG that ran.
+        scorecard: page of the month's scorecard, empty when nothing had changed.
+        pictures: maps and pages of charts of what was built.
+        linkage: accuracy of the libraries against the truth, where there is one; see ``lakehouse report linkage``.
+        next: commands worth trying now.
+    """
+
+    demo: bool = False
+    seconds: float = 0.0
+    feeds: list[FeedLine] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    releases: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    seconds_by_dag: dict[str, float] = field(default_factory=dict)
+    scorecard: str = ""
+    pictures: list[Picture] = field(default_factory=list)
+    linkage: dict[str, float] = field(default_factory=dict)
+    next: list[str] = field(default_factory=list)
+    ok: bool = True
 
 
 def show(summary: RunSummary) -> None:

@@ -24,8 +24,8 @@ from catalog.model import Feed
 from catalog.settings import Settings
 
 if TYPE_CHECKING:
-    from quality.gate import GateResult
     from quality.rules import BatchStats
+    from quality.verdict import GateResult
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 RESULTS = ".results"

@@ -8,102 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from catalog.model import Dimension, Feed, Party, Severity
+from catalog.model import Feed
 from catalog.registry import Catalog
 from quality.distinct import repeated_hashes
 from quality.gx_context import Answer, Stated, run_suite
 from quality.rules import BatchStats, CompiledRule, Finding, all_rules
-from quality.rules.base import BatchRule, Scope
+from quality.rules.base import BatchRule
 from quality.sql import literal, quote
+from quality.verdict import CheckResult, GateResult, platform_fault, verdict_of
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
-Verdict = Literal["passed", "warned", "stopped"]
-_PLATFORM_FAULT = "平台故障：检查本身出错（{kind}），整批停下；请联系平台维护人员，来源数据未被判错"
 _SPLIT_FAULT = "平台故障：入库行中仍有 {count} 行不符合“{message}”，行筛选与闸门不一致"
 log = logging.getLogger("lakehouse.quality")
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One rule of one batch; a row of ``platform.validations``.
-
-    Attributes:
-        severity: ``stop`` also when the check itself broke, whatever the contract says.
-        party: whose fault a breach is; ``platform`` when the check itself broke.
-        success: nothing found failed. A rejected row is a failure of its rule although the batch passes.
-        evaluated, unexpected, share: row rules: rows found, rows failing, and their quotient (0-1).
-        observed, minimum, maximum: batch rules: the measured number and its limits.
-        exception: kind of error inside the check.
-    """
-
-    feed: str
-    receipt: str
-    suite: str
-    code: str
-    rule: str
-    label: str
-    dimension: Dimension
-    severity: Severity
-    party: Party
-    scope: Scope
-    success: bool
-    evaluated: int | None
-    unexpected: int | None
-    share: float | None
-    observed: float | None
-    minimum: float | None
-    maximum: float | None
-    message: str
-    exception: str | None
-    grade: int
-    checked_at: datetime
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """What the gate says of a batch. ``reason``: Chinese, why it was stopped or warned, empty when it passed."""
-
-    verdict: Verdict
-    results: tuple[CheckResult, ...]
-    reason: str
-    rows: int
-
-    def to_arrow(self) -> pa.Table:
-        """The results as rows of ``platform.validations``, also when there are none."""
-        import pyarrow as pa
-
-        schema = validations_schema()
-        return pa.Table.from_pylist([r.__dict__ for r in self.results], schema=schema)
-
-
-def validations_schema() -> pa.Schema:
-    """Schema of ``platform.validations``; one row a rule and batch."""
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.float64()
-    return pa.schema(
-        [
-            *((name, text) for name in ("feed", "receipt", "suite", "code", "rule", "label")),
-            *((name, text) for name in ("dimension", "severity", "party", "scope")),
-            ("success", pa.bool_()),
-            ("evaluated", pa.int64()),
-            ("unexpected", pa.int64()),
-            *((name, number) for name in ("share", "observed", "minimum", "maximum")),
-            ("message", text),
-            ("exception", text),
-            ("grade", pa.int64()),
-            ("checked_at", pa.timestamp("us", tz="UTC")),
-        ]
-    )
 
 
 def run_gate(
@@ -284,26 +208,3 @@ def _judge_rows(base: CheckResult, rule: CompiledRule, answer: Answer, batch: Ba
     failing = batch.row_failures.get(rule.code, left)
     share = failing / batch.rows_found if batch.rows_found else 0.0
     return replace(base, success=failing == 0, evaluated=batch.rows_found, unexpected=failing, share=share)
-
-
-def platform_fault(base: CheckResult, broken: str) -> CheckResult:
-    """``base`` as the answer of a check that broke: it stops, and nobody but the platform is to blame."""
-    return replace(
-        base,
-        success=False,
-        severity="stop",
-        party="platform",
-        exception=broken,
-        message=_PLATFORM_FAULT.format(kind=broken),
-    )
-
-
-def verdict_of(results: Sequence[CheckResult]) -> tuple[Verdict, str]:
-    """The verdict of all results of a suite and, unless it passed, why."""
-    stopped = [r for r in results if not r.success and r.severity == "stop"]
-    if stopped:
-        return "stopped", "；".join(f"{r.code}：{r.message}" for r in stopped)
-    warned = [r for r in results if not r.success and r.severity == "warn"]
-    if warned:
-        return "warned", "；".join(f"{r.code}：{r.message}" for r in warned)
-    return "passed", ""

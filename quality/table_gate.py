@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from quality.gate import CheckResult, GateResult, platform_fault, verdict_of
 from quality.gx_context import Answer, Stated, Suite, great_expectations, run_suites
 from quality.table_rules.base import CompiledTableRule
+from quality.verdict import CheckResult, GateResult, platform_fault, verdict_of
 
 if TYPE_CHECKING:
     import duckdb

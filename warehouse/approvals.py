@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from catalog.errors import UnknownName
+from catalog.errors import ReleaseRefused, UnknownName
 from catalog.model import Product
 from catalog.people import Person, Role, load_people
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from warehouse.release_plan import ReleaseRefused
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -16,8 +16,9 @@ from catalog.errors import UnknownName
 from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from quality.gate import GateResult, run_gate
+from quality.gate import run_gate
 from quality.rules import BatchStats, compile_rules
+from quality.verdict import GateResult
 from warehouse import duck
 from warehouse.checkpoints import SuiteVerdict, check_built
 from warehouse.delta import append_rows, exists

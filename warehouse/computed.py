@@ -35,7 +35,7 @@ class Computed:
 def _seasonal(settings: Settings) -> pa.Table:
     import pyarrow as pa
 
-    from warehouse.scorecard import rows_of
+    from warehouse.delta import rows_of
     from warehouse.seasonal import Point, adjust, schema
 
     series: dict[tuple[str, str, str], list[Point]] = {}

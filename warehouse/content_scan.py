@@ -12,9 +12,9 @@ from datetime import datetime
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from quality.gate import CheckResult, validations_schema
 from quality.scanner import ColumnFinding, scan_table
 from quality.scanner_kinds import KIND_LABELS
+from quality.verdict import CheckResult, validations_schema
 from warehouse import duck
 from warehouse.model_grades import column_grades, table_grade
 from warehouse.tables import TableRef, list_tables, table_lock

@@ -26,6 +26,7 @@ from warehouse.dbt_call import BuildFailed, call, copy_of, failure, parse, targe
 from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
 from warehouse.dbt_phases import LayerGate, Phase, blocked_by, not_built, plan, without
 from warehouse.dbt_report import scrub, write_run_log
+from warehouse.dbt_results import ModelResult, node_name, result_of, rows_of_response
 from warehouse.tables import table_lock
 
 if TYPE_CHECKING:
@@ -64,37 +65,6 @@ class BuildEvent(BaseModel):
         rows = f", {self.rows:,} rows" if self.rows is not None else ""
         place = f"{self.index}/{self.total} " if self.total else ""
         return f"{place}{self.kind} {self.name}: {self.status}{rows}, {self.seconds:.2f} s"
-
-
-class ModelResult(BaseModel):
-    """What became of one node.
-
-    Attributes:
-        name: ``schema.table`` of a model or seed, otherwise the test's name.
-        node: dbt's unique id; ``file``: its file in the project.
-        kind: ``model``, ``seed``, ``test`` or ``unit_test``.
-        status: ``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``, or ``stopped`` by the layer's gate.
-        rows: rows written to Delta; None for views and tests. ``failures``: failing rows of a test.
-        message: the cause when it did not go well, without raw values.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    node: str
-    kind: str
-    layer: str = ""
-    materialized: str = ""
-    file: str = ""
-    status: str
-    seconds: float = 0.0
-    rows: int | None = None
-    failures: int | None = None
-    message: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.status in ("success", "pass", "warn", "no-op")
 
 
 class BuildResult(BaseModel):
@@ -233,10 +203,10 @@ class _Run:
         manifest = self._manifest
         if any(v.verdict == "stopped" for v in self.verdicts):
             nodes = [m.node for m in describe(manifest) if m.name in phase.models]
-            self.models += not_built(manifest, nodes, ModelResult, "上一层被质量闸门拦下")
+            self.models += not_built(manifest, nodes, "上一层被质量闸门拦下")
             return
         phase, skipped = without(phase, manifest, blocked_by(manifest, self.models))
-        self.models += not_built(manifest, skipped, ModelResult, "所读的表未建成")
+        self.models += not_built(manifest, skipped, "所读的表未建成")
         if skipped and not phase.models:
             return
         refresh(self._settings, manifest, phase.models, before_write=_close_database)
@@ -246,7 +216,7 @@ class _Run:
             outcome = call(args, self._settings, self._project, manifest=manifest, listener=listener)
         if outcome.result is None:
             raise failure(outcome.exception, "dbt could not run")
-        built = [_result(node, manifest) for node in outcome.result.results]
+        built = [result_of(node, manifest) for node in outcome.result.results]
         remember_loaded(self._settings, manifest, [m.node for m in built if m.status == "success"])
         remember_asked(self._settings, manifest, [m.node for m in built if m.status == "pass"])
         (target(self._settings) / "run_results.json").unlink(missing_ok=True)  # it repeats messages with raw values
@@ -394,37 +364,6 @@ def _close_database() -> None:
         DuckDBConnectionManager.close_all_connections()
 
 
-def _name(node: Any) -> str:
-    if str(node.resource_type) in ("model", "seed"):
-        return f"{node.schema}.{node.alias}"
-    return str(node.name)
-
-
-def _rows(response: Mapping[str, Any] | None) -> int | None:
-    rows = (response or {}).get("rows_affected")
-    return None if rows is None else int(rows)
-
-
-def _result(node_result: Any, manifest: Any) -> ModelResult:
-    node = node_result.node
-    status = str(node_result.status)
-    kind = str(node.resource_type)
-    info = describe(manifest, only=node.unique_id)
-    return ModelResult(
-        name=_name(node),
-        node=node.unique_id,
-        kind=kind,
-        layer=info[0].layer if info else "",
-        materialized=str(node.config.materialized) if kind in ("model", "seed") else "",
-        file=node.original_file_path,
-        status=status,
-        seconds=round(node_result.execution_time or 0.0, 3),
-        rows=_rows(node_result.adapter_response) if kind == "model" else None,
-        failures=node_result.failures,
-        message="" if status in ("success", "pass") else scrub(node_result.message or ""),
-    )
-
-
 class _Listener:
     """Turns dbt's events into ours. dbt calls it from several threads."""
 
@@ -444,7 +383,7 @@ class _Listener:
             return
         node = self._manifest.nodes.get(event.data.node_info.unique_id)  # unit tests and hooks are not among them
         kind = str(event.data.node_info.resource_type)
-        name = _name(node) if node else str(event.data.node_info.node_name)
+        name = node_name(node) if node else str(event.data.node_info.node_name)
         if event.info.name == "NodeFinished" and kind == "model" and str(event.data.run_result.status) == "success":
             self._on_built(name)
         if self._on_event is None:
@@ -461,7 +400,7 @@ class _Listener:
                     kind=kind,
                     name=name,
                     status=str(run.status),
-                    rows=_rows(dict(run.adapter_response)) if kind == "model" else None,
+                    rows=rows_of_response(dict(run.adapter_response)) if kind == "model" else None,
                     seconds=round(run.execution_time, 3),
                     index=self._done,
                     total=self._total,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from catalog.settings import Settings
 from warehouse.checkpoints import SuiteVerdict
 from warehouse.dbt_nodes import describe
+from warehouse.dbt_results import ModelResult
 
 if TYPE_CHECKING:
     from quality.table_models import TableModel
-    from warehouse.dbt_build import ModelResult
     from warehouse.gate_ahead import Ahead
 
 _STEPS = {"mart": 1, "extract": 2}
@@ -162,13 +162,11 @@ def _marked(result: ModelResult, stopped: dict[str, str], restored: set[str]) ->
     return result
 
 
-def not_built(
-    manifest: Any, nodes: Iterable[str], result: Callable[..., ModelResult], message: str
-) -> list[ModelResult]:
+def not_built(manifest: Any, nodes: Iterable[str], message: str) -> list[ModelResult]:
     """Results of models that were not built because of what they read."""
     infos = {m.node: m for m in describe(manifest)}
     return [
-        result(
+        ModelResult(
             name=infos[n].name, node=n, kind="model", layer=infos[n].layer, materialized=infos[n].materialized,
             file=infos[n].file, status="skipped", message=message,
         )

@@ -22,7 +22,7 @@ from deltalake.exceptions import SchemaMismatchError
 
 from catalog.errors import ContractError
 from quality.sql import literal
-from warehouse.duck import load_extension
+from warehouse.duck import connect, load_extension
 
 Data: TypeAlias = "pa.Table | pa.RecordBatchReader"
 Mode = Literal["append", "overwrite", "merge"]
@@ -348,3 +348,13 @@ def _merge(
         .when_not_matched_insert_all()
         .execute()
     )
+
+
+def rows_of(path: str, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """Rows of a statement over the Delta table at ``path``, called ``t``; none when there is no table."""
+    if not exists(path):
+        return []
+    with connect(memory="400MB") as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute(f"CREATE TEMP VIEW t AS SELECT * FROM {scan_sql(con, path)}")  # noqa: S608 - a path of ours
+        return con.execute(sql, list(parameters)).to_arrow_table().to_pylist()

@@ -233,10 +233,20 @@ def get(settings: Settings, objection_id: str) -> Objection:
     raise UnknownName(f"there is no objection {objection_id!r}", hint="lakehouse quality objections shows them")
 
 
+def failing_rules(settings: Settings, feed_id: str, month: date) -> list[str]:
+    """Codes the scorecard holds against the provider of a feed in a month, excused ones too."""
+    from warehouse.delta import rows_of
+
+    sql = (
+        "SELECT DISTINCT rule_code FROM t WHERE feed_id = ? AND month = ? AND party = 'source' AND failed_count > 0 "
+        "ORDER BY rule_code"
+    )
+    path = settings.table_path("mart", "quality", "rule_results")
+    return [r["rule_code"] for r in rows_of(path, sql, [feed_id, month])]
+
+
 def _must_be_held_against(settings: Settings, feed_id: str, rule_code: str, month: date) -> None:
     """The scorecard must hold failures of the rule against the department."""
-    from warehouse.scorecard import failing_rules
-
     failing = failing_rules(settings, feed_id, month)
     if rule_code not in failing:
         named = f"it holds {', '.join(failing)}" if failing else "it holds nothing against it"
@@ -270,6 +280,6 @@ def schema() -> pa.Schema:
 
 
 def _rows(settings: Settings) -> list[dict[str, Any]]:
-    from warehouse.scorecard import rows_of
+    from warehouse.delta import rows_of
 
     return rows_of(settings.platform_path(TABLE), "SELECT * FROM t ORDER BY acted_at, objection")

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
-from catalog.errors import ContractError, LakehouseError, UnknownName
+from catalog.errors import ContractError, LakehouseError, ReleaseRefused, UnknownName
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -29,7 +29,7 @@ from warehouse.release_files import FILES, write_files
 from warehouse.release_formats import CGCS2000_NOTE, Job, check_delta, digest, sync, text_expression
 from warehouse.release_gate import ReleaseGate
 from warehouse.release_notes import changes, dictionary, write_dictionary
-from warehouse.release_plan import GEOMETRY_FORMATS, Plan, ReleaseRefused, make_plan
+from warehouse.release_plan import GEOMETRY_FORMATS, Plan, make_plan
 from warehouse.release_private import add_noise, require_counts, sealed, spend
 from warehouse.release_scan import check_groups
 from warehouse.release_watermark import Copy, copy_of, marked_jobs, plan_mark

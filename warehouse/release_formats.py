@@ -16,10 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catalog.errors import ReleaseRefused
 from quality.formulas import RISKY
 from warehouse.duck import literal, quote
 from warehouse.output import jsonable
-from warehouse.release_plan import Plan, ReleaseRefused, geometry_column
+from warehouse.release_plan import Plan, geometry_column
+from warehouse.release_private import Digest
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,9 +38,6 @@ CHUNK = 5_000
 _FORMULA = literal("^[" + RISKY.replace("-", "\\-") + "]")
 _NUMBER = "'^[+-]?[0-9]+(\\.[0-9]+)?$|^-+$'"
 CGCS2000_NOTE = "坐标系为 CGCS2000（EPSG:4490），经度在前；与 WGS 84 相差在厘米级，按 RFC 7946 直接使用。"
-
-Digest = tuple[int, str, str]
-"""Rows, and two order-free sums over a hash of every row."""
 
 
 @dataclass(frozen=True)

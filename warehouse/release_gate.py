@@ -7,18 +7,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catalog.errors import ReleaseRefused
 from catalog.model import Product
 from catalog.settings import Settings
 from quality.masks import all_masks
 from quality.table_rules import CompiledTableRule, TableColumn, TableContext, TableRuleUse, compile_table_rule
 from warehouse.checkpoints import record
 from warehouse.release_formats import Job, csv_relation
-from warehouse.release_plan import Plan, ReleaseRefused
+from warehouse.release_plan import Plan
 from warehouse.release_scan import refuse_content, scan_release
 from warehouse.release_watermark import Copy, refuse_unmarked
 
 if TYPE_CHECKING:
-    from quality.gate import GateResult
+    from quality.verdict import GateResult
 
 ROWS, FILE = "release_rows", "release_file"
 

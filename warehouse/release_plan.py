@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from catalog.errors import LakehouseError
+from catalog.errors import ReleaseRefused
 from catalog.model import Element, Product, ProductColumn
 from catalog.registry import Catalog
 from warehouse.duck import quote
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 GEOMETRY_FORMATS = frozenset({"geojson", "geoparquet", "pmtiles"})
 OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-
-
-class ReleaseRefused(LakehouseError):
-    """A product may not leave as it is declared, or what it would release fails a check."""
-
-    code = "LH520"
-    exit_code = 8
 
 
 class PlannedColumn(BaseModel):

@@ -11,18 +11,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from catalog.errors import ReleaseRefused
 from catalog.model import PrivateCounts, Product
 from catalog.settings import Settings
 from warehouse.duck import literal, quote
-from warehouse.release_plan import ReleaseRefused
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
 
-    from warehouse.release_formats import Digest
 
+Digest = tuple[int, str, str]
+"""Rows, and two order-free sums over a hash of every row."""
 TABLE = "privacy_budget"
 DIGEST_KEY = "release-digest.key"
 BEIJING = ZoneInfo("Asia/Shanghai")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from catalog.errors import ReleaseRefused
 from warehouse.duck import quote
 from warehouse.release_formats import Job, csv_relation
-from warehouse.release_plan import ReleaseRefused
 
 PERSONAL_GRADE = 3
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from catalog.errors import ReleaseRefused
 from catalog.model import Carrier
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse.duck import literal
 from warehouse.release_files import write_files
 from warehouse.release_formats import Job
-from warehouse.release_plan import ReleaseRefused
 
 if TYPE_CHECKING:
     from quality.watermark import Candidate, Match

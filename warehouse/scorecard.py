@@ -22,8 +22,7 @@ from quality.scorecard.model import (
     ObjectionLine,
     Scorecard,
 )
-from warehouse import duck
-from warehouse.delta import exists, scan_sql
+from warehouse.delta import rows_of
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 HISTORY = 12
@@ -40,25 +39,6 @@ _MARTS: dict[Subject, tuple[str, str]] = {
     "department": ("department_scorecard", "department_code"),
     "library": ("library_scores", "library"),
 }
-
-
-def rows_of(path: str, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """Rows of a statement over the Delta table at ``path``, called ``t``; none when there is no table."""
-    if not exists(path):
-        return []
-    with duck.connect(memory="400MB") as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.execute(f"CREATE TEMP VIEW t AS SELECT * FROM {scan_sql(con, path)}")
-        return con.execute(sql, list(parameters)).to_arrow_table().to_pylist()
-
-
-def failing_rules(settings: Settings, feed_id: str, month: date) -> list[str]:
-    """Codes the scorecard holds against the provider of a feed in a month, excused ones too."""
-    sql = (
-        "SELECT DISTINCT rule_code FROM t WHERE feed_id = ? AND month = ? AND party = 'source' AND failed_count > 0 "
-        "ORDER BY rule_code"
-    )
-    return [r["rule_code"] for r in _mart(settings, "rule_results", sql, [feed_id, month])]
 
 
 def scores(settings: Settings, subject: Subject, month: date | None = None) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from warehouse.dbt_build import PROJECT
+from warehouse.model_grades import PROJECT
 
 SOURCES = ("models", "macros", "seeds", "tests", "dbt_project.yml")
 """What a build depends on, below the dbt project."""

@@ -50,8 +50,7 @@ def record_truths(settings: Settings, folder: Path, *, now: datetime) -> int:
     """
     import pyarrow as pa
 
-    from warehouse.delta import append_rows
-    from warehouse.scorecard import rows_of
+    from warehouse.delta import append_rows, rows_of
     from warehouse.tables import table_lock
 
     try:

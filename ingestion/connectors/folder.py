@@ -15,8 +15,9 @@ from pathlib import Path
 from pydantic import field_validator
 
 from catalog.errors import SourceError, SourceUnavailable
-from ingestion.sources.base import Fetched, Pull, RemoteFile
+from ingestion.sources.base import Fetched, Pull
 from ingestion.sources.listing import FileParams, fetch_files
+from ingestion.sources.state import RemoteFile
 
 CHUNK = 4 << 20
 

@@ -20,45 +20,12 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
-
-from ingestion.sources.base import Fetched, Params, Pull
-from ingestion.sources.http_auth import HttpAccess
+from ingestion.sources.base import Fetched, Pull
 from ingestion.sources.http_client import Client
-from ingestion.sources.http_paging import Paging, pages
+from ingestion.sources.http_paging import pages
+from ingestion.sources.http_params import HttpParams
 from ingestion.sources.moments import Moment, later, parse_moment
 from ingestion.sources.records import Delivery
-
-
-class Since(Params):
-    """Asks only for what is newer than the last pull came to.
-
-    Attributes:
-        query: parameter that carries the moment or number.
-        field: of a record, with the value that rises; dotted.
-        overlap_seconds: how much earlier to ask (numbers: how much lower), for what was written late.
-        start: what the first pull asks for; none asks for everything.
-    """
-
-    query: str
-    field: str
-    overlap_seconds: float = Field(default=0, ge=0)
-    start: str | None = None
-
-
-class HttpParams(HttpAccess):
-    """Attributes:
-    url: of the first page, without credentials.
-    query: sent with every request; nothing secret stands here.
-    records: dotted place of the list in an answer; empty: the answer is the list.
-    paging: how the next page is found; none: one answer has all.
-    since: ask for new records only; without it every pull takes all.
-    """
-
-    query: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    records: str = ""
-    paging: Paging | None = None
-    since: Since | None = None
 
 
 class Http:

@@ -24,9 +24,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from catalog.errors import SourceError, SourceUnavailable
-from ingestion.sources.base import Fetched, Pull, RemoteFile
+from ingestion.sources.base import Fetched, Pull
 from ingestion.sources.listing import FileParams, fetch_files
 from ingestion.sources.secrets import SecretName, scrub
+from ingestion.sources.state import RemoteFile
 
 CHUNK = 8 << 20
 _REASONS = ("connection refused", "dns error", "timed out", "connection reset", "connection closed")

@@ -22,11 +22,11 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from catalog.errors import SourceError
-from ingestion.connectors.http import HttpParams
 from ingestion.sources.base import Fetched, Pull
 from ingestion.sources.http_auth import HttpAccess
 from ingestion.sources.http_client import Client
 from ingestion.sources.http_paging import pages
+from ingestion.sources.http_params import HttpParams
 from ingestion.sources.moments import Moment, later, parse_moment
 from ingestion.sources.records import Delivery
 

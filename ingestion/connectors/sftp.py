@@ -23,10 +23,11 @@ from typing import Any, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from catalog.errors import SourceError, SourceUnavailable
-from ingestion.sources.base import Fetched, Pull, RemoteFile
+from ingestion.sources.base import Fetched, Pull
 from ingestion.sources.listing import FileParams, fetch_files
 from ingestion.sources.retry import retried
 from ingestion.sources.secrets import KeyFileName, SecretName, private_file, scrub
+from ingestion.sources.state import RemoteFile
 
 T = TypeVar("T")
 

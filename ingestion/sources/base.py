@@ -20,29 +20,13 @@ from catalog.errors import LakehouseError
 from catalog.model import Feed
 from catalog.settings import Settings
 from ingestion.sources.secrets import read_secret
-from ingestion.sources.state import State
+from ingestion.sources.state import RemoteFile, State
 
 
 class Params(BaseModel):
     """Base of a connector's keys in ``source:``; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file at the source: what tells one version of it from another.
-
-    Attributes:
-        name: relative to the place of the contract, with ``/``.
-        mtime_ns: time of change at the source (ns of 1970), 0 when it tells none.
-        etag: the source's own mark of the content, empty when it has none.
-    """
-
-    name: str
-    size: int
-    mtime_ns: int
-    etag: str = ""
 
 
 @dataclass(frozen=True)

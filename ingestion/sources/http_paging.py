@@ -9,71 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 from urllib.parse import urljoin, urlsplit
-
-from pydantic import Field
 
 from catalog.errors import InputError, SourceError
 from ingestion.formats.json import find_records
-from ingestion.sources.base import Params
 from ingestion.sources.http_client import Answer, Client
-
-if TYPE_CHECKING:
-    from ingestion.connectors.http import HttpParams
-
-
-class _Counted(Params):
-    """Attributes:
-    size: records a page; a shorter page is the last, unless ``total`` tells.
-    size_query: parameter that asks for it; empty when the interface fixes it.
-    total: dotted place of the number of all records; what is read must come to it.
-    """
-
-    size: int = Field(default=100, ge=1, le=100_000)
-    size_query: str = ""
-    total: str | None = None
-
-
-class ByPage(_Counted):
-    """``?page=1``, 2, 3 …"""
-
-    by: Literal["page"]
-    query: str = "page"
-    first: int = Field(default=1, ge=0, le=1)
-    size_query: str = "page_size"
-
-
-class ByOffset(_Counted):
-    """``?offset=0``, 100, 200 …"""
-
-    by: Literal["offset"]
-    query: str = "offset"
-    size_query: str = "limit"
-
-
-class ByCursor(Params):
-    """Each answer holds the token of the next page at ``next``; the last one holds none."""
-
-    by: Literal["cursor"]
-    query: str = "cursor"
-    next: str
-
-
-class ByLink(Params):
-    """The ``Link: <…>; rel="next"`` header (RFC 8288)."""
-
-    by: Literal["link"]
-
-
-class ByUrl(Params):
-    """Each answer holds the address of the next page at ``next``; the last one holds none."""
-
-    by: Literal["url"]
-    next: str
-
-
-Paging = Annotated[ByPage | ByOffset | ByCursor | ByLink | ByUrl, Field(discriminator="by")]
+from ingestion.sources.http_params import ByCursor, ByLink, ByOffset, ByPage, HttpParams
 
 
 def pages(client: Client, params: HttpParams, query: dict[str, Any]) -> Iterator[list[Any]]:

@@ -19,7 +19,8 @@ from pydantic import Field, field_validator
 
 from catalog.errors import InputError
 from ingestion.landing import safe_name
-from ingestion.sources.base import Fetched, Params, Pull, RemoteFile
+from ingestion.sources.base import Fetched, Params, Pull
+from ingestion.sources.state import RemoteFile
 
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".swp", "~")
 

@@ -10,12 +10,10 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ingestion.sources.base import RemoteFile
+from typing import Any
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -35,6 +33,22 @@ FROM listed a INDEXED BY by_age CROSS JOIN looked b ON a.name = b.name
 WHERE (a.mtime_ns, a.name) > (?, ?) ORDER BY a.mtime_ns, a.name LIMIT ?
 """
 PAGE = 200
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file at the source: what tells one version of it from another.
+
+    Attributes:
+        name: relative to the place of the contract, with ``/``.
+        mtime_ns: time of change at the source (ns of 1970), 0 when it tells none.
+        etag: the source's own mark of the content, empty when it has none.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    etag: str = ""
 
 
 class State:
@@ -110,8 +124,6 @@ class State:
 
     def untaken(self) -> Iterator[tuple[RemoteFile, float]]:
         """Versions listed and not taken, oldest first, each with the time (s of 1970) of the first look at it."""
-        from ingestion.sources.base import RemoteFile
-
         last: tuple[int, str] = (-(2**62), "")
         while True:
             rows = self._db.execute(_UNTAKEN, (*last, PAGE)).fetchall()

@@ -27,8 +27,8 @@ from ingestion import landing
 from ingestion.commit import Slot, commit_platform
 from ingestion.landing import Checkpoint, Receipt
 from ingestion.results import LoadResult, describe
-from quality.gate import CheckResult, validations_schema
 from quality.sql import literal
+from quality.verdict import CheckResult, validations_schema
 from warehouse.maintenance import join_files
 
 PARTS, STREAM = "parts", "stream"

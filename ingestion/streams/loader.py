@@ -32,8 +32,9 @@ from ingestion.streams import hour as hours
 from ingestion.streams.hour import Hour, check_row, stream_app
 from ingestion.streams.message import ADDED
 from ingestion.streams.spool import Segment, sealed
-from quality.gate import GateResult, run_gate
+from quality.gate import run_gate
 from quality.rules import BatchStats, CompiledRule, compile_rules
+from quality.verdict import GateResult
 from warehouse.delta import transaction_version
 from warehouse.tables import LOCK_SECONDS, table_lock
 

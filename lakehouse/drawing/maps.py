@@ -29,7 +29,7 @@ class Area:
 
 def streets(settings: Settings) -> list[Area]:
     """The current streets that have an outline."""
-    from warehouse.scorecard import rows_of
+    from warehouse.delta import rows_of
 
     rows = rows_of(
         settings.table_path("library", "spatiotemporal", "divisions"),

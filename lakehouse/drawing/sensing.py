@@ -33,7 +33,7 @@ def draw_map(settings: Settings, layer: str, path: Path) -> int:
     if layer not in LAYERS:
         raise UnknownName(f"there is no map {layer!r}", hint=f"there are {', '.join(LAYERS)}")
     schema, table, sql, draw = LAYERS[layer]
-    from warehouse.scorecard import rows_of
+    from warehouse.delta import rows_of
 
     rows = rows_of(settings.table_path("mart", schema, table), sql)
     placed = [r for r in rows if r["longitude"] is not None]

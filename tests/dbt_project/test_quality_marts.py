@@ -81,7 +81,7 @@ def planted(settings: Settings) -> Settings:
     import pyarrow as pa
 
     from ingestion.results import LOADS_SCHEMA
-    from quality.gate import validations_schema
+    from quality.verdict import validations_schema
     from warehouse.delta import append_rows
     from warehouse.truths import schema
 
@@ -102,8 +102,8 @@ def test_scores_are_those_computed_by_hand_and_objections_change_them(
     planted: Settings, catalog: Catalog, read: Callable[[str], list[tuple[Any, ...]]]
 ) -> None:
     from warehouse.dbt_build import build
-    from warehouse.objections import answer, raise_objection
-    from warehouse.scorecard import failing_rules, read_scorecard, scores
+    from warehouse.objections import answer, failing_rules, raise_objection
+    from warehouse.scorecard import read_scorecard, scores
 
     build(planted, select=["tag:quality"], now=NOW).raise_for_failure()
     feeds = {(r["id"], r["month"]): r for m in (MAY, JUNE) for r in scores(planted, "feed", m)}

@@ -100,7 +100,9 @@ def test_every_injected_fault_class_is_in_the_failing_rules(
     """Every kind of fault the demo injects stands among the failing rules of the scorecard, with masked examples."""
     from ingestion.scorecard import build_report, with_examples
     from quality.rules import compile_rules
-    from warehouse.scorecard import failing_rules, read_scorecard, rows_of
+    from warehouse.delta import rows_of
+    from warehouse.objections import failing_rules
+    from warehouse.scorecard import read_scorecard
 
     settings = loaded.settings
     report = build_report(settings, catalog, now=NOW)

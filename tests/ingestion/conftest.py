@@ -196,7 +196,7 @@ def gate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         return
     from ingestion import load
     from ingestion.streams.loader import Loader
-    from quality.gate import GateResult
+    from quality.verdict import GateResult
 
     def open_gate(*args: Any) -> tuple[str, str, None]:
         staged = args[4]

@@ -25,7 +25,7 @@ from ingestion.streams.collect import stream_of
 from ingestion.streams.loader import Loader, spool_folder
 from ingestion.streams.receiver import Access, Receiver
 from ingestion.streams.spool import Spool
-from quality.gate import GateResult
+from quality.verdict import GateResult
 
 
 def open_gate(*args: Any) -> tuple[str, str, None]:

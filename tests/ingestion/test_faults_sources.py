@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from quality.gate import GateResult
+from quality.verdict import GateResult
 from tests.ingestion.database_servers import PASSWORD, PostgreSQL
 from tests.ingestion.fault_support import Boundaries, boundaries, copied
 from tests.ingestion.test_sources_database import AT, CONTRACT, put

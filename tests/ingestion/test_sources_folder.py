@@ -14,11 +14,10 @@ import pytest
 
 from catalog.errors import ContractError, InputError
 from ingestion.landing import receipts_of
-from ingestion.sources.base import RemoteFile
 from ingestion.sources.listing import check_name
 from ingestion.sources.pull import pull
 from ingestion.sources.registry import connector_names, connector_of
-from ingestion.sources.state import State, state_folder
+from ingestion.sources.state import RemoteFile, State, state_folder
 from tests.ingestion.conftest import NOW
 from tests.ingestion.source_support import LONG_AGO, Killed, kill_at, put, with_source
 

@@ -15,10 +15,11 @@ import duckdb
 import pytest
 
 from catalog.registry import Catalog
-from quality.gate import GateResult, run_gate, validations_schema
+from quality.gate import run_gate
 from quality.gx_context import Stated, run_suite
 from quality.rules import BatchStats, CompiledRule, compile_rules
 from quality.rules.base import sql_expectation
+from quality.verdict import GateResult, validations_schema
 from warehouse.duck import VERIFIED_ONCE, load_extension
 from warehouse.schema import duckdb_type
 

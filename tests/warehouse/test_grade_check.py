@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from catalog.errors import ContractError
+from catalog.errors import ContractError, ReleaseRefused
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -21,7 +21,7 @@ from warehouse.dbt_build import PROJECT, build, grade_report
 from warehouse.delta import exists
 from warehouse.grade_check import check_products, feed_relations, mask_forms, remember_checked, was_checked
 from warehouse.model_grades import column_grades
-from warehouse.release_plan import ReleaseRefused, make_plan
+from warehouse.release_plan import make_plan
 
 ON = date(2026, 7, 1)
 Project = Callable[..., Path]

@@ -13,7 +13,7 @@ from catalog.settings import Settings
 @pytest.mark.slow
 def test_the_declared_columns_are_those_of_the_writers() -> None:
     from ingestion.results import LOADS_SCHEMA
-    from quality.gate import validations_schema
+    from quality.verdict import validations_schema
     from warehouse import objections, seasonal, truths
     from warehouse.addresses import confirm
     from warehouse.dbt_plugin import platform_sources

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from catalog.errors import ContractError, UnknownName
+from catalog.errors import ContractError, ReleaseRefused, UnknownName
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -27,7 +27,7 @@ from warehouse import approvals, release_files, release_formats
 from warehouse import publish as publishing
 from warehouse.access import AccessDenied, Principal
 from warehouse.publish import Release, last_release, publish, releases_of, version_number
-from warehouse.release_plan import ReleaseRefused, make_plan
+from warehouse.release_plan import make_plan
 
 pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from catalog.errors import ReleaseRefused
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.data_docs import build_docs, docs_dir
@@ -18,7 +19,7 @@ from warehouse import approvals, release_watermark
 from warehouse.duck import VERIFIED_ONCE, load_extension
 from warehouse.publish import publish, releases_of
 from warehouse.release_gate import compile_release
-from warehouse.release_plan import ReleaseRefused, make_plan
+from warehouse.release_plan import make_plan
 
 from .test_publish import NOW, Make, make, one, people  # noqa: F401 - a fixture
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from catalog.errors import UnknownName
+from catalog.errors import ReleaseRefused, UnknownName
 from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -24,7 +24,6 @@ from tests.delta_rows import rows_of
 from warehouse import approvals, release_private
 from warehouse.approvals import ApprovalRefused
 from warehouse.publish import Release, publish
-from warehouse.release_plan import ReleaseRefused
 from warehouse.release_private import BudgetSpent
 from warehouse.release_watermark import who_leaked
 
