@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import great_expectations.compatibility.sqlalchemy as gx_sqlalchemy
@@ -45,23 +45,35 @@ class Counted(Aggregate):
         return sa.literal_column(f"({metric_value_kwargs['aggregate']})"), metric_domain_kwargs, {}
 
 
+def _asked(answer: Callable[..., Any]) -> Any:
+    """The method of a metric, in the form Great Expectations calls, that asks ``answer``.
+
+    Args:
+        answer: takes a cursor of the lent connection and the metric's ``value_keys``.
+    """
+
+    def ask(
+        cls: Any,
+        execution_engine: SqlAlchemyExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
+    ) -> Any:
+        return answer(lent_to(execution_engine.engine), **metric_value_kwargs)
+
+    return metric_value(engine=SqlAlchemyExecutionEngine)(ask)
+
+
 class Statement(TableMetricProvider):
     """The rows of a statement of its own, which groups or joins."""
 
     metric_name = "table.lakehouse_statement"
     value_keys = ("statement",)
 
-    @metric_value(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(
-        cls,
-        execution_engine: SqlAlchemyExecutionEngine,
-        metric_domain_kwargs: dict[str, Any],
-        metric_value_kwargs: dict[str, Any],
-        metrics: dict[str, Any],
-        runtime_configuration: dict[str, Any],
-    ) -> list[list[Any]]:
-        con = lent_to(execution_engine.engine)
-        return [list(row) for row in con.execute(metric_value_kwargs["statement"]).fetchall()]
+    @_asked
+    def _sqlalchemy(con: Any, statement: str) -> list[list[Any]]:
+        return [list(row) for row in con.execute(statement).fetchall()]
 
 
 class Repeated(TableMetricProvider):
@@ -70,20 +82,12 @@ class Repeated(TableMetricProvider):
     metric_name = "table.lakehouse_repeated"
     value_keys = ("statement", "relation", "hashed")
 
-    @metric_value(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(
-        cls,
-        execution_engine: SqlAlchemyExecutionEngine,
-        metric_domain_kwargs: dict[str, Any],
-        metric_value_kwargs: dict[str, Any],
-        metrics: dict[str, Any],
-        runtime_configuration: dict[str, Any],
-    ) -> int:
-        con = lent_to(execution_engine.engine)
-        repeated = repeated_hashes(con, metric_value_kwargs["hashed"], metric_value_kwargs["relation"])
+    @_asked
+    def _sqlalchemy(con: Any, statement: str, relation: str, hashed: str) -> int:
+        repeated = repeated_hashes(con, hashed, relation)
         if repeated is not None and not len(repeated):
             return 0
-        counted = con.execute(metric_value_kwargs["statement"]).fetchone()
+        counted = con.execute(statement).fetchone()
         return int(counted[0]) if counted else 0
 
 
@@ -93,22 +97,11 @@ class Content(TableMetricProvider):
     metric_name = "table.lakehouse_content"
     value_keys = ("relation", "columns", "sample", "found")
 
-    @metric_value(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(
-        cls,
-        execution_engine: SqlAlchemyExecutionEngine,
-        metric_domain_kwargs: dict[str, Any],
-        metric_value_kwargs: dict[str, Any],
-        metrics: dict[str, Any],
-        runtime_configuration: dict[str, Any],
-    ) -> list[list[Any]]:
+    @_asked
+    def _sqlalchemy(con: Any, relation: str, columns: list[str], sample: int, found: list[Any] | None) -> list[Any]:
         from quality.content import scan_sample
 
-        if metric_value_kwargs["found"] is not None:
-            return list(metric_value_kwargs["found"])
-        con = lent_to(execution_engine.engine)
-        columns, sample = metric_value_kwargs["columns"], metric_value_kwargs["sample"]
-        return scan_sample(con, metric_value_kwargs["relation"], columns, sample)
+        return list(found) if found is not None else scan_sample(con, relation, columns, sample)
 
 
 class _TableExpectation(BatchExpectation):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import stat
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,85 +16,18 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from catalog.errors import ContractError, ReleaseRefused, UnknownName
-from catalog.model import Product
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from tests.delta_rows import rows_of
+from tests.warehouse.publish_support import COLUMNS, NOW, Make, make, one, people, read_csv
 from warehouse import approvals, release_files, release_formats
 from warehouse import publish as publishing
 from warehouse.access import AccessDenied, Principal
-from warehouse.publish import Release, last_release, publish, releases_of, version_number
+from warehouse.publish import last_release, publish, releases_of, version_number
 from warehouse.release_plan import make_plan
 
 pytestmark = pytest.mark.slow  # many small loads: a minute in all with the others of its kind
-
-NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
-# Two rings: the outer one clockwise, which RFC 7946 wants the other way round.
-POLYGON = "POLYGON ((116.35 39.9, 116.35 39.92, 116.38 39.92, 116.38 39.9, 116.35 39.9))"
-
-Make = Callable[..., Catalog]
-
-
-def people(rows: int = 3) -> pa.Table:
-    names = ["张三丰", "=HYPERLINK(1)", "-", "@sum", "李,四\n五", '引"号', "", None, "+86 10", "-12.5"]
-    return pa.table(
-        {
-            "record_number": pa.array(range(rows), pa.int64()),
-            "remark": [names[i % len(names)] for i in range(rows)],
-            "person_name": ["欧阳修"] * rows,
-            "birth_date": pa.array([date(1990, 1, 1) + timedelta(days=i) for i in range(rows)]),
-            "decision_date": pa.array([date(1899, 1, 1), *[date(2026, 1, 1)] * (rows - 1)]),
-            "updated_at": pa.array([NOW + timedelta(microseconds=i) for i in range(rows)], pa.timestamp("us", "UTC")),
-            "is_current": pa.array([i % 2 == 0 for i in range(rows)]),
-            "arrears_cny": pa.array([i * 0.1 for i in range(rows)], pa.float64()),
-            "order_number": pa.array([9_007_199_254_740_993 + i for i in range(rows)], pa.int64()),
-        }
-    )
-
-
-COLUMNS: dict[str, Any] = {
-    "record_number": {"grade": 1, "label": "序号"},
-    "remark": {},
-    "decision_date": {},
-    "updated_at": {},
-    "is_current": {"grade": 1},
-    "arrears_cny": {},
-    "order_number": {"grade": 1},
-}
-
-
-@pytest.fixture
-def make(catalog: Catalog, settings: Settings) -> Make:
-    """A catalog with one product ``sample`` over ``population.people``, which holds a few rows."""
-    write_deltalake(settings.table_path("library", "population", "people"), people(12))
-
-    def build(**over: Any) -> Catalog:
-        spec = {
-            "id": "sample",
-            "title": "样例",
-            "owner": "statistics",
-            "table": "population.people",
-            "purpose": "检验",
-            "legal_basis": "检验依据",
-            "recipients": ["civil_affairs"],
-            "columns": COLUMNS,
-            "order_by": ["record_number"],
-            "formats": ["csv", "xlsx", "parquet", "delta"],
-            **over,
-        }
-        return catalog.model_copy(update={"products": {spec["id"]: Product.model_validate(spec)}})
-
-    return build
-
-
-def one(settings: Settings, catalog: Catalog, *, at: datetime = NOW, **more: Any) -> Release:
-    return publish(settings, catalog, "sample", now=at, **more)[0]
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
-    with path.open(encoding="utf-8-sig", newline="") as f:
-        return list(csv.DictReader(f))
+__all__ = ["make"]
 
 
 def test_release_holds_every_format_and_says_what_it_is(settings: Settings, make: Make) -> None:
@@ -413,99 +343,6 @@ def test_killed_between_steps_leaves_whole_releases_only(
     assert rows_of(settings.table_path("extract", "extract", "sample")).num_rows == 12
     assert rows_of(settings.platform_path("releases")).num_rows == 1
     assert {p.name for p in (settings.releases / "sample").iterdir()} == {"2026-11-22.1"}
-
-
-class TestGeometry:
-    @pytest.fixture
-    def divisions(self, settings: Settings, make: Make) -> Catalog:
-        import shapely
-
-        shapes = [shapely.to_wkb(shapely.from_wkt(POLYGON)), None]
-        table = pa.table(
-            {
-                "division_code": ["110102001", "110102003"],
-                "division_name": ["西长安街街道", "新街口街道"],
-                "valid_from": pa.array([date(2004, 1, 1), None]),
-                "geom_cgcs2000": pa.array(shapes, pa.binary()),
-            }
-        )
-        write_deltalake(settings.table_path("library", "spatiotemporal", "divisions"), table)
-        names: dict[str, Any] = {"division_code": {}, "division_name": {}, "valid_from": {"grade": 1}}
-        return make(
-            table="spatiotemporal.divisions",
-            columns={**names, "geom_cgcs2000": {}},
-            order_by=["division_code"],
-            formats=["csv", "xlsx", "parquet", "geojson", "geoparquet", "pmtiles", "delta"],
-        )
-
-    def test_geojson_follows_rfc_7946(self, settings: Settings, divisions: Catalog) -> None:
-        release = one(settings, divisions)
-        assert release.folder is not None
-        found = json.loads((release.folder / "sample.geojson").read_text())
-        assert found["type"] == "FeatureCollection"
-        assert "CGCS2000" in found["description"]
-        first, second = found["features"]
-        ring = first["geometry"]["coordinates"][0]
-        area = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring))
-        assert area > 0, "outer rings run counter-clockwise"
-        assert ring[0][0] > ring[0][1], "longitude comes first"
-        assert second["geometry"] is None
-        properties = {"division_code": "110102001", "division_name": "西长安街街道", "valid_from": "2004-01-01"}
-        assert first["properties"] == properties
-
-    def test_geoparquet_opens_with_its_crs(self, settings: Settings, divisions: Catalog) -> None:
-        import geopandas
-
-        release = one(settings, divisions)
-        assert release.folder is not None
-        frame = geopandas.read_parquet(release.folder / "sample.geo.parquet")
-        assert frame.crs.to_epsg() == 4490
-        assert frame.geometry.name == "geom_cgcs2000"
-        meta = json.loads(pq.read_schema(release.folder / "sample.geo.parquet").metadata[b"geo"])
-        column = meta["columns"]["geom_cgcs2000"]
-        assert column["geometry_types"] == ["Polygon"]
-        assert column["bbox"] == [116.35, 39.9, 116.38, 39.92]
-
-    def test_tiles_hold_the_released_columns_and_equal_rows_give_equal_bytes(
-        self, settings: Settings, divisions: Catalog
-    ) -> None:
-        import shapely
-
-        from warehouse.vector_tiles import mercator, read_features
-
-        first = one(settings, divisions)
-        assert first.folder is not None
-        (row, properties, _), *_ = found = list(read_features(first.folder / "sample.pmtiles"))
-        assert {r for r, *_ in found} == {row} == {0}, "the row without a shape is not drawn"
-        columns = {"division_code": "110102001", "division_name": "西长安街街道", "valid_from": "2004-01-01"}
-        assert properties == columns
-        whole = shapely.union_all([shape for *_, shape in found])
-        assert whole.hausdorff_distance(mercator(shapely.from_wkt(POLYGON))) < 0.4  # metres of the projection
-        again = publish(settings, divisions, "sample", now=NOW, version="2026-11-23.1")[0]
-        assert again.folder is not None
-        assert (again.folder / "sample.pmtiles").read_bytes() == (first.folder / "sample.pmtiles").read_bytes()
-
-    def test_tiles_that_lack_a_row_are_not_released(
-        self, settings: Settings, divisions: Catalog, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        suffix, writer, check = release_files.FILES["pmtiles"]
-
-        def damaged(job: release_formats.Job, path: Path) -> None:
-            none = job.canonical.with_name(".none")
-            job.con.execute(f"COPY (FROM {job.rows_sql} WHERE geom_cgcs2000 IS NULL) TO '{none}' (FORMAT parquet)")
-            writer(release_formats.Job(job.con, job.plan, none, job.types, job.dictionary), path)
-            none.unlink()
-
-        monkeypatch.setitem(release_files.FILES, "pmtiles", (suffix, damaged, check))
-        with pytest.raises(ReleaseRefused, match="read back"):
-            one(settings, divisions)
-
-    def test_geometry_is_text_in_csv_and_absent_from_xlsx(self, settings: Settings, divisions: Catalog) -> None:
-        release = one(settings, divisions)
-        assert release.folder is not None
-        assert read_csv(release.folder / "sample.csv")[0]["geom_cgcs2000"].startswith("POLYGON ((116.35 39.9")
-        heads = [c.value for c in openpyxl.load_workbook(release.folder / "sample.xlsx")["数据"][2]]
-        assert heads == ["division_code", "division_name", "valid_from"]
 
 
 def test_last_release_of_nothing(settings: Settings) -> None:
