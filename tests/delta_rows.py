@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+
+from warehouse.delta_log import data_files
 
 
 def rows_of(table: DeltaTable | str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -15,5 +16,9 @@ def rows_of(table: DeltaTable | str, columns: Sequence[str] | None = None) -> pa
     found = table if isinstance(table, DeltaTable) else DeltaTable(table)
     schema = pa.schema(found.schema().to_arrow())
     wanted = schema if columns is None else pa.schema([schema.field(c) for c in columns])
-    parts = [pq.ParquetFile(unquote(u.removeprefix("file://"))).read(columns=wanted.names) for u in found.file_uris()]
+    files, parts = data_files(found), []
+    assert files is not None
+    for file in files:
+        rows = pq.ParquetFile(file.path).read(columns=wanted.names)
+        parts.append(rows.filter(pa.array([i not in file.deleted for i in range(rows.num_rows)], pa.bool_())))
     return pa.concat_tables([wanted.empty_table(), *(p.select(wanted.names).cast(wanted) for p in parts)])

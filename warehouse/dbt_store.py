@@ -10,7 +10,7 @@ Strategies:
     ``replace_partitions``: every partition the query returns rows for is replaced as a whole.
     ``history``: a change of ``check_cols`` closes the current row of the key and opens a new one.
 
-A table with `Remade` is looked at for the keys that changed only, and written whole.
+A table with `Remade` is changed for the keys that changed only (`warehouse.row_changes`).
 """
 
 # ruff: noqa: S608 - SQL is put together here from quoted identifiers, escaped literals and dbt's own SELECT
@@ -32,11 +32,12 @@ from warehouse.dbt_remade import KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_dig
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.delta import FileStyle
 from warehouse.duck import literal, quote, streamable
+from warehouse.row_changes import change_rows, mark_rows
 
 BATCH_ROWS = 100_000
 MERGE_ROWS_IN_MEMORY = 1_000_000
 """Up to so many rows a merge holds its source in memory: only then does it skip files without its keys."""
-STAGE = "lakehouse_increment"
+STAGE, CHANGED = "lakehouse_increment", "lakehouse_changed"
 SOURCE, TARGET = "DBT_INTERNAL_SOURCE", "DBT_INTERNAL_DEST"
 """Aliases of a merge, those dbt's ``incremental_predicates`` use everywhere."""
 
@@ -50,7 +51,7 @@ class Remade(BaseModel):
 
     Attributes:
         key: column by which rows belong together; the query returns all rows of the keys that are remade.
-        kept_sql: a SELECT of the keys that stay as they are; empty when the whole table is made.
+        changed_sql: a SELECT of the keys that are made anew or are of nobody any more; empty when all are made.
         through: the run up to which the table is made now, noted in the commit.
         table_key: columns that identify a row.
     """
@@ -58,7 +59,7 @@ class Remade(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str
-    kept_sql: str
+    changed_sql: str
     through: int
     table_key: tuple[str, ...]
 
@@ -126,7 +127,7 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
         _check_request(request, columns)
         exists = DeltaTable.is_deltatable(request.path)
         query = f"select {_list(columns)} from (\n{request.sql}\n)"
-        if exists and request.remade and request.remade.kept_sql and not request.full_refresh:
+        if exists and request.remade and request.remade.changed_sql and not request.full_refresh:
             return _remake(cur, request, request.remade, columns, query)
         if request.strategy == "overwrite" or request.full_refresh or not exists:
             if request.strategy == "history":
@@ -154,9 +155,10 @@ def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str
 def _remake(
     cur: duckdb.DuckDBPyConnection, request: StoreRequest, remade: Remade, columns: tuple[Column, ...], query: str
 ) -> StoreResult:
-    """Write the table anew: the rows of the remade keys as the query gives them, those of the others as they are.
+    """Put the rows the query gives of the remade keys in place of those the table has of them.
 
-    A merge takes longer for the same files: the keys are pseudonyms, and every file has some that changed.
+    They are marked as deleted where the table takes it, and left out of a table written whole where not. A merge takes
+    longer for the same files: the keys are pseudonyms, and every file has some that changed.
     """
     table = DeltaTable(request.path)  # of now: a commit that comes between is a conflict, never undone
     target = delta_columns(cur.sql(f"from delta_scan({literal(request.path)})"), model=request.model)
@@ -164,24 +166,31 @@ def _remake(
     written = _match(cur, keyed, columns, target)
     cur.execute(f"create or replace temporary table {STAGE} as select {_list(written)} from (\n{query}\n)")
     _check_keys(cur, keyed)
-    key, names = quote(remade.key), ", ".join(quote(c.name) for c in written)
-    if _scalar(cur, f"select count(*) from {STAGE} where {key} in ({remade.kept_sql})"):
+    cur.execute(f"create or replace temporary table {CHANGED} as select distinct k from ({remade.changed_sql}) t(k)")
+    gone = f"{quote(remade.key)} in (from {CHANGED})"
+    if _scalar(cur, f"select count(*) from {STAGE} where ({gone}) is not true"):
         raise StoreError(
             f"the query returns rows of a {remade.key} that has not changed",
             hint="filter it by of_changed_persons",
             model=request.model,
         )
-    there = f"from delta_scan({literal(request.path)}) where {key}"
-    gone = f"select exists (select 1 {there} not in ({remade.kept_sql}))"
-    if not _scalar(cur, f"select exists (from {STAGE})") and not _scalar(cur, gone):
+    rows = int(_scalar(cur, f"select count(*) from {STAGE}"))
+    marked = mark_rows(cur, table, gone)
+    there = f"from delta_scan({literal(request.path)}) where"
+    if not rows and not (marked.rows if marked else _scalar(cur, f"select exists (select 1 {there} {gone})")):
         return StoreResult(rows=0, version=table.version())
-    kept = f"select {names} {there} in ({remade.kept_sql})"
-    with cur.cursor() as beside, _Rows(cur, f"from {STAGE}", request) as new, _Rows(beside, kept, request) as old:
-        rows = pa.RecordBatchReader.from_batches(new.reader.schema, chain(new.reader, old.reader))
-        write_deltalake(
-            table, rows, mode="overwrite", writer_properties=_WRITER, commit_properties=_commit(request, "remade")
-        )
-    return StoreResult(rows=new.count, version=DeltaTable(request.path).version())
+    with _Rows(cur, f"from {STAGE}", request) as new:
+        if marked is not None:
+            note = _note(request, "remade")
+            return StoreResult(rows=rows, version=change_rows(marked, new.reader, note=note, style=FileStyle()))
+        names = ", ".join(quote(c.name) for c in written)
+        kept = f"select {names} {there} ({quote(remade.key)} in ({remade.changed_sql})) is not true"  # no stage beside
+        with cur.cursor() as beside, _Rows(beside, kept, request) as old:
+            both = pa.RecordBatchReader.from_batches(new.reader.schema, chain(new.reader, old.reader))
+            write_deltalake(
+                table, both, mode="overwrite", writer_properties=_WRITER, commit_properties=_commit(request, "remade")
+            )
+    return StoreResult(rows=rows, version=DeltaTable(request.path).version())
 
 
 def _increment(
@@ -438,6 +447,11 @@ class _Rows:
 
 
 def _commit(request: StoreRequest, strategy: str = "") -> CommitProperties:
+    return CommitProperties(custom_metadata=_note(request, strategy))
+
+
+def _note(request: StoreRequest, strategy: str = "") -> dict[str, str]:
+    """What the table's history tells of this commit."""
     note = {
         "model": request.model,
         "invocation_id": request.invocation_id,
@@ -447,7 +461,7 @@ def _commit(request: StoreRequest, strategy: str = "") -> CommitProperties:
         note |= {THROUGH: str(request.remade.through), PROJECT_DIGEST: project_digest()}
     if request.answered_by:
         note |= {KNOWLEDGE: request.answered_by, PROJECT_DIGEST: project_digest()}
-    return CommitProperties(custom_metadata=note)
+    return note
 
 
 def _list(columns: tuple[Column, ...]) -> str:

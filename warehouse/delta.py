@@ -45,7 +45,18 @@ def transaction_version(path: str, app_id: str) -> int | None:
 
 def row_count(path: str) -> int:
     """Rows of the table at ``path``, from its log."""
-    return int(DeltaTable(path).count())
+    table = DeltaTable(path)
+    deleted = _deleted(table)
+    if deleted is not None:
+        return int(table.count()) - deleted
+    with connect(memory="400MB") as con:
+        counted: Any = con.execute(f"SELECT count(*) FROM {scan_sql(con, path)}").fetchone()  # noqa: S608 - ours
+        return int(counted[0])
+
+
+def marks_rows(path: str) -> bool:
+    """Whether files of the table hold rows that a deletion vector takes away."""
+    return _deleted(DeltaTable(path)) != 0
 
 
 @dataclass(frozen=True)
@@ -187,7 +198,7 @@ def replace_table(
     Args:
         applied: application ids and versions the new table counts as committed.
     """
-    draft, old = _aside(path, "new"), _aside(path, "old")
+    draft, old = aside(path, "new"), aside(path, "old")
     for folder in (draft, old):
         shutil.rmtree(folder, ignore_errors=True)
     done = [Transaction(name, version) for name, version in (applied or {}).items()]
@@ -211,12 +222,12 @@ def recover_table(path: str) -> None:
     """Put back what a killed `replace_table` had moved aside."""
     if "://" in path:
         return
-    old = _aside(path, "old")
+    old = aside(path, "old")
     if old.exists() and not Path(path).exists():
         old.rename(path)
 
 
-def _aside(path: str, what: str) -> Path:
+def aside(path: str, what: str) -> Path:
     """A folder of the same lake that is no table of it."""
     *_, layer, _schema, name = Path(path).parts
     return Path(path).parents[2] / ".replacing" / f"{layer}.{name}.{what}"
@@ -238,7 +249,7 @@ def scan_sql(
     files = [uri.removeprefix("file://") for uri in table.file_uris()]
     if minutes_of is not None and "://" not in path and not table.metadata().partition_columns:
         files = _files_of(table, minutes_of, minutes) or files[:1]
-    if files and "://" not in path and not table.metadata().partition_columns and not _has_deletion_vectors(table):
+    if files and "://" not in path and not table.metadata().partition_columns and _deleted(table) == 0:
         return f"read_parquet([{', '.join(literal(f) for f in files)}], union_by_name = true)"
     load_extension(con, "delta")
     return f"delta_scan({literal(path)})"
@@ -261,8 +272,14 @@ def _files_of(table: DeltaTable, column: str, minutes: Sequence[int]) -> list[st
     return found
 
 
-def _has_deletion_vectors(table: DeltaTable) -> bool:
-    return "deletionVectors" in (table.protocol().reader_features or [])
+def _deleted(table: DeltaTable) -> int | None:
+    """Rows in files of the table that deletion vectors take away, which deltalake counts in; None when not known."""
+    if "deletionVectors" not in (table.protocol().reader_features or []):
+        return 0
+    from warehouse.delta_log import data_files
+
+    files = data_files(table)
+    return None if files is None else sum(len(f.deleted) for f in files)
 
 
 _WRITER = FileStyle().properties()

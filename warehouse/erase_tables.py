@@ -17,7 +17,7 @@ from typing import Any
 from catalog.errors import UnknownName
 from catalog.settings import Settings
 from warehouse import duck
-from warehouse.delta import exists, scan_sql
+from warehouse.delta import FileStyle, exists, marks_rows, scan_sql
 from warehouse.erase_links import PLACE, Linked, LinkedFeed, own_rows, pair_rows, register_linked, role_columns
 from warehouse.erase_person import MARK, Person, holds
 from warehouse.tables import TableRef, table_lock
@@ -199,9 +199,14 @@ def _has_trace(ref: TableRef, person: Person) -> bool:
 
 
 def purge(ref: TableRef) -> tuple[int, int]:
-    """Remove all files but the present version's, and cut the log back to a checkpoint: versions gone, files gone."""
+    """Remove all files but the present version's, and cut the log back to a checkpoint: versions gone, files gone.
+
+    A table of which rows are only marked as deleted is written whole first: they would stay in its files.
+    """
     from deltalake import DeltaTable
 
+    if marks_rows(ref.path):
+        _write_whole(ref)
     table = DeltaTable(ref.path)
     gone = table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
     table = DeltaTable(ref.path)
@@ -213,3 +218,16 @@ def purge(ref: TableRef) -> tuple[int, int]:
             versions += file.suffix == ".json"
             file.unlink()
     return versions, len(gone)
+
+
+def _write_whole(ref: TableRef) -> None:
+    import pyarrow as pa
+    from deltalake import DeltaTable, write_deltalake
+
+    table = DeltaTable(ref.path)
+    schema = pa.schema(table.schema().to_arrow())
+    with duck.connect(house_only=True) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        rows = con.execute(f"SELECT * FROM {scan_sql(con, ref.path)}").to_arrow_reader(100_000)
+        cast = pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in rows))
+        write_deltalake(table, cast, mode="overwrite", writer_properties=FileStyle().properties())

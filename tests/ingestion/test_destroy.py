@@ -20,9 +20,11 @@ from ingestion.load import ingest
 from ingestion.quarantine import replay
 from tests.delta_rows import rows_of
 from tests.ingestion.conftest import NOW, PEOPLE, House, resident_id
+from warehouse import duck
 from warehouse.audit_verify import verify
 from warehouse.erase_person import Person, holds
 from warehouse.objections import ObjectionRefused
+from warehouse.row_changes import change_rows, mark_rows
 
 PHONES = """  phone: {from: 联系电话}
 """
@@ -56,6 +58,12 @@ def lake(build: Callable[[str], House]) -> House:
     for _ in range(2):
         write_deltalake(residents, pa.Table.from_pylist(rows), mode="overwrite")
     victim = key_of(house)
+    members = house.settings.table_path("library", "population", "memberships")
+    write_deltalake(members, pa.table({"person_key": [str(r["resident_key"]) for r in rows]}))
+    with duck.connect() as con:  # the person's row is marked as deleted, and stays in a file of the present version
+        marked = mark_rows(con, DeltaTable(members), f"person_key = '{victim}'")
+        assert marked is not None
+        change_rows(marked, None, note={})
     homes = [{"household_key": "h1", "head_key": victim, "note": f"户主 {resident_id(VICTIM)}"},
              {"household_key": "h2", "head_key": key_of(house, 1), "note": "无"}]  # fmt: skip
     write_deltalake(house.settings.table_path("library", "population", "households"), pa.Table.from_pylist(homes))
@@ -102,6 +110,7 @@ def check_erased(house: House, certificate: dict[str, object], key: str, others:
     assert tables["quarantine.t__f"]["rows_removed"] == 1
     assert tables["population.residents"]["rows_removed"] == 1
     assert (tables["population.households"]["rows_removed"], tables["population.households"]["cells_blanked"]) == (0, 2)
+    assert tables["population.memberships"]["rows_removed"] == 0
     assert "hotline.topics" not in tables
     assert sum(t["rows_removed"] for t in tables.values()) == certificate["rows_removed"] == 4
 

@@ -16,6 +16,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from catalog.errors import Busy
 from warehouse.dbt_store import StoreRequest, StoreResult, store
 from warehouse.dbt_types import DeltaTypeError, StoreError
 from warehouse.duck import load_extension
@@ -142,25 +143,56 @@ def test_a_merge_with_a_bad_key_is_refused(table: Table, rows: list[tuple[Any, .
     assert table.version == 0
 
 
-def remade(kept: str) -> dict[str, Any]:
-    """The config of a table remade for the keys that are not among those of ``kept``, a SELECT."""
-    return {"remade": {"key": "k", "kept_sql": kept, "through": 7, "table_key": ["k", "v"]}}
+def remade(changed: str) -> dict[str, Any]:
+    """The config of a table remade for the keys of ``changed``, a SELECT."""
+    return {"remade": {"key": "k", "changed_sql": changed, "through": 7, "table_key": ["k", "v"]}}
 
 
 def test_keys_that_changed_are_remade_and_the_others_stay(table: Table) -> None:
     table.store(values((1, "a"), (1, "b"), (2, "a"), (3, "a")), **remade(""))
-    done = table.store(values((1, "c"), (4, "a")), **remade("select 2"))  # 3 is of nobody any more
+    done = table.store(values((1, "c"), (4, "a")), **remade("select unnest([1, 3, 4])"))  # 3 is of nobody now
     assert done == StoreResult(rows=2, version=1)
     assert table.rows() == [(1, "c"), (2, "a"), (4, "a")]
     last = DeltaTable(table.path).history(1)[0]
     assert (last["strategy"], last["made_through"]) == ("remade", "7")
 
 
+def test_few_keys_of_many_are_changed_in_place(table: Table) -> None:
+    """No file is written again: the rows that go are marked, those that come are a file of their own."""
+    table.store("select i::integer as k, 'a' as v from range(1000) t(i)", **remade(""))
+    before = set(DeltaTable(table.path).file_uris())
+    done = table.store(values((1, "c"), (1000, "a")), **remade("select unnest([1, 2, 1000])"))
+    assert done.rows == 2
+    assert table.rows()[:3] == [(0, "a"), (1, "c"), (3, "a")]
+    assert len(table.rows()) == 1000
+    after = DeltaTable(table.path)
+    assert before < set(after.file_uris())
+    assert len(after.file_uris()) == 2
+    last = after.history(1)[0]
+    assert (last["strategy"], last["made_through"], last["version"]) == ("remade", "7", done.version)
+
+
+def test_a_commit_of_somebody_else_while_few_keys_change_is_not_undone(table: Table) -> None:
+    table.store("select i::integer as k, 'a' as v from range(1000) t(i)", **remade(""))
+
+    def erase(key: int) -> int:
+        DeltaTable(table.path).delete("k = 3")
+        return key
+
+    table.con.create_function("lakehouse_test_erase", erase, ["bigint"], "bigint", side_effects=True)
+    try:
+        with pytest.raises((Busy, CommitFailedError)):
+            table.store("select lakehouse_test_erase(1)::integer as k, 'b' as v", **remade("select 1"))
+    finally:
+        table.con.remove_function("lakehouse_test_erase")
+    assert table.rows()[:4] == [(0, "a"), (1, "a"), (2, "a"), (4, "a")]
+
+
 def test_nothing_to_remake_commits_nothing(table: Table) -> None:
     table.store(values((1, "a"), (2, "a")), **remade(""))
     nothing = values((1, "a")) + " where false"
-    assert table.store(nothing, **remade("select unnest([1, 2])")) == StoreResult(rows=0, version=0)
-    assert table.store(nothing, **remade("select 2")) == StoreResult(rows=0, version=1)
+    assert table.store(nothing, **remade("select 3")) == StoreResult(rows=0, version=0)
+    assert table.store(nothing, **remade("select 1")) == StoreResult(rows=0, version=1)
     assert table.rows() == [(2, "a")]
 
 
@@ -168,7 +200,7 @@ def test_rows_of_a_key_that_stays_are_refused(table: Table) -> None:
     """They would stand there twice."""
     table.store(values((1, "a"), (2, "a")), **remade(""))
     with pytest.raises(StoreError, match="has not changed"):
-        table.store(values((1, "b"), (2, "a")), **remade("select 2"))
+        table.store(values((1, "b"), (2, "a")), **remade("select 1"))
     assert table.rows() == [(1, "a"), (2, "a")]
 
 
@@ -182,7 +214,7 @@ def test_a_commit_of_somebody_else_while_keys_are_remade_is_not_undone(table: Ta
     table.con.create_function("lakehouse_test_erase", erase, ["bigint"], "bigint", side_effects=True)
     try:
         with pytest.raises(CommitFailedError):
-            table.store("select lakehouse_test_erase(1)::integer as k, 'b' as v", **remade("select unnest([2, 3])"))
+            table.store("select lakehouse_test_erase(1)::integer as k, 'b' as v", **remade("select 1"))
     finally:
         table.con.remove_function("lakehouse_test_erase")
     assert table.rows() == [(1, "a"), (2, "a")]

@@ -18,8 +18,11 @@
     {% set identities = ref('staging__platform__person_identities') %}
     {% set newest = run_query('select coalesce(max(changed_run), 0) from ' ~ identities).rows[0][0] | int %}
     {% set since = lakehouse_made_through() %}
-    {% set kept = '' if since == '' else 'select person_key from ' ~ identities ~ ' where changed_run <= ' ~ since %}
-    {{ return({'key': key, 'kept_sql': kept, 'through': newest, 'table_key': lakehouse_list(model.config.meta.get('key'))}) }}
+    {% set changed = '' if since == '' else
+        'select person_key from ' ~ identities ~ ' where changed_run > ' ~ since
+        ~ ' union all select from_key from ' ~ ref('staging__platform__person_redirects') ~ " where reason <> 'split'" %}
+    {{ return({
+        'key': key, 'changed_sql': changed, 'through': newest, 'table_key': lakehouse_list(model.config.meta.get('key'))}) }}
 {% endmacro %}
 
 {# Whether this model's table was made with what its function knows now. #}

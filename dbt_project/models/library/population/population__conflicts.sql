@@ -2,6 +2,7 @@
 -- Open disagreements: one row a record and element in which a register says something else than what was chosen,
 -- addressed to the department of that register. It closes by itself when the register says the same.
 -- depends_on: {{ ref('staging__platform__person_identities') }}
+-- depends_on: {{ ref('staging__platform__person_redirects') }}
 {{ config(remade_by='person_key') }}
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code'] %}
 with stated as (

@@ -1,5 +1,6 @@
 -- Who is, or was, in which household: one row a person and household, by the household register and its changes.
 -- depends_on: {{ ref('staging__platform__person_identities') }}
+-- depends_on: {{ ref('staging__platform__person_redirects') }}
 {{ config(remade_by='person_key') }}
 with stated as (
     select

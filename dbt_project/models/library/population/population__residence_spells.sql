@@ -1,6 +1,7 @@
 -- Where a person lived from when to when, and as what: one row a spell, as a resident, as one of the floating
 -- population, or gone (left, dead). The last spell of a person has no end.
 -- depends_on: {{ ref('staging__platform__person_identities') }}
+-- depends_on: {{ ref('staging__platform__person_redirects') }}
 {{ config(remade_by='person_key') }}
 with marked as (
     select

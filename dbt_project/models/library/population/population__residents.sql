@@ -3,6 +3,7 @@
 -- known to other registers only (other). Each value is from the register with authority over it, the newest among
 -- equals; birth and sex are those of the resident ID where linking believes it. Names, numbers, phones are not here.
 -- depends_on: {{ ref('staging__platform__person_identities') }}
+-- depends_on: {{ ref('staging__platform__person_redirects') }}
 {{ config(remade_by='person_key') }}
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code', 'education_code', 'marital_code', 'community_code',
     'death_date', 'household_key'] %}

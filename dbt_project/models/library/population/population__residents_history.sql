@@ -2,6 +2,7 @@
 -- How a person stood at any day: one row a person and day on which something changed, valid from that day to the day
 -- before the next. Made of dated events (arrivals, moves, departures, marriages, deaths) and of the registers' entries.
 -- depends_on: {{ ref('staging__platform__person_identities') }}
+-- depends_on: {{ ref('staging__platform__person_redirects') }}
 {{ config(remade_by='person_key') }}
 with deaths as (
     select

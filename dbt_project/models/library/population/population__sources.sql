@@ -9,6 +9,7 @@
 -- depends_on: {{ ref('staging__health__records') }}
 -- depends_on: {{ ref('staging__housing__occupants') }}
 -- depends_on: {{ ref('staging__platform__person_identities') }}
+-- depends_on: {{ ref('staging__platform__person_redirects') }}
 -- depends_on: {{ ref('staging__public_security__floating_population') }}
 -- depends_on: {{ ref('staging__public_security__household') }}
 -- depends_on: {{ ref('staging__public_security__household_changes') }}

@@ -1,0 +1,176 @@
+"""What the log of a local Delta table says of its data files, and a commit written into it.
+
+deltalake reads and keeps deletion vectors but neither tells of them nor writes any (delta-io/delta-rs issue 4512). This
+is the part of the Delta transaction log protocol needed for that: "Add File and Remove File", "Deletion Vectors" (the
+portable RoaringBitmapArray), "Transaction Identifiers", "Commit Provenance Information". Vectors stand in the log
+itself (storage type ``i``), so that no vacuum can take one away.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import struct
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from pyroaring import BitMap64
+
+from catalog.errors import Busy
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_MAGIC = struct.pack("<I", 1681511377)
+"""First bytes of a RoaringBitmapArray in its portable form."""
+_PYTHON = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
+_Z85 = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+"""Digits of base 85 as `base64` writes them, and as ZeroMQ's RFC 32 does, which Delta follows."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file of a table.
+
+    Attributes:
+        add: its action, as the log has it.
+        path: where it is.
+        rows: rows in it, those deleted among them.
+        deleted: their numbers in the file, from 0.
+    """
+
+    add: dict[str, Any]
+    path: Path
+    rows: int
+    deleted: BitMap64
+
+
+def data_files(table: DeltaTable) -> tuple[DataFile, ...] | None:
+    """The files of a local table without partitions at its version; None when its log is in a form that only deltalake
+    reads (checkpoints in parts, vectors in files, rows of a file not counted)."""
+    root = Path(table.table_uri.removeprefix("file://"))
+    if "://" in str(root) or table.metadata().partition_columns:
+        return None
+    adds = _adds(root / "_delta_log", table.version())
+    named = {unquote(Path(uri).name) for uri in table.file_uris()}
+    if adds is None or {unquote(p) for p in adds} != named:
+        return None
+    files = [_data_file(root, add) for add in adds.values()]
+    return tuple(f for f in files if f is not None) if all(files) else None
+
+
+def commit(
+    table: DeltaTable,
+    *,
+    files: Iterable[tuple[DataFile, BitMap64]],
+    adds: Sequence[Mapping[str, Any]],
+    at: int,
+    operation: str,
+    note: Mapping[str, str],
+    transaction: tuple[str, int] | None = None,
+) -> int:
+    """Write the version after that of ``table``: ``files`` have more rows deleted, ``adds`` come.
+
+    Args:
+        files: files with all row numbers deleted in each; one whose rows are all deleted goes.
+        adds: actions of files that lie in the table's folder already.
+        at: instant of the commit, ms since 1970.
+        note: told by the table's history. transaction: application id and version, as of ``commit_once``.
+
+    Raises:
+        Busy: somebody else wrote that version meanwhile; nothing was changed.
+    """
+    lines: list[dict[str, Any]] = [
+        {"commitInfo": {"timestamp": at, "operation": operation, "operationParameters": {}, **note}}
+    ]
+    if transaction is not None:
+        name, number = transaction
+        lines.append({"txn": {"appId": name, "version": number, "lastUpdated": at}})
+    for file, deleted in files:
+        gone = {k: file.add[k] for k in ("path", "partitionValues", "size", "deletionVector") if k in file.add}
+        lines.append({"remove": {**gone, "deletionTimestamp": at, "dataChange": True, "extendedFileMetadata": True}})
+        if len(deleted) < file.rows:
+            stats = {**json.loads(file.add["stats"]), "tightBounds": False}  # bounds may be of deleted rows
+            marked = {"stats": json.dumps(stats), "deletionVector": _vector(deleted), "dataChange": True}
+            lines.append({"add": {**file.add, **marked}})
+    lines += [{"add": dict(add)} for add in adds]
+    version = table.version() + 1
+    log = Path(table.table_uri.removeprefix("file://")) / "_delta_log"
+    draft = log / f"_commit_{uuid.uuid4()}.json.tmp"
+    draft.write_text("\n".join(json.dumps(line) for line in lines) + "\n", encoding="utf-8")
+    try:
+        os.link(draft, log / f"{version:020d}.json")  # unlike a rename, never in place of another's
+    except FileExistsError as e:
+        raise Busy(
+            "somebody else has written the table meanwhile; nothing was changed",
+            hint="run it again when the other is done",
+            table="/".join(log.parts[-4:-1]),
+        ) from e
+    finally:
+        draft.unlink()
+    return version
+
+
+def _adds(log: Path, version: int) -> dict[str, dict[str, Any]] | None:
+    """Actions of the files of a version, by path."""
+    checkpoints = [f for f in log.glob("*.checkpoint*.parquet") if int(f.name[:20]) <= version]
+    adds: dict[str, dict[str, Any]] = {}
+    first = 0
+    if checkpoints:
+        newest = max(checkpoints, key=lambda f: f.name[:20])
+        if newest.name != f"{newest.name[:20]}.checkpoint.parquet":
+            return None
+        adds, first = _of_checkpoint(newest), int(newest.name[:20]) + 1
+    for number in range(first, version + 1):
+        file = log / f"{number:020d}.json"
+        if not file.exists():
+            return None
+        found = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+        # within a version their order says nothing: a file whose vector changes is removed and added
+        for action in sorted(found, key=lambda a: "add" in a):
+            if "remove" in action:
+                adds.pop(action["remove"]["path"], None)
+            elif "add" in action:
+                adds[action["add"]["path"]] = action["add"]
+    return adds
+
+
+def _of_checkpoint(file: Path) -> dict[str, dict[str, Any]]:
+    from pyarrow import parquet
+
+    adds = {}
+    for add in parquet.read_table(file, columns=["add"]).column("add").to_pylist():
+        if add is not None:
+            told = {k: v for k, v in add.items() if v is not None and not k.endswith("_parsed")}
+            if "deletionVector" in told:
+                told["deletionVector"] = {k: v for k, v in told["deletionVector"].items() if v is not None}
+            adds[add["path"]] = {**told, "partitionValues": dict(add["partitionValues"] or {}), "dataChange": True}
+    return adds
+
+
+def _data_file(root: Path, add: dict[str, Any]) -> DataFile | None:
+    rows = json.loads(add.get("stats") or "{}").get("numRecords")
+    vector = add.get("deletionVector")
+    if rows is None or (vector and vector["storageType"] != "i"):
+        return None
+    return DataFile(add, root / unquote(add["path"]), int(rows), _rows_of(vector) if vector else BitMap64())
+
+
+def _vector(rows: BitMap64) -> dict[str, Any]:
+    """The descriptor of a vector that stands in the log."""
+    told = _MAGIC + rows.serialize()
+    text = base64.b85encode(told, pad=True).translate(bytes.maketrans(_PYTHON, _Z85)).decode("ascii")
+    return {"storageType": "i", "pathOrInlineDv": text, "sizeInBytes": len(told), "cardinality": len(rows)}
+
+
+def _rows_of(vector: Mapping[str, Any]) -> BitMap64:
+    text = str(vector["pathOrInlineDv"]).encode("ascii").translate(bytes.maketrans(_Z85, _PYTHON))
+    told = base64.b85decode(text)[: int(vector["sizeInBytes"])]
+    if not told.startswith(_MAGIC):
+        raise ValueError("not a deletion vector in its portable form")
+    return BitMap64.deserialize(told[len(_MAGIC) :])
