@@ -74,7 +74,9 @@ def a_day(draw: random.Random, rows: Rows, links: dict[tuple[str, str], str]) ->
 def written(settings: Settings, links: dict[tuple[str, str], str], runs: dict[str, int]) -> None:
     """What linking leaves, of these links."""
     persons = sorted(set(links.values()))
+    lost = [{"from_key": p, "reason": "gone", "changed_at": NOW} for p in sorted(set(runs) - set(persons))]
     tables = {
+        store.REDIRECTS: lost,
         store.LINKS: [
             {"feed": f, "record_key": k, "role": "self", "person_key": p, "method": "id", "has_own_id": True}
             for (f, k), p in links.items()
