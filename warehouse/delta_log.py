@@ -8,7 +8,6 @@ itself (storage type ``i``), so that no vacuum can take one away.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import struct
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import numpy as np
 from pyroaring import BitMap64
 
 from catalog.errors import Busy
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 
 _MAGIC = struct.pack("<I", 1681511377)
 """First bytes of a RoaringBitmapArray in its portable form."""
-_PYTHON = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
-_Z85 = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
-"""Digits of base 85 as `base64` writes them, and as ZeroMQ's RFC 32 does, which Delta follows."""
+_Z85 = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#", np.uint8)
+"""Digits of base 85 as ZeroMQ's RFC 32 has them, which Delta follows; `base64` has others, and takes a second for a
+vector of a million rows."""
+_VALUES = np.zeros(256, np.uint64)
+_VALUES[_Z85] = np.arange(85)
+_POWERS = np.uint64(85) ** np.arange(4, -1, -1, dtype=np.uint64)
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,26 @@ def data_files(table: DeltaTable) -> tuple[DataFile, ...] | None:
     root = Path(table.table_uri.removeprefix("file://"))
     if "://" in str(root) or table.metadata().partition_columns:
         return None
-    adds = _adds(root / "_delta_log", table.version())
+    files = files_at(root, table.version())
     named = {unquote(Path(uri).name) for uri in table.file_uris()}
-    if adds is None or {unquote(p) for p in adds} != named:
+    return files if files is not None and {f.path.name for f in files} == named else None
+
+
+def files_at(root: Path, version: int) -> tuple[DataFile, ...] | None:
+    """`data_files` of a version of a local table without partitions, told by the log alone."""
+    adds = _adds(root / "_delta_log", version)
+    if adds is None:
         return None
     files = [_data_file(root, add) for add in adds.values()]
     return tuple(f for f in files if f is not None) if all(files) else None
+
+
+def deleted_rows(action: Mapping[str, Any]) -> BitMap64 | None:
+    """Numbers of the rows of a file that an ``add`` or ``remove`` says are deleted; None when they stand in a file."""
+    vector = action.get("deletionVector")
+    if not vector:
+        return BitMap64()
+    return _rows_of(vector) if vector["storageType"] == "i" else None
 
 
 def commit(
@@ -155,22 +172,31 @@ def _of_checkpoint(file: Path) -> dict[str, dict[str, Any]]:
 
 def _data_file(root: Path, add: dict[str, Any]) -> DataFile | None:
     rows = json.loads(add.get("stats") or "{}").get("numRecords")
-    vector = add.get("deletionVector")
-    if rows is None or (vector and vector["storageType"] != "i"):
+    deleted = deleted_rows(add)
+    if rows is None or deleted is None:
         return None
-    return DataFile(add, root / unquote(add["path"]), int(rows), _rows_of(vector) if vector else BitMap64())
+    return DataFile(add, root / unquote(add["path"]), int(rows), deleted)
 
 
 def _vector(rows: BitMap64) -> dict[str, Any]:
     """The descriptor of a vector that stands in the log."""
     told = _MAGIC + rows.serialize()
-    text = base64.b85encode(told, pad=True).translate(bytes.maketrans(_PYTHON, _Z85)).decode("ascii")
-    return {"storageType": "i", "pathOrInlineDv": text, "sizeInBytes": len(told), "cardinality": len(rows)}
+    return {"storageType": "i", "pathOrInlineDv": _encoded(told), "sizeInBytes": len(told), "cardinality": len(rows)}
 
 
 def _rows_of(vector: Mapping[str, Any]) -> BitMap64:
-    text = str(vector["pathOrInlineDv"]).encode("ascii").translate(bytes.maketrans(_Z85, _PYTHON))
-    told = base64.b85decode(text)[: int(vector["sizeInBytes"])]
+    told = _decoded(str(vector["pathOrInlineDv"]))[: int(vector["sizeInBytes"])]
     if not told.startswith(_MAGIC):
         raise ValueError("not a deletion vector in its portable form")
     return BitMap64.deserialize(told[len(_MAGIC) :])
+
+
+def _encoded(told: bytes) -> str:
+    """Bytes in base 85, filled up with zeros to groups of four."""
+    groups = np.frombuffer(told + b"\0" * (-len(told) % 4), ">u4").astype(np.uint64)
+    return _Z85[(groups[:, None] // _POWERS % np.uint64(85)).astype(np.intp)].tobytes().decode("ascii")
+
+
+def _decoded(text: str) -> bytes:
+    digits = _VALUES[np.frombuffer(text.encode("ascii"), np.uint8)].reshape(-1, 5)
+    return (digits @ _POWERS).astype(">u4").tobytes()
