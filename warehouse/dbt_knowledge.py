@@ -15,6 +15,7 @@ from pathlib import Path
 
 from catalog.errors import UnknownName
 from catalog.settings import Settings
+from warehouse import log_state
 
 ADDRESSES, ENTITY_NAMES = "addresses", "entity_names"
 _HOUSE = Path(__file__).resolve().parent.parent
@@ -42,20 +43,21 @@ def knowledge(settings: Settings, kind: str) -> str:
     else:
         raise UnknownName(f"no answers are of kind {kind}", hint=f"kinds: {ADDRESSES}, {ENTITY_NAMES}")
     digest = sha256(told.encode())
-    for file in sorted(f for folder in code for f in (_HOUSE / folder).glob("*.py")):
-        digest.update(file.read_bytes())
-    for library in _LIBRARIES:
-        digest.update(version(library).encode())
+    digest.update(_code(code))
     for table, columns in tables.items():
         path = settings.table_path(*table)
-        digest.update(repr(_content(path, columns, _version(path))).encode())
+        digest.update(repr(_content(path, columns, log_state.version(path))).encode())
     return digest.hexdigest()[:16]
 
 
-def _version(path: str) -> int:
-    from deltalake import DeltaTable
-
-    return DeltaTable(path).version() if DeltaTable.is_deltatable(path) else -1
+@lru_cache(maxsize=4)  # what this process answers with does not change in it
+def _code(folders: tuple[str, ...]) -> bytes:
+    digest = sha256()
+    for file in sorted(f for folder in folders for f in (_HOUSE / folder).glob("*.py")):
+        digest.update(file.read_bytes())
+    for library in _LIBRARIES:
+        digest.update(version(library).encode())
+    return digest.digest()
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,7 @@ The materializations in ``dbt_project/macros/materializations`` call ``store``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from catalog.settings import PACKAGED_CATALOG, Settings
 from catalog.yamlfile import read_yaml
 from warehouse.addresses.functions import register as register_address_functions
 from warehouse.dbt_knowledge import knowledge
-from warehouse.dbt_remade import answered_by, made_through
+from warehouse.dbt_remade import answered_by, changed_in_feeds, made_through
 from warehouse.duck import literal, load_extension, quote
 from warehouse.entities.functions import register as register_entity_match
 from warehouse.model_grades import PROJECT
@@ -49,23 +49,29 @@ class Plugin(BasePlugin):
         conn.execute("set global TimeZone = 'UTC'")
         conn.execute("set global python_enable_replacements = false")
         conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
-        asked: dict[str, tuple[Callable[[str], Any], str]] = {
-            "lakehouse_made_through": (made_through, "BIGINT"),
-            "lakehouse_answered_by": (answered_by, "VARCHAR"),
-            "lakehouse_knowledge": (partial(knowledge, self.settings), "VARCHAR"),
+        catalog = load_catalog(self.settings.catalog_dir)
+        asked: dict[str, tuple[Callable[..., Any], int, str]] = {
+            "lakehouse_made_through": (made_through, 1, "BIGINT"),
+            "lakehouse_answered_by": (answered_by, 1, "VARCHAR"),
+            "lakehouse_knowledge": (partial(knowledge, self.settings), 1, "VARCHAR"),
+            "lakehouse_changed_in_feeds": (
+                lru_cache(64)(partial(changed_in_feeds, self.settings, catalog)),
+                3,
+                "VARCHAR",
+            ),
         }
-        for name, (function, returns) in asked.items():
+        for name, (function, texts, returns) in asked.items():
             conn.create_function(
                 name,
                 function,
-                ["VARCHAR"],
+                ["VARCHAR"] * texts,
                 returns,
                 side_effects=True,
                 null_handling=FunctionNullHandling.SPECIAL,
             )
         register_entity_match(conn, self.settings)
         register_address_functions(conn, self.settings)
-        register_views(conn, self.settings, load_catalog(self.settings.catalog_dir))
+        register_views(conn, self.settings, catalog)
 
     def store(self, target_config: TargetConfig) -> None:
         """Commit a model to Delta; the number of rows and the version come back in the config passed in."""

@@ -3,15 +3,21 @@ Delta log."""
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-THROUGH, PROJECT_DIGEST, KNOWLEDGE = "made_through", "made_by", "answered_by"
-"""Notes in a commit: the run of linking, the digest of the dbt project that made the rows, and the digest of what was
-asked (an address book, the names of organisations)."""
+from catalog.registry import Catalog
+from catalog.settings import Settings
+from warehouse.feed_changes import changed_values
+from warehouse.log_state import commits, version
+
+THROUGH, PROJECT_DIGEST, KNOWLEDGE, FEEDS = "made_through", "made_by", "answered_by", "made_from"
+"""Notes in a commit: the run of linking, the digest of the dbt project that made the rows, the digest of what was asked
+(an address book, the names of organisations), and the versions of the feed tables it was made from."""
 _HOUSEKEEPING = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END"})
 """Commits that change no row."""
 _PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
@@ -30,17 +36,33 @@ def answered_by(path: str) -> str | None:
     return _note(path).get(KNOWLEDGE) or None
 
 
+def changed_in_feeds(settings: Settings, catalog: Catalog, path: str, asked: str, _build: str) -> str:
+    """What changed in feeds since the table was made.
+
+    Args:
+        asked: JSON of feed to the column in it that has the table's keys.
+        _build: of which this is asked; a table notes the versions that were looked at, so that one answer has to serve.
+
+    Returns:
+        JSON: ``changed``, a SELECT of the keys of rows that came, changed or went, NULL when all are to be made; and
+        ``made_from``, the versions of the feed tables up to which that was looked for.
+    """
+    now = {feed: version(settings.feed_path(feed)) for feed in json.loads(asked)}
+    made_from = json.loads(_note(path).get(FEEDS) or "{}")
+    found: list[str | None] = []
+    for feed, column in json.loads(asked).items():
+        since = made_from.get(feed)
+        found.append(None if since is None else changed_values(settings, catalog, feed, column, (since, now[feed])))
+    changed = None if None in found else " union all ".join(map(str, found))
+    return json.dumps({"changed": changed, "made_from": json.dumps(now)})
+
+
 def _note(path: str) -> dict[str, Any]:
     """What the last commit that changed rows notes; nothing when this state of the project did not make it."""
-    from deltalake import DeltaTable
-
-    if not DeltaTable.is_deltatable(path):
-        return {}
-    for commit in DeltaTable(path).history(20):
+    for commit in commits(path):
         if commit.get("operation") in _HOUSEKEEPING:
             continue
-        note: dict[str, Any] = commit
-        return note if note.get(PROJECT_DIGEST) == project_digest() else {}
+        return commit if commit.get(PROJECT_DIGEST) == project_digest() else {}
     return {}
 
 

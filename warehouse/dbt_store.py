@@ -28,7 +28,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
-from warehouse.dbt_remade import KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
+from warehouse.dbt_remade import FEEDS, KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.delta import FileStyle
 from warehouse.duck import literal, quote, streamable
@@ -52,16 +52,18 @@ class Remade(BaseModel):
     Attributes:
         key: column by which rows belong together; the query returns all rows of the keys that are remade.
         changed_sql: a SELECT of the keys that are made anew or are of nobody any more; empty when all are made.
-        through: the run up to which the table is made now, noted in the commit.
         table_key: columns that identify a row.
+        through: the run of linking up to which the table is made now, noted in the commit.
+        made_from: JSON of the versions of feed tables it is made from, noted in the commit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str
     changed_sql: str
-    through: int
     table_key: tuple[str, ...]
+    through: int | None = None
+    made_from: str | None = None
 
 
 class StoreRequest(BaseModel):
@@ -171,7 +173,7 @@ def _remake(
     if _scalar(cur, f"select count(*) from {STAGE} where ({gone}) is not true"):
         raise StoreError(
             f"the query returns rows of a {remade.key} that has not changed",
-            hint="filter it by of_changed_persons",
+            hint="filter it by of_changed_persons or of_changed_records",
             model=request.model,
         )
     rows = int(_scalar(cur, f"select count(*) from {STAGE}"))
@@ -458,7 +460,8 @@ def _note(request: StoreRequest, strategy: str = "") -> dict[str, str]:
         "strategy": strategy or ("overwrite" if request.full_refresh else request.strategy),
     }
     if request.remade:
-        note |= {THROUGH: str(request.remade.through), PROJECT_DIGEST: project_digest()}
+        noted = {THROUGH: request.remade.through, FEEDS: request.remade.made_from}
+        note |= {PROJECT_DIGEST: project_digest()} | {k: str(v) for k, v in noted.items() if v is not None}
     if request.answered_by:
         note |= {KNOWLEDGE: request.answered_by, PROJECT_DIGEST: project_digest()}
     return note

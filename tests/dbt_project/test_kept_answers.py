@@ -94,6 +94,7 @@ def test_a_day_asks_for_what_is_new(
     day = made()
     assert sorted(asked, key=str) == sorted(["西城区白云胡同1号", "西城区白云胡同4号", stranger])
     path = settings.table_path("library", "population", "resident_addresses")
+    assert DeltaTable(path).history(1)[0]["strategy"] == "remade"
     assert answered_by(path) == knowledge(settings, ADDRESSES)
     DeltaTable(path).delete("resident_key = 'a'")  # somebody else's commits: all is asked anew
     DeltaTable(settings.table_path("library", "legal_entity", "name_links")).delete()

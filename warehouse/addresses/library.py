@@ -98,10 +98,9 @@ def load_matcher(settings: Settings, *, answer_from: float | None = None) -> Mat
 
 def versions(settings: Settings) -> tuple[int, ...]:
     """Versions of the tables behind the book; -1 for one that is not there."""
-    from deltalake import DeltaTable
+    from warehouse.log_state import version
 
-    paths = [settings.table_path(*table) for table in TABLES]
-    return tuple(DeltaTable(p).version() if DeltaTable.is_deltatable(p) else -1 for p in paths)
+    return tuple(version(settings.table_path(*table)) for table in TABLES)
 
 
 def _standard(row: tuple[Any, ...]) -> Standard:

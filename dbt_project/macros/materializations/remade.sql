@@ -15,6 +15,9 @@
     {% if key is none %}
         {{ return({}) }}
     {% endif %}
+    {% if config.get('changed_in') is not none %}
+        {{ return(lakehouse_remade_records(key)) }}
+    {% endif %}
     {% set identities = ref('staging__platform__person_identities') %}
     {% set newest = run_query('select coalesce(max(changed_run), 0) from ' ~ identities).rows[0][0] | int %}
     {% set since = lakehouse_made_through() %}
@@ -42,4 +45,26 @@
         {{ return('') }}
     {% endif %}
     {{ return(run_query("select lakehouse_knowledge('" ~ adapter.escape_sql_string(kind) ~ "')").rows[0][0]) }}
+{% endmacro %}
+
+{# For a table that is remade by records: changed, a SELECT of the keys that changed in feeds, empty when all must be
+   made; and made_from, the versions of the feeds up to which that was looked for. The same in all of a build. #}
+{% macro lakehouse_changed_records() %}
+    {% set asked = [lakehouse_path(), tojson(config.get('changed_in'), sort_keys=true), invocation_id] %}
+    {% set texts = [] %}
+    {% for text in asked %}{% do texts.append("'" ~ adapter.escape_sql_string(text) ~ "'") %}{% endfor %}
+    {% set found = fromjson(run_query('select lakehouse_changed_in_feeds(' ~ texts | join(', ') ~ ')').rows[0][0]) %}
+    {% set holds = config.get('answered_by') is none or lakehouse_answers_hold() %}
+    {% if not holds or should_full_refresh() or found['changed'] is none %}
+        {% do found.update(changed='') %}
+    {% endif %}
+    {{ return(found) }}
+{% endmacro %}
+
+{# What lakehouse_remade is for a table that is remade by records. #}
+{% macro lakehouse_remade_records(key) %}
+    {% set found = lakehouse_changed_records() %}
+    {{ return({
+        'key': key, 'changed_sql': found['changed'], 'made_from': found['made_from'],
+        'table_key': lakehouse_list(model.config.meta.get('key'))}) }}
 {% endmacro %}

@@ -1,7 +1,9 @@
 -- The addresses that registers state for a person, matched to standard addresses. One row a person and kind of address;
 -- the newest registration counts. What the register says of the community helps to tell doors of one name apart.
 {{ address_book() }}
-{{ config(answered_by='addresses') }}
+{{ config(
+    answered_by='addresses', remade_by='resident_key',
+    changed_in={'public_security__household': 'resident_key', 'public_security__floating_population': 'resident_key'}) }}
 with registered as (
     select
         resident_key,
@@ -14,7 +16,7 @@ with registered as (
             order by updated_at desc, registered_address asc, community_code asc
         ) as place
     from {{ ref('staging__public_security__household') }}
-    where resident_key is not null and registered_address is not null
+    where resident_key is not null and registered_address is not null and {{ of_changed_records('resident_key') }}
     union all
     select
         people.resident_key,
@@ -33,7 +35,9 @@ with registered as (
         on
             streets.code = communities.parent
             and {{ division_key('people.community_name') }} = {{ division_key('communities.name') }}
-    where people.resident_key is not null and people.residence_address is not null
+    where
+        people.resident_key is not null and people.residence_address is not null
+        and {{ of_changed_records('people.resident_key') }}
 ),
 
 stated as (
