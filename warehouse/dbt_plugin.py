@@ -25,6 +25,7 @@ from catalog.yamlfile import read_yaml
 from warehouse.addresses.functions import register as register_address_functions
 from warehouse.dbt_knowledge import knowledge
 from warehouse.dbt_remade import answered_by, changed_in_feeds, made_through
+from warehouse.delta import scan_sql
 from warehouse.duck import literal, load_extension, quote
 from warehouse.entities.functions import register as register_entity_match
 from warehouse.model_grades import PROJECT
@@ -74,7 +75,7 @@ class Plugin(BasePlugin):
         register_views(conn, self.settings, catalog)
 
     def store(self, target_config: TargetConfig) -> None:
-        """Commit a model to Delta; the number of rows and the version come back in the config passed in."""
+        """Commit a model to Delta; the rows, the version and how to read it come back in the config passed in."""
         from warehouse.dbt_store import StoreRequest, store
 
         if self._con is None:
@@ -84,7 +85,8 @@ class Plugin(BasePlugin):
         relation = target_config.relation
         with table_lock(self.settings, f"{relation.schema}.{relation.identifier}"):
             result = store(self._con, request)
-        reply.update(rows=result.rows, version=result.version)
+            scan = scan_sql(self._con, request.path)
+        reply.update(rows=result.rows, version=result.version, scan=scan)
 
 
 def settings_of(config: dict[str, Any]) -> Settings:
@@ -100,7 +102,9 @@ def settings_of(config: dict[str, Any]) -> Settings:
 def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog: Catalog) -> None:
     """A view ``schema.table`` for every Delta table, and for every feed of the catalog.
 
-    Views are made anew each time: a view remembers its columns and fails when the table got others.
+    Views are made anew each time: a view remembers its columns and fails when the table got others. Those of feeds, and
+    of models once they are built, name the files of now where they can (`scan_sql`): a statement else reads the log of
+    every table it names, each time it is planned, and some name twenty.
     """
     tables = {(t.layer, t.schema, t.name): t for t in readable_tables(settings)}
     views: dict[tuple[str, str], str] = {}
@@ -152,13 +156,11 @@ def source_select(
     hidden: frozenset[str] = frozenset(),
 ) -> str:
     """The same for columns with their DuckDB types; ``hidden`` ones of the table are left out."""
-    there: list[str] = []
-    if table is not None:
-        there = conn.sql(f"from delta_scan({literal(table.path)})").columns
+    scan = scan_sql(conn, table.path) if table else ""
+    there: list[str] = conn.sql(f"from {scan}").columns if table else []
     parts = [quote(c) if c in there else f"cast(null as {kind}) as {quote(c)}" for c, kind in columns.items()]
     parts += [quote(name) for name in there if name not in columns and name not in hidden]
-    origin = f"from delta_scan({literal(table.path)})" if table else "where false"
-    return f"select {', '.join(parts)} {origin}"
+    return f"select {', '.join(parts)} {f'from {scan}' if table else 'where false'}"
 
 
 @cache

@@ -53,7 +53,7 @@
         {% do adapter.drop_relation(existing_relation) %}
     {% endif %}
     {% call statement('view') -%}
-        create or replace view {{ target_relation }} as select * from delta_scan('{{ adapter.escape_sql_string(path) }}')
+        create or replace view {{ target_relation }} as select * from {{ reply['scan'] }}
     {%- endcall %}
     {% call noop_statement('main', 'OK ' ~ reply['rows'], 'OK', reply['rows']) -%}
         {{ select }}
