@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quality.identifiers import is_resident_id_sql, resident_id_format_sql
+from quality.identifiers.resident import FORM_18
 from quality.sql import literal, quote
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ _ID = f"{_BEFORE}[A-Za-z]{{0,4}}([0-9]{{17}}[0-9Xx])[0-9A-Za-z]{{0,2}}{_AFTER}"
 _ELEVEN = f"{_BEFORE}(?:86)?([0-9]{{11}}){_AFTER}"
 _EITHER = f"{_BEFORE}(?:[A-Za-z]{{0,4}}[0-9]{{17}}[0-9Xx][0-9A-Za-z]{{0,2}}|(?:86)?[0-9]{{11}}){_AFTER}"
 _MOBILE = "1[3-9][0-9]{9}"
+_MAY = f"{_BEFORE}(?:[A-Za-z]{{0,4}}(?:{FORM_18})[0-9A-Za-z]{{0,2}}|(?:86)?{_MOBILE}){_AFTER}"
 _RECENT = "2008"
 _FEW = 3
 
 
 def identifiers_sql(relation: str, columns: Sequence[str]) -> str:
-    """A statement that looks at every value: column, kind, and cells that hold it, of columns with such numbers.
+    """A statement that looks at every value: column, kind, cells that hold it, and cells that look like it, of columns
+    with such numbers.
 
     Numbers are identifiers when most of those with the right form pass the check, as in `quality.scanner`: permit
     numbers have the form too, and one in eleven of them passes. A value is looked at once however often it stands, and
@@ -53,12 +56,24 @@ def identifiers_sql(relation: str, columns: Sequence[str]) -> str:
                         {cells("eleven <> ''")} AS elevens
                     FROM numbers GROUP BY i)
         SELECT {names}[i], unnest(['resident_id', 'mobile']),
-            unnest([CASE WHEN {believed} THEN ids ELSE 0 END, CASE WHEN {called} THEN mobiles ELSE 0 END])
+            unnest([CASE WHEN {believed} THEN ids ELSE 0 END, CASE WHEN {called} THEN mobiles ELSE 0 END]),
+            unnest([ids, mobiles])
         FROM counted ORDER BY i"""
 
 
-def scan_sample(con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str], sample: int) -> list[list[Any]]:
-    """``[column, kind, hits, grade]`` of what the scanner finds in at most ``sample`` rows (0: all)."""
+def may_identify_sql(column: str) -> str:
+    """Whether a value may count in `identifiers_sql`: where this holds of none, its columns have nothing to tell.
+
+    Args:
+        column: quoted.
+    """
+    return f"(strlen({column}) >= 11 AND regexp_matches({column}, '{_MAY}'))"
+
+
+def scan_sample(
+    con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str], sample: int, grades: Mapping[str, int]
+) -> list[list[Any]]:
+    """``[column, kind, hits, grade]`` of what the scanner finds above ``grades`` in ``sample`` rows (0: all)."""
     from quality.scanner import scan_table
 
     if not columns:
@@ -70,6 +85,7 @@ def scan_sample(con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence
     kind = "TABLE" if sample else "VIEW"
     con.execute(f"CREATE TEMP {kind} {quote(view)} AS SELECT {names} FROM {quote(relation)}{chosen}")
     try:
-        return [[f.column, f.kind, f.hits, f.grade] for f in scan_table(con, view)]
+        found = scan_table(con, view, above=grades)
+        return [[f.column, f.kind, f.hits, f.grade] for f in found if f.grade > grades[f.column]]
     finally:
         con.execute(f"DROP {kind} {quote(view)}")

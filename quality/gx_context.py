@@ -47,6 +47,7 @@ class Answer:
 
     Attributes:
         observed: the number the expectation is about; ``details``: numbers besides, by column, kind or category.
+        doubtful: columns that hold what looks like a finding and is none by the company it keeps.
     """
 
     success: bool
@@ -55,6 +56,7 @@ class Answer:
     exception: str | None
     observed: float | None = None
     details: dict[str, float] = field(default_factory=dict)
+    doubtful: tuple[str, ...] = ()
 
 
 class Suite(NamedTuple):
@@ -176,6 +178,7 @@ def _answer(result: Any) -> Answer:
         exception=exception,
         observed=_number(found.get("observed_value")),
         details=found.get("details") or {},
+        doubtful=tuple(found.get("doubtful") or ()),
     )
 
 

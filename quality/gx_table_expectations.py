@@ -7,9 +7,8 @@ Expectations.
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import great_expectations.compatibility.sqlalchemy as gx_sqlalchemy
@@ -18,13 +17,13 @@ from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 
+from quality import table_judges as judges
 from quality.distinct import repeated_hashes
 from quality.gx_dialect import lent_to
 from quality.gx_expectations import Aggregate, aggregate
+from quality.table_judges import Judged
 
 sa = gx_sqlalchemy.sqlalchemy
-FLOOR = 1e-4
-"""Share given to a category that has none, so that an index of change stays finite."""
 
 
 class Counted(Aggregate):
@@ -92,16 +91,19 @@ class Repeated(TableMetricProvider):
 
 
 class Content(TableMetricProvider):
-    """What the scanner finds in a sample of rows: ``[column, kind, hits, grade]``; ``found``: it has looked already."""
+    """What the scanner finds above ``grades`` in a sample of rows: ``[column, kind, hits, grade]``; ``found``: it has
+    looked already."""
 
     metric_name = "table.lakehouse_content"
-    value_keys = ("relation", "columns", "sample", "found")
+    value_keys = ("relation", "columns", "sample", "grades", "found")
 
     @_asked
-    def _sqlalchemy(con: Any, relation: str, columns: list[str], sample: int, found: list[Any] | None) -> list[Any]:
+    def _sqlalchemy(
+        con: Any, relation: str, columns: list[str], sample: int, grades: dict[str, int], found: list[Any] | None
+    ) -> list[Any]:
         from quality.content import scan_sample
 
-        return list(found) if found is not None else scan_sample(con, relation, columns, sample)
+        return list(found) if found is not None else scan_sample(con, relation, columns, sample, grades)
 
 
 class _TableExpectation(BatchExpectation):
@@ -116,17 +118,15 @@ class _TableExpectation(BatchExpectation):
         execution_engine: Any = None,
     ) -> dict[str, Any]:
         rows = int(metrics["table.row_count"])
-        success, observed, failing, details = self._judge(metrics, rows)
-        result: dict[str, Any] = {"observed_value": observed, "element_count": rows, "details": details}
-        if failing is not None:
-            result |= {"unexpected_count": failing, "unexpected_percent": 100.0 * failing / rows if rows else 0.0}
-        return {"success": success, "result": result}
+        judged = self._judge(metrics, rows)
+        return {"success": judged.success, "result": judges.result(judged, rows, self._doubtful(metrics))}
 
     @abstractmethod
-    def _judge(
-        self, metrics: Mapping[str, Any], rows: int
-    ) -> tuple[bool, float | None, int | None, Mapping[str, float]]:
-        """Whether it holds, the number observed, failing rows (None where rows do not fail), and numbers besides."""
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged: ...
+
+    def _doubtful(self, metrics: Mapping[str, Any]) -> list[str]:
+        """Columns of which rows that are not looked at again may yet come to be found."""
+        return []
 
 
 class _NoneFails(_TableExpectation):
@@ -138,9 +138,8 @@ class _NoneFails(_TableExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate",)
     args_keys: ClassVar[tuple[str, ...]] = ("aggregate",)
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        failing = int(metrics["table.lakehouse_aggregate"] or 0)
-        return failing == 0, failing, failing, {}
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        return judges.none_fails(int(metrics["table.lakehouse_aggregate"] or 0))
 
 
 class ExpectValuesToBeGiven(_NoneFails):
@@ -170,9 +169,8 @@ class _StatementExpectation(_TableExpectation):
 class _NoRowFound(_StatementExpectation):
     """A statement counts failing rows, and there are none."""
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        failing = int(metrics["table.lakehouse_statement"][0][0] or 0)
-        return failing == 0, failing, failing, {}
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        return judges.none_fails(int(metrics["table.lakehouse_statement"][0][0] or 0))
 
 
 class ExpectKeyToBeUnique(_TableExpectation):
@@ -186,9 +184,8 @@ class ExpectKeyToBeUnique(_TableExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("statement", "relation", "hashed")
     args_keys: ClassVar[tuple[str, ...]] = ("statement",)
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        failing = int(metrics["table.lakehouse_repeated"])
-        return failing == 0, failing, failing, {}
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        return judges.none_fails(int(metrics["table.lakehouse_repeated"]))
 
 
 class ExpectMaskToBeApplied(_NoRowFound):
@@ -204,10 +201,11 @@ class _Groups(_StatementExpectation):
 
     at: ClassVar[int]
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
         groups, smallest, below_k, below_l = metrics["table.lakehouse_statement"][0]
         failing = int((below_k, below_l)[self.at])
-        return failing == 0, smallest if self.at == 0 else failing, failing, {"groups": groups, "failing": failing}
+        observed = smallest if self.at == 0 else failing
+        return Judged(failing == 0, observed, failing, {"groups": groups, "failing": failing})
 
 
 class ExpectGroupsToHaveKPersons(_Groups):
@@ -223,11 +221,15 @@ class ExpectGroupsToHaveLValues(_Groups):
 
 
 class ExpectNoIdentifierInColumns(_StatementExpectation):
-    """各文本列中没有公民身份号码和手机号码。The statement gives column, kind and cells."""
+    """各文本列中没有公民身份号码和手机号码。The statement gives column, kind, cells, and cells that look like it."""
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        found = {f"{column} {kind}": int(hits) for column, kind, hits in metrics["table.lakehouse_statement"] if hits}
-        return not found, sum(found.values()), sum(found.values()), dict(found)
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        found = metrics["table.lakehouse_statement"]
+        return judges.nothing_found({f"{column} {kind}": int(hits) for column, kind, hits, _ in found if hits})
+
+    def _doubtful(self, metrics: Mapping[str, Any]) -> list[str]:
+        # where rows go, others may come to be most of those that look like it
+        return sorted({column for column, _, _, seen in metrics["table.lakehouse_statement"] if seen})
 
 
 class ExpectNoContentAboveGrade(_TableExpectation):
@@ -245,13 +247,9 @@ class ExpectNoContentAboveGrade(_TableExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("relation", "columns", "sample", "grades", "kinds", "but", "found")
     args_keys: ClassVar[tuple[str, ...]] = ("columns", "sample")
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        found = {
-            f"{column} {kind}": int(hits)
-            for column, kind, hits, grade in metrics["table.lakehouse_content"]
-            if grade > self.grades[column] and kind not in self.but and (not self.kinds or kind in self.kinds)
-        }
-        return not found, sum(found.values()), sum(found.values()), dict(found)
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        found = metrics["table.lakehouse_content"]
+        return judges.nothing_found(judges.above_grade(found, self.grades, self.kinds, self.but))
 
 
 class ExpectDistributionNotToShift(_StatementExpectation):
@@ -268,12 +266,15 @@ class ExpectDistributionNotToShift(_StatementExpectation):
 
     success_keys: ClassVar[tuple[str, ...]] = ("statement", "history", "method", "limit", "min_rows")
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        shares = {str(c): n / rows for c, n in metrics["table.lakehouse_statement"]} if rows else {}
-        if not self.history or rows < self.min_rows:
-            return True, None, None, shares
-        shift = distance(shares, mean_shares(self.history), self.method)
-        return shift < self.limit, round(shift, 4), None, shares
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        return judges.distribution(
+            judges.shares_of(metrics["table.lakehouse_statement"], rows),
+            rows,
+            history=self.history,
+            method=self.method,
+            limit=self.limit,
+            min_rows=self.min_rows,
+        )
 
 
 class ExpectNumberNotToShift(_StatementExpectation):
@@ -289,15 +290,9 @@ class ExpectNumberNotToShift(_StatementExpectation):
 
     success_keys: ClassVar[tuple[str, ...]] = ("statement", "history", "max_change_pct", "max_z")
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        number = metrics["table.lakehouse_statement"][0][0]
-        if number is None:
-            return True, None, None, {}
-        shifts = number_shift(float(number), self.history)
-        beyond = (self.max_change_pct is not None and abs(shifts.get("change_pct", 0.0)) > self.max_change_pct) or (
-            self.max_z is not None and abs(shifts.get("z", 0.0)) > self.max_z
-        )
-        return not beyond, float(number), None, shifts
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        measured = metrics["table.lakehouse_statement"][0][0]
+        return judges.number(measured, history=self.history, max_change_pct=self.max_change_pct, max_z=self.max_z)
 
 
 class _Given(_TableExpectation):
@@ -314,41 +309,12 @@ class _Given(_TableExpectation):
 class ExpectInputsToBeFresh(_Given):
     """所依据的资源都未逾期。``observed``: feeds that are late; ``detail``: hours of each."""
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        return not self.observed, self.observed, None, self.detail
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        return judges.inputs_fresh(self.observed, self.detail)
 
 
 class ExpectWatermarkToBePresent(_Given):
     """文件副本带有接收方的水印。``observed``: 1 when it was read back and names its recipient alone; unknown is no."""
 
-    def _judge(self, metrics: Mapping[str, Any], rows: int) -> tuple[bool, float | None, int | None, dict[str, float]]:
-        return self.observed == 1, self.observed, None, self.detail
-
-
-def mean_shares(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean share of each category over earlier builds."""
-    names = {name for shares in history for name in shares}
-    return {name: sum(shares.get(name, 0.0) for shares in history) / len(history) for name in names}
-
-
-def distance(now: Mapping[str, float], before: Mapping[str, float], method: str) -> float:
-    """How far two distributions are apart: ``psi``, 0 to infinity, or ``tv``, 0 to 1."""
-    names = {*now, *before}
-    if method == "tv":
-        return sum(abs(now.get(n, 0.0) - before.get(n, 0.0)) for n in names) / 2
-    pairs = ((max(now.get(n, 0.0), FLOOR), max(before.get(n, 0.0), FLOOR)) for n in names)
-    return sum((p - q) * math.log(p / q) for p, q in pairs)
-
-
-def number_shift(number: float, history: Sequence[float]) -> dict[str, float]:
-    """``change_pct`` against the median of ``history``, and ``z`` with five numbers or more."""
-    if not history:
-        return {}
-    ordered = sorted(history)
-    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
-    found = {"change_pct": round(100.0 * (number - median) / abs(median), 2)} if median else {}
-    if len(history) >= 5:
-        mean = sum(history) / len(history)
-        spread = math.sqrt(sum((h - mean) ** 2 for h in history) / (len(history) - 1))
-        found["z"] = round((number - mean) / max(spread, 0.01 * abs(mean), 1e-9), 2)
-    return found
+    def _judge(self, metrics: Mapping[str, Any], rows: int) -> Judged:
+        return Judged(self.observed == 1, self.observed, None, self.detail)

@@ -67,6 +67,7 @@ class _Scan:
         on: the day for which somebody is under age.
         cells: table (cell, col, kind) to which hits that stand in single cells are added, if wanted.
         rows: of the table; ``filled``: of every column whether there is a ``v<i>``.
+        coded: of every column whether codes of organisations are looked for.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -77,6 +78,7 @@ class _Scan:
     cells: str | None
     rows: int
     filled: tuple[bool, ...]
+    coded: tuple[bool, ...]
 
 
 def scan_table(
@@ -88,6 +90,7 @@ def scan_table(
     on: date | None = None,
     key: str | None = None,
     cells: str | None = None,
+    above: Mapping[str, int] | None = None,
 ) -> list[ColumnFinding]:
     """What the columns of a table or view hold.
 
@@ -99,6 +102,8 @@ def scan_table(
         key: an integer column that tells rows apart, for ``cells``.
         cells: a table (cell BIGINT, col VARCHAR, kind VARCHAR) that takes the key of every cell with a number or
             plate that was found.
+        above: grade of each column, where only findings of a higher one are wanted: credit codes, which take longer to
+            tell than all else, are not looked for in a column whose grade is theirs.
 
     Returns:
         Findings in column order, the gravest first within a column. Dates are looked at where the header says birth;
@@ -128,7 +133,8 @@ def scan_table(
     try:
         texts = [f"count(v{i})" for i in range(len(wanted))]
         rows, *filled = _one(con, f"SELECT count(*), {', '.join(texts)} FROM {copy}")
-        scan = _Scan(con, copy, tuple(wanted), shown, day, cells, rows, tuple(map(bool, filled)))
+        coded = tuple(above is None or above[c] < k.GRADES["uscc"] for c in wanted)
+        scan = _Scan(con, copy, tuple(wanted), shown, day, cells, rows, tuple(map(bool, filled)), coded)
         counts = _count(scan)
         context = any(k.HEADER_MINOR.search(h) for h in heads.values())
         out: list[ColumnFinding] = []
@@ -289,7 +295,7 @@ def _tokens(scan: _Scan, i: int) -> Found:
             CASE WHEN strlen(t) BETWEEN 16 AND 19 THEN regexp_full_match(t, '{k.CARD_PREFIX}') ELSE false END AS carded
             FROM body)"""
     there = _forms(scan, formed)
-    if not any(there.values()):
+    if not any(found for form, found in there.items() if scan.coded[i] or form != _EIGHTEEN):
         return {}
 
     def check(form: str, sql: str) -> str:
@@ -313,7 +319,8 @@ def _tokens(scan: _Scan, i: int) -> Found:
         _resident_ids(scan, seen, i, out)
         _mobiles(scan, seen, i, out)
         _cards(scan, seen, i, out)
-        _codes(con, seen, out)
+        if scan.coded[i]:
+            _codes(con, seen, out)
         return out
     finally:
         con.execute(f"DROP TABLE {seen}")

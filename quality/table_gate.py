@@ -52,12 +52,18 @@ class TableSuite:
 
 @dataclass(frozen=True)
 class TableVerdict:
-    """What became of one suite. ``profile``: check code to the number or shares that later builds compare with."""
+    """What became of one suite.
+
+    Attributes:
+        profile: check code to the number or shares that later builds compare with.
+        answers: by rule code.
+    """
 
     suite: TableSuite
     gate: GateResult
     document: Any
     profile: Mapping[str, Any]
+    answers: Mapping[str, Answer] = field(default_factory=dict)
 
 
 def run_table_suites(
@@ -71,13 +77,15 @@ def run_table_suites(
     """
     if not suites:
         return []
-    stated = [Suite(s.relation, s.suite, [_state(rule, s) for rule in s.rules]) for s in suites]
+    stated = [Suite(s.relation, s.suite, [state(rule, s) for rule in s.rules]) for s in suites]
     great_expectations(tables=True)
     asked = run_suites(con, stated)
-    return [_verdict(s, answers, document, receipt, now) for s, (answers, document) in zip(suites, asked, strict=True)]
+    found = zip(suites, asked, strict=True)
+    return [verdict_from(s, answers, document, receipt, now) for s, (answers, document) in found]
 
 
-def _state(rule: CompiledTableRule, suite: TableSuite) -> Stated:
+def state(rule: CompiledTableRule, suite: TableSuite) -> Stated:
+    """A rule of ``suite`` with its evidence, as it is asked."""
     added = suite.evidence.get(rule.code) or suite.evidence.get(rule.evidence) or {}
     return Stated(
         code=rule.code,
@@ -94,9 +102,14 @@ def _state(rule: CompiledTableRule, suite: TableSuite) -> Stated:
     )
 
 
-def _verdict(
+def verdict_from(
     suite: TableSuite, answers: Mapping[str, Answer], document: Any, receipt: str, now: datetime
 ) -> TableVerdict:
+    """What follows from answers, by rule code; a rule without one stops, by a fault of the platform.
+
+    Args:
+        document: the validation result for the Data Docs.
+    """
     results = tuple(_judge(rule, answers.get(rule.code), suite, receipt, now) for rule in suite.rules)
     verdict, reason = verdict_of(results)
     rows = max((r.evaluated or 0 for r in results), default=0)
@@ -106,7 +119,7 @@ def _verdict(
         if rule.evidence == "history" and (answer := answers.get(rule.code)) is not None and answer.exception is None
     }
     gate = GateResult(verdict=verdict, results=results, reason=reason, rows=rows)
-    return TableVerdict(suite, gate, document, {k: v for k, v in profile.items() if v is not None})
+    return TableVerdict(suite, gate, document, {k: v for k, v in profile.items() if v is not None}, dict(answers))
 
 
 def _judge(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from quality.table_gate import TableSuite, TableVerdict
+    from warehouse.gate_changes import Asked, ChangesGate
 
 
 class SuiteVerdict(BaseModel):
@@ -60,7 +61,7 @@ def check_built(
     now: datetime,
     project: Path = PROJECT,
     remember_profiles: bool = False,
-    ahead: Mapping[str, TableVerdict] | None = None,
+    ahead: Mapping[str, Asked] | None = None,
 ) -> list[SuiteVerdict]:
     """Ask the suites of library tables and marts about the tables as they stand; results go to
     ``platform.validations`` and the Data Docs' store.
@@ -68,7 +69,8 @@ def check_built(
     Args:
         tables: ``schema.table``; those without a suite or a Delta table are left out. None: all.
         receipt: of the build or check.
-        remember_profiles: later builds are held against what was measured, unless the table is stopped.
+        remember_profiles: this is a build: tables that were asked before are asked about what has changed since, and
+            later builds are held against what was measured, unless the table is stopped. Else all is asked.
         ahead: verdicts of tables that were asked already, as they stand.
 
     Raises:
@@ -79,17 +81,23 @@ def check_built(
     present = [m for m in wanted if m.columns and exists(path_of(settings, m))]
     if not present:
         return []
+    from warehouse.answers import last_answers, remember_answers
+    from warehouse.gate_changes import ChangesGate
     from warehouse.profiles import Profile, remember
 
     given = dict(ahead or {})
     left = [m for m in present if m.table not in given]
-    asked = ask(settings, suites_of(settings, catalog, left, now), models, receipt=receipt, now=now)
-    given |= {v.suite.subject: v for v in asked}
-    verdicts = [given[m.table] for m in present]
+    if left:
+        suites = suites_of(settings, catalog, left, now)
+        with ChangesGate(settings, models, last_answers(settings) if remember_profiles else {}) as changes:
+            asked = ask(settings, suites, models, receipt=receipt, now=now, changes=changes)
+        given |= {a.verdict.suite.subject: a for a in asked}
+    verdicts = [given[m.table].verdict for m in present]
     record(settings, verdicts, receipt, now, {m.suite: {c.name: c.label for c in m.columns.values()} for m in present})
     if remember_profiles:
         kept = [v for v in verdicts if v.gate.verdict != "stopped"]
         remember(settings, [Profile(v.suite.suite, c, receipt, now, n) for v in kept for c, n in v.profile.items()])
+    remember_answers(settings, [a for m in present if (a := given[m.table].answered) is not None], receipt, now)
     return [summary(v) for v in verdicts]
 
 
@@ -109,12 +117,27 @@ def ask(
     *,
     receipt: str,
     now: datetime,
-) -> list[TableVerdict]:
+    changes: ChangesGate,
+) -> list[Asked]:
     """Ask suites of built tables about them as they stand; nothing is kept.
 
     Args:
         models: all models, by ``schema.table``: rules refer to other tables.
+        changes: asks tables that were asked before; Great Expectations asks the others, and all that fails.
     """
+    from warehouse.gate_changes import Asked, standings
+
+    found = {s.suite: changes.ask(s, receipt=receipt, now=now) for s in suites}
+    whole = [s for s in suites if found[s.suite] is None]
+    of = [standings(settings, models, s) for s in whole]
+    for at, verdict in zip(of, _ask_whole(settings, whole, models, receipt, now), strict=True):
+        found[verdict.suite.suite] = Asked.whole(verdict, at)
+    return [asked for s in suites if (asked := found[s.suite]) is not None]
+
+
+def _ask_whole(
+    settings: Settings, suites: Sequence[TableSuite], models: Mapping[str, TableModel], receipt: str, now: datetime
+) -> list[TableVerdict]:
     from quality.table_gate import run_table_suites
 
     if not suites:
@@ -223,10 +246,10 @@ def _evidence(
 ) -> list[tuple[TableModel, dict[str, dict[str, Any]]]]:
     """What suites need besides the tables: earlier builds, and which feeds are late."""
     from warehouse.profiles import history
-    from warehouse.status import status
+    from warehouse.status import late_feeds
 
     past = history(settings)
-    late = {s.feed: s.age_hours or 0.0 for s in status(settings, catalog, now) if s.state == "late"}
+    late = late_feeds(settings, catalog, now)
     found = []
     for model in models:
         evidence: dict[str, dict[str, Any]] = {

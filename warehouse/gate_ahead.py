@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.table_models import TableModel
+from warehouse.answers import last_answers
 from warehouse.checkpoints import ask, suites_of, versions
+from warehouse.gate_changes import Asked, ChangesGate
 
 if TYPE_CHECKING:
-    from quality.table_gate import TableSuite, TableVerdict
+    from quality.table_gate import TableSuite
 
 
 class Ahead:
@@ -48,7 +50,7 @@ class Ahead:
         self._receipt, self._now = receipt, now
         self._news: SimpleQueue[str] = SimpleQueue()
         self._ended = threading.Event()
-        self._asked: dict[str, tuple[TableVerdict, dict[str, int | None]]] = {}
+        self._asked: dict[str, tuple[Asked, dict[str, int | None]]] = {}
         pool = ThreadPoolExecutor(1, thread_name_prefix="gate-ahead")
         self._done = pool.submit(self._ask_as_built)
         pool.shutdown(wait=False)  # it ends with what it was given
@@ -63,7 +65,7 @@ class Ahead:
         self._news.put("")
         wait([self._done])
 
-    def verdicts(self) -> dict[str, TableVerdict]:
+    def verdicts(self) -> dict[str, Asked]:
         """After `stop`: the verdicts that count, by table.
 
         Raises:
@@ -73,17 +75,22 @@ class Ahead:
         used = {name for _, seen in self._asked.values() for name in seen}
         standing = versions(self._settings, [self._models[name] for name in used])
         return {
-            table: verdict
-            for table, (verdict, seen) in self._asked.items()
+            table: asked
+            for table, (asked, seen) in self._asked.items()
             if all(standing[name] == version for name, version in seen.items())
         }
 
     def _ask_as_built(self) -> None:
         from quality.gx_context import great_expectations
 
-        great_expectations(tables=True)  # takes seconds: by the time there is something to ask it is there
         models = [self._models[t] for t in self._tables if self._models[t].columns]
         waiting = {s.subject: s for s in suites_of(self._settings, self._catalog, models, self._now)}
+        with ChangesGate(self._settings, self._models, last_answers(self._settings)) as changes:
+            if not all(changes.may_ask(s) for s in waiting.values()):
+                great_expectations(tables=True)  # takes seconds: by the time there is something to ask it is there
+            self._ask_waiting(waiting, changes)
+
+    def _ask_waiting(self, waiting: dict[str, TableSuite], changes: ChangesGate) -> None:
         open_tables = set(self._tables)
         while not self._ended.is_set():
             built = self._news.get()
@@ -95,13 +102,13 @@ class Ahead:
                 if self._ended.is_set():
                     return
                 del waiting[suite.subject]
-                self._ask(suite)
+                self._ask(suite, changes)
 
-    def _ask(self, suite: TableSuite) -> None:
+    def _ask(self, suite: TableSuite, changes: ChangesGate) -> None:
         names = {suite.subject, *_needed(suite)} & set(self._models)
         seen = versions(self._settings, [self._models[name] for name in names])
-        (verdict,) = ask(self._settings, [suite], self._models, receipt=self._receipt, now=self._now)
-        self._asked[suite.subject] = (verdict, seen)
+        (asked,) = ask(self._settings, [suite], self._models, receipt=self._receipt, now=self._now, changes=changes)
+        self._asked[suite.subject] = (asked, seen)
 
 
 def _needed(suite: TableSuite) -> set[str]:

@@ -12,7 +12,7 @@ from catalog.model import Feed
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from warehouse import duck
-from warehouse.delta import row_count, scan_sql
+from warehouse.delta import exists, row_count, scan_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,6 +87,16 @@ def status(settings: Settings, catalog: Catalog, now: datetime) -> list[FeedStat
         ]
     finally:
         con.close()
+
+
+def late_feeds(settings: Settings, catalog: Catalog, now: datetime) -> dict[str, float]:
+    """The feeds whose `status` is late, with the hours since their last arrival; no table but that of loads is read."""
+    path = settings.platform_path("loads")
+    with duck.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        loads = _loads(con, path if exists(path) else None)
+    judged = [_judge(f, catalog, loads.get(f.id), now, rows=0, quarantined=0) for f in catalog.feeds.values()]
+    return {s.feed: s.age_hours or 0.0 for s in judged if s.state == "late"}
 
 
 def due_since(feed: Feed, now: datetime) -> datetime | None:

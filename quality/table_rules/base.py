@@ -16,6 +16,7 @@ from quality.rules.base import RuleParams, RuleRefused, expectation
 from quality.sql import quote
 
 __all__ = [
+    "Asked",
     "Checkpoint",
     "CompiledTableRule",
     "RuleParams",
@@ -32,6 +33,10 @@ __all__ = [
 
 Checkpoint = Literal["library", "mart", "release"]
 TableSeverity = Literal["warn", "stop"]
+Asked = Literal["rows", "key", "reference", "identifiers", "sample", "table", "count", "inputs", "whole"]
+"""How a table is asked that was asked before. ``rows``: each by itself, an aggregate counts those that fail. ``key``,
+``reference``: new rows against all. ``identifiers``, ``sample``: the content of new rows. ``table``: a statement of all
+rows gives the numbers. ``count``: of rows. ``inputs``: nothing but the evidence. ``whole``: all over again."""
 BUILT: tuple[Checkpoint, ...] = ("library", "mart")
 
 
@@ -96,6 +101,7 @@ class TableCheck(NamedTuple):
         evidence: name of what the caller adds to the expectation's arguments: ``inputs``, ``watermark``, or
             ``history`` (numbers of earlier builds of the same check, which are then kept).
         severity: where one rule has graver and lighter checks; what is declared goes before it.
+        asked: how new rows can be asked alone; ``field``: of a reference, the column it leads to.
     """
 
     code: str
@@ -105,6 +111,8 @@ class TableCheck(NamedTuple):
     needs: tuple[str, ...] = ()
     evidence: str = ""
     severity: TableSeverity | None = None
+    asked: Asked = "whole"
+    field: str = ""
 
 
 class TableFixture(NamedTuple):
@@ -176,6 +184,8 @@ class CompiledTableRule:
     grade: int
     needs: tuple[str, ...]
     evidence: str
+    asked: Asked
+    field: str
 
 
 def relation_of(table: str) -> str:

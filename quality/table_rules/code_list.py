@@ -30,7 +30,7 @@ def checks(context: TableContext, params: Params) -> list[TableCheck]:
     failing = f"count_if({not_among(f'{c.sql}::VARCHAR', params.values)})"
     name = f" {params.name} " if params.name else ""
     found = expectation("expect_values_to_be_in_code_list", aggregate=failing, column=c.name)
-    return [TableCheck(f"{c.name}.code_list", (c,), f"{c.label}：不在代码表{name}内", found)]
+    return [TableCheck(f"{c.name}.code_list", (c,), f"{c.label}：不在代码表{name}内", found, asked="rows")]
 
 
 RULE = TableRule(

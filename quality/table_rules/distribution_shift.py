@@ -49,7 +49,7 @@ def checks(context: TableContext, params: Params) -> list[TableCheck]:
         **{k: getattr(params, k) for k in ("method", "limit", "min_rows")},
     )
     message = f"{c.label}：分布与以往相比明显变化（{params.method.upper()} 不小于 {params.limit:g}）"
-    return [TableCheck(f"{c.name}.distribution_shift", (c,), message, found, evidence="history")]
+    return [TableCheck(f"{c.name}.distribution_shift", (c,), message, found, evidence="history", asked="table")]
 
 
 _HALVES = {"0cc175b9": 0.5, "92eb5ffe": 0.5}  # md5 of a and of b

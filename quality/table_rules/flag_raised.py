@@ -23,7 +23,7 @@ class Params(RuleParams):
 def checks(context: TableContext, params: Params) -> list[TableCheck]:
     c = context.column(params.column)
     found = expectation("expect_flag_not_to_be_raised", aggregate=f"count_if({c.sql})", column=c.name)
-    return [TableCheck(f"{c.name}.flag_raised", (c,), f"{c.label}：有记录被标记", found)]
+    return [TableCheck(f"{c.name}.flag_raised", (c,), f"{c.label}：有记录被标记", found, asked="rows")]
 
 
 RULE = TableRule(

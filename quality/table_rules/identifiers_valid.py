@@ -7,6 +7,7 @@ from typing import Literal
 
 from quality.identifiers import is_org_code_sql, is_phone_sql, is_resident_id_sql, is_uscc_sql
 from quality.table_rules.base import (
+    Asked,
     RuleParams,
     TableCheck,
     TableColumn,
@@ -42,7 +43,9 @@ def checks(context: TableContext, params: Params) -> list[TableCheck]:
         failing = f"CASE WHEN 100.0 * {failing} > {params.max_pct!r} * count({c.sql}) THEN {failing} ELSE 0 END"
         allowed = f"的超过 {params.max_pct:g}%"
     found = expectation("expect_identifiers_to_be_valid", aggregate=failing, column=c.name)
-    return [TableCheck(f"{c.name}.identifiers_valid", (c,), f"{c.label}：不是有效的{title}{allowed}", found)]
+    message = f"{c.label}：不是有效的{title}{allowed}"
+    asked: Asked = "whole" if params.max_pct else "rows"  # a share is one of all rows
+    return [TableCheck(f"{c.name}.identifiers_valid", (c,), message, found, asked=asked)]
 
 
 RULE = TableRule(

@@ -18,9 +18,8 @@ def checks(context: TableContext, params: RuleParams) -> list[TableCheck]:
     if not context.inputs:
         return []
     message = "所依据的资源已逾期"
-    return [
-        TableCheck("inputs_fresh", (), message, expectation("expect_inputs_to_be_fresh"), evidence="inputs"),
-    ]
+    found = expectation("expect_inputs_to_be_fresh")
+    return [TableCheck("inputs_fresh", (), message, found, evidence="inputs", asked="inputs")]
 
 
 RULE = TableRule(

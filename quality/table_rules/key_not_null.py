@@ -22,6 +22,7 @@ def checks(context: TableContext, params: RuleParams) -> list[TableCheck]:
             (c,),
             f"{c.label}：主键项为空",
             expectation("expect_values_to_be_given", aggregate=f"count_if({c.sql} IS NULL)", column=c.name),
+            asked="rows",
         )
         for c in columns
     ]

@@ -34,7 +34,7 @@ def checks(context: TableContext, params: RuleParams) -> list[TableCheck]:
         hashed=f"CASE WHEN {given} THEN hash({names}) END",
     )
     label = "、".join(c.label for c in columns)
-    return [TableCheck("key_unique", columns, f"主键（{label}）重复", found)]
+    return [TableCheck("key_unique", columns, f"主键（{label}）重复", found, asked="key")]
 
 
 RULE = TableRule(

@@ -37,7 +37,7 @@ def checks(context: TableContext, params: Params) -> list[TableCheck]:
     limits = {"max_change_pct": params.max_change_pct, "max_z": params.max_z}
     found = expectation("expect_number_not_to_shift", statement=statement, column=c.name, **limits)
     code = f"{c.name}.mean_shift"
-    return [TableCheck(code, (c,), f"{c.label}：均值与以往相比明显变化", found, evidence="history")]
+    return [TableCheck(code, (c,), f"{c.label}：均值与以往相比明显变化", found, evidence="history", asked="table")]
 
 
 RULE = TableRule(

@@ -23,7 +23,11 @@ def checks(context: TableContext, params: RuleParams) -> list[TableCheck]:
         return []
     statement = identifiers_sql(context.relation, [c.name for c in columns])
     found = expectation("expect_no_identifier_in_columns", statement=statement)
-    return [TableCheck("no_identifiers", columns, "列的级别低于三级，内容却含身份号码或手机号码", found)]
+    return [
+        TableCheck(
+            "no_identifiers", columns, "列的级别低于三级，内容却含身份号码或手机号码", found, asked="identifiers"
+        )
+    ]
 
 
 _NOTE = (TableColumn("note", "备注", grade=1), TableColumn("caller", "来电", grade=3))

@@ -21,7 +21,7 @@ class Params(RuleParams):
 def checks(context: TableContext, params: Params) -> list[TableCheck]:
     c = context.column(params.column)
     found = expectation("expect_values_to_be_given", aggregate=f"count_if({c.sql} IS NULL)", column=c.name)
-    return [TableCheck(f"{c.name}.not_null", (c,), f"{c.label}：应有值而为空", found)]
+    return [TableCheck(f"{c.name}.not_null", (c,), f"{c.label}：应有值而为空", found, asked="rows")]
 
 
 RULE = TableRule(

@@ -28,17 +28,15 @@ class Params(RuleParams):
 
 def checks(context: TableContext, params: Params) -> list[TableCheck]:
     c = context.column(params.column)
-    own, other, field = quote(context.relation), quote(relation_of(params.to)), quote(params.field or c.name)
+    name = params.field or c.name
+    own, other, field = quote(context.relation), quote(relation_of(params.to)), quote(name)
     statement = (
         f"SELECT count(*) FROM {own} AS own ANTI JOIN {other} AS other ON own.{c.sql} = other.{field} "  # noqa: S608
         f"WHERE own.{c.sql} IS NOT NULL"
     )
     found = expectation("expect_references_to_exist", statement=statement, column=c.name)
-    return [
-        TableCheck(
-            f"{c.name}.reference", (c,), f"{c.label}：在 {params.to} 中找不到对应记录", found, needs=(params.to,)
-        )
-    ]
+    message = f"{c.label}：在 {params.to} 中找不到对应记录"
+    return [TableCheck(f"{c.name}.reference", (c,), message, found, needs=(params.to,), asked="reference", field=name)]
 
 
 RULE = TableRule(

@@ -96,6 +96,8 @@ def _compiled(rule: TableRule, use: TableRuleUse, check: TableCheck) -> Compiled
         grade=max((c.grade for c in check.columns), default=1),
         needs=check.needs,
         evidence=check.evidence,
+        asked=check.asked,
+        field=check.field,
     )
 
 

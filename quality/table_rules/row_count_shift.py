@@ -33,7 +33,7 @@ def checks(context: TableContext, params: Params) -> list[TableCheck]:
         max_z=params.max_z,
     )
     message = f"行数与以往相比变化超过 {params.max_change_pct:g}%"
-    return [TableCheck("row_count_shift", (), message, found, evidence="history")]
+    return [TableCheck("row_count_shift", (), message, found, evidence="history", asked="count")]
 
 
 RULE = TableRule(

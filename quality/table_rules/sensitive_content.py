@@ -36,9 +36,10 @@ def checks(context: TableContext, params: Params) -> list[TableCheck]:
     name = "expect_no_content_above_grade"
     proven = expectation(name, **asked, kinds=list(IDENTIFIERS))
     likely = expectation(name, **asked, but=list(IDENTIFIERS))
+    graver, lighter = "抽样扫描：列中含有高于其级别的号码", "抽样扫描：列中像是含有高于其级别的内容"
     return [
-        TableCheck("content.identifiers", columns, "抽样扫描：列中含有高于其级别的号码", proven, severity="stop"),
-        TableCheck("content.likely", columns, "抽样扫描：列中像是含有高于其级别的内容", likely, severity="warn"),
+        TableCheck("content.identifiers", columns, graver, proven, severity="stop", asked="sample"),
+        TableCheck("content.likely", columns, lighter, likely, severity="warn", asked="sample"),
     ]
 
 

@@ -293,7 +293,7 @@ def test_permit_numbers_are_not_called_ids_on_their_checksum_alone(serials: list
     con = duckdb.connect()
     numbers = [f"110116{_date_text(day)}{n:04}" for n in serials]
     con.execute("create table t as select unnest(?::varchar[]) as permit", [numbers])
-    found = {kind: hits for _, kind, hits in con.execute(identifiers_sql("t", ["permit"])).fetchall()}
+    found = {kind: hits for _, kind, hits, _ in con.execute(identifiers_sql("t", ["permit"])).fetchall()}
     assert found["resident_id"] == 0
 
 

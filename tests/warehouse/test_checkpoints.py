@@ -182,7 +182,7 @@ def test_a_suite_is_asked_once_what_it_refers_to_is_built(
     assert watched.next() == "lib.people"
     watched.ahead.stop()
     found = watched.ahead.verdicts()
-    assert {name: v.gate.verdict for name, v in found.items()} == dict.fromkeys(found, "passed")
+    assert {name: a.verdict.gate.verdict for name, a in found.items()} == dict.fromkeys(found, "passed")
     assert len(found) == 3
     DeltaTable(house.path("library", "lib", "homes")).update({"home": "home"})
     assert set(watched.ahead.verdicts()) == {"lib.counts"}
