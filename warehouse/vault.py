@@ -162,13 +162,16 @@ def open_rows(
     purpose: str,
     now: datetime | None = None,
     keys: pa.Table | None = None,
+    beside: Sequence[str] | None = None,
 ) -> pa.RecordBatchReader:
     """A feed's direct identifiers in clear, streamed: for linking persons inside the house, never for handing out.
 
     Args:
         columns: direct identifiers to open, names of the contract's fields.
         principal: who reads; the access decision and its purpose are kept before the first row is opened.
-        keys: one column, the table's key, with the values of the rows to open; None opens all.
+        keys: the rows to open, by columns that the vault has too and that tell its rows apart (the table's key, or
+            ``_receipt`` and ``_row_number``); None opens all.
+        beside: the vault's other columns that are wanted; None gives all.
 
     Returns:
         The vault's other columns (key, pseudonyms, ``_receipt``, ``_row_number``, ``_loaded_at``), then ``columns`` in
@@ -198,7 +201,7 @@ def open_rows(
     rows = row_count(path) if keys is None else keys.num_rows
     detail = {"feed": feed_id, "purpose": purpose, "columns": list(columns), "rows": rows}
     AuditLog(settings, actor=principal.id).append("vault.opened", detail, at=at)
-    kept = [n for n in schema.names if n != SEALED]
+    kept = [n for n in schema.names if n != SEALED and (beside is None or n in beside)]
     made = pa.schema(
         [
             *(schema.field(n) for n in kept),
@@ -210,7 +213,7 @@ def open_rows(
     sql = f"SELECT {', '.join(map(quote, [*kept, SEALED]))} FROM {scan_sql(con, path)}"
     if keys is not None:
         con.register("wanted_keys", keys)
-        sql += f" SEMI JOIN wanted_keys USING ({quote(keys.column_names[0])})"
+        sql += f" SEMI JOIN wanted_keys USING ({', '.join(map(quote, keys.column_names))})"
     return pa.RecordBatchReader.from_batches(made, _opened(con, sql, made, fields, opener(settings, feed_id)))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quality.sql import literal
 from warehouse.linking.identity import IDENTIFIED
+from warehouse.linking.records import digest_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,6 +38,24 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 COMPARED = "name, sex, birth, birth_day, born_year, phone, address, door, community, number, own_id"
 NAME_FEATURES = "sound, shape, letters, surname, given, last, nick, without_1, without_2, without_3, without_4"
+
+
+def blocks_sql() -> str:
+    """SQL: the blocking keys of a record as keyed digests, blanks between them; two records that share a key share one.
+
+    One parameter a key: the salt.
+    """
+    found = (
+        f"CASE WHEN {' AND '.join(f'{c} IS NOT NULL' for c in columns)}"
+        f" THEN {digest_sql((literal(name), *columns))} END"
+        for name, columns in KEYS.items()
+    )
+    return f"concat_ws(' ', {', '.join(found)})"
+
+
+def each_block_sql(blocks: str) -> str:
+    """SQL: a row for each digest of `blocks_sql`."""
+    return f"unnest(string_split({blocks}, ' '))"
 
 
 def make_nodes(con: duckdb.DuckDBPyConnection) -> int:

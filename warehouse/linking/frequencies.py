@@ -40,27 +40,30 @@ def share_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey, *, closed: st
     that are named.
 
     Args:
-        closed: links (``name_key``) of the records that this run has not opened.
+        closed: SQL of ``name``, the digest (DuckDB's hash) of ``name_key``, of the records this run has not opened.
     """
     con.register(
         "names_said", hashed(con, key, f"SELECT DISTINCT 'name ' || name FROM {IDENTIFIED} WHERE name IS NOT NULL")
     )
+    con.execute("CREATE OR REPLACE TEMP TABLE named AS SELECT *, hash(pseudonym) AS digest FROM names_said")
+    con.unregister("names_said")
     opened = f"SELECT 'name ' || name AS said, count(*) AS records FROM {IDENTIFIED} WHERE name IS NOT NULL GROUP BY 1"
-    others = "SELECT NULL AS name_key, 0 AS records WHERE false"
-    if closed is not None:
-        others = f"SELECT name_key, count(*) AS records FROM {closed} WHERE name_key IS NOT NULL GROUP BY name_key"
+    closed = closed or "SELECT CAST(NULL AS UBIGINT) AS name WHERE false"
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {SHARES} AS
         WITH opened AS ({opened}),
-        others AS ({others}),
+        closed AS ({closed}),
+        others AS (
+            SELECT name, count(*) AS records FROM closed WHERE name IN (SELECT digest FROM named) GROUP BY name
+        ),
         everybody AS (
-            SELECT (SELECT coalesce(sum(records), 0) FROM opened) + (SELECT coalesce(sum(records), 0) FROM others) AS n
+            SELECT (SELECT coalesce(sum(records), 0) FROM opened) + (SELECT count(name) FROM closed) AS n
         )
         SELECT substr(said, 6) AS name, s.pseudonym AS name_key,
             (o.records + coalesce(c.records, 0)) / greatest(everybody.n, 1) AS tf_name
-        FROM names_said AS s INNER JOIN opened AS o USING (said) LEFT JOIN others AS c ON s.pseudonym = c.name_key
+        FROM named AS s INNER JOIN opened AS o USING (said) LEFT JOIN others AS c ON s.digest = c.name
         CROSS JOIN everybody
         """
     )
-    con.unregister("names_said")
+    con.execute("DROP TABLE named")

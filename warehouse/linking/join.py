@@ -15,6 +15,7 @@ from warehouse.linking.blocking import COMPARED
 from warehouse.linking.clusters import Clusters, Pair, Verdict, cluster
 from warehouse.linking.frequencies import NUMBERS, SHARES
 from warehouse.linking.identity import IDENTIFIED
+from warehouse.linking.index import feeds_sql, part_sql
 from warehouse.linking.keys import CLUSTERED
 from warehouse.linking.scope import SCOPE
 from warehouse.linking.scoring import SCORED, level_names
@@ -41,18 +42,17 @@ def join_records(con: duckdb.DuckDBPyConnection, settings: Settings, linking: Li
 
 def _number_records(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
     """``numbered``: every record with its feed, its node, and the first node of its resident ID."""
-    feeds = ", ".join(f"({i}, '{feed_id}')" for i, feed_id in enumerate(linking.registers))
     con.execute(
         f"""
         CREATE OR REPLACE TABLE numbered AS
-        SELECT i.record, f.feed, i.record_key, i.role, i.content, i.own_id, i.is_hard, i.birth_of_id, i.sex_of_id,
-            n.name_key, k.number_key,
+        SELECT i.record, f.feed, i.record_key, i.role, i.content, i.evidence, i.own_id, i.is_hard, i.birth_of_id,
+            i.sex_of_id, n.name_key, k.number_key,
             min(i.record) OVER (
                 PARTITION BY {", ".join(f"i.{c}" for c in COMPARED.split(", "))},
                 CASE WHEN i.own_id IS NULL THEN i.record END
             ) AS node,
             min(i.record) OVER (PARTITION BY coalesce(i.own_id, CAST(i.record AS VARCHAR))) AS stem
-        FROM {IDENTIFIED} AS i INNER JOIN (VALUES {feeds}) AS f (register, feed) USING (register)
+        FROM {IDENTIFIED} AS i INNER JOIN {feeds_sql(linking)} USING (register)
         LEFT JOIN {SHARES} AS n ON i.name = n.name LEFT JOIN {NUMBERS} AS k USING (valid_id)
         """
     )
@@ -112,8 +112,8 @@ def _write_clusters(con: duckdb.DuckDBPyConnection, made: Clusters, groups: dict
                 INNER JOIN (SELECT DISTINCT node, cluster FROM rooted) AS b ON s.r = b.node
             ) WHERE one = two GROUP BY node
         )
-        SELECT r.record, r.feed, r.record_key, r.role, r.content, r.cluster, r.own_id, r.is_hard, r.birth_of_id,
-            r.sex_of_id, r.name_key, r.number_key,
+        SELECT r.record, r.feed, r.record_key, r.role, r.content, r.evidence, r.cluster, r.own_id, r.is_hard,
+            r.birth_of_id, r.sex_of_id, r.name_key, r.number_key,
             r.own_id IS NOT NULL AS has_own_id,
             CASE WHEN r.own_id IS NULL THEN w.weight END AS weight,
             CASE
@@ -143,9 +143,9 @@ def _write_reviews(con: duckdb.DuckDBPyConnection, settings: Settings, made: Clu
     con.unregister("wanted_nodes")
     rows = []
     for pair in made.review:
-        a, b = sorted((refs[pair.l], refs[pair.r]))
+        one, two = sorted((refs[pair.l], refs[pair.r]))
         said = json.dumps(level_names(pair.levels))
-        rows.append((review_id(a, b), *a, *b, pair.weight, said, now))
+        rows.append((review_id(one, two), *one, *two, pair.weight, said, now))
     schema = store.schemas()[store.REVIEWS]
     columns: list[Any] = list(zip(*rows, strict=True)) if rows else [[] for _ in schema]
     made_now = pa.table([pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
@@ -153,10 +153,8 @@ def _write_reviews(con: duckdb.DuckDBPyConnection, settings: Settings, made: Clu
     store.view(con, settings, store.REVIEWS, "old_reviews")
     scoped = "true"
     if con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [SCOPE]).fetchone():
-        scoped = f"""
-            (feed_a, key_a) IN (SELECT (feed, record_key) FROM {SCOPE})
-            OR (feed_b, key_b) IN (SELECT (feed, record_key) FROM {SCOPE})
-        """
+        a, b = (part_sql(f"feed_{side}", f"key_{side}", f"role_{side}") for side in "ab")
+        scoped = f"{a} IN (SELECT part FROM {SCOPE}) OR {b} IN (SELECT part FROM {SCOPE})"
     con.execute(
         f"""
         CREATE OR REPLACE TABLE new_reviews AS

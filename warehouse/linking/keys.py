@@ -23,8 +23,11 @@ DRIFT = 0.05
 a little rarer, and would change every person who was linked by a name."""
 
 
-def give_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
+def give_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey, *, living: str | None) -> None:
     """Make `KEYED` (every record with its ``person_key``) and `REDIRECTS` of keys that were lost or parted.
+
+    Args:
+        living: a table with the digests (``person``) of the keys of all persons, where `PRIOR` has not all of them.
 
     Reads `CLUSTERED` (record, feed, record_key, role, cluster, own_id …) and `PRIOR` (feed, record_key, role,
     person_key, weight: the records that are looked at, as they stood).
@@ -48,7 +51,7 @@ def give_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
         QUALIFY row_number() OVER (PARTITION BY cluster ORDER BY records DESC, person_key) = 1
         """
     )
-    _new_keys(con, key)
+    _new_keys(con, key, living)
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {KEYED} AS
@@ -81,7 +84,7 @@ def give_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
         con.execute(f"DROP TABLE {name}")
 
 
-def _new_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
+def _new_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey, living: str | None) -> None:
     """``made_keys``: keys of clusters that inherit none; a key that lives already is not given again."""
     import pyarrow as pa
 
@@ -95,12 +98,14 @@ def _new_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
     taken = {k for (k,) in con.execute(f"SELECT DISTINCT person_key FROM {PRIOR}").fetchall()}
     table = con.execute("SELECT cluster, said FROM nameless ORDER BY cluster").to_arrow_table()
     made = key.column(pa.array([f"person {s}" for s in table.column("said").to_pylist()], pa.string())).to_pylist()
+    taken |= _living(con, made, living)
     keys = []
     for plain, said in zip(made, table.column("said").to_pylist(), strict=True):
         turn, one = 0, plain
         while one in taken:
             turn += 1
             one = key.pseudonym(f"person {said} {turn}")
+            taken |= _living(con, [one], living)
         taken.add(one)
         keys.append(one)
     con.register(
@@ -109,3 +114,16 @@ def _new_keys(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
     con.execute("CREATE OR REPLACE TEMP TABLE made_keys AS SELECT * FROM keys_given")
     con.unregister("keys_given")
     con.execute("DROP TABLE nameless")
+
+
+def _living(con: duckdb.DuckDBPyConnection, keys: list[str], living: str | None) -> set[str]:
+    """Those of ``keys`` that are a person's."""
+    import pyarrow as pa
+
+    if living is None:
+        return set()
+    con.register("keys_asked", pa.table({"person_key": pa.array(keys, pa.string())}))
+    sql = f"SELECT person_key FROM keys_asked WHERE hash(person_key) IN (SELECT person FROM {living})"
+    found = {k for (k,) in con.execute(sql).fetchall()}
+    con.unregister("keys_asked")
+    return found

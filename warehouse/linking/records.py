@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from warehouse.duck import connect, load_extension
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 PURPOSE = "人口库比对：判定各登记中的同一人"
 MEMORY = "5GB"
@@ -36,10 +37,14 @@ RAW = "raw_records"
 RECORDS = "records"
 NAMES = "names"
 _RAW_COLUMNS = (
-    "register SMALLINT, record_key VARCHAR, role VARCHAR, loaded_at TIMESTAMP WITH TIME ZONE, name VARCHAR, id VARCHAR,"
-    " sex VARCHAR, birth DATE, birth_year INTEGER, phone VARCHAR, address VARCHAR, community VARCHAR, updated DATE,"
-    " content BIGINT"
+    "register SMALLINT, record_key VARCHAR, role VARCHAR, name VARCHAR, id VARCHAR, sex VARCHAR, birth DATE,"
+    " birth_year INTEGER, phone VARCHAR, address VARCHAR, community VARCHAR, content BIGINT"
 )
+EVIDENCE = (
+    "name", "sex", "birth", "born_year", "phone", "address", "door", "community", "number", "valid_id", "is_old"
+)  # fmt: skip
+"""Columns of `RECORDS` that linking goes by, beside the register: all else of it follows from these."""
+_NUMBERED = "row_number() OVER (ORDER BY register, record_key, role) AS record"
 _DISTRICT = "^(北京市?)?(市辖区)?((西城|宣武)区)?([^区街道]{2,5}街道)?"
 
 
@@ -61,6 +66,11 @@ def work_database(settings: Settings, *, memory: str = MEMORY) -> Iterator[duckd
         shutil.rmtree(spill, ignore_errors=True)
 
 
+def salt_of(key: PseudonymKey) -> str:
+    """What every digest begins with; it reaches DuckDB as a parameter alone."""
+    return key.pseudonym(PURPOSE)
+
+
 def load_records(
     con: duckdb.DuckDBPyConnection,
     settings: Settings,
@@ -70,8 +80,9 @@ def load_records(
     principal: Principal,
     key: PseudonymKey,
     now: datetime,
+    since: Mapping[str, str] | None = None,
     only: str | None = None,
-) -> dict[str, int]:
+) -> None:
     """Fill `RAW` with every person of every record of the registers that have a table.
 
     ``content`` is a keyed digest of all that a record says: it tells a record that says something new from one that was
@@ -79,23 +90,46 @@ def load_records(
 
     Args:
         key: makes the digests.
-        only: a table of ``con`` with ``register`` and ``record_key``; nothing else is opened.
-
-    Returns:
-        Records of each register (feed id).
+        since: feed id to an instant (ISO); only records loaded after it are opened, and no register that is not named.
+        only: a table of ``con`` with ``register`` and ``record_key``; nothing else is opened, and ``content``, which
+            whoever asks knows, stays empty.
     """
     con.execute(f"CREATE OR REPLACE TABLE {RAW} ({_RAW_COLUMNS})")
-    counts, salt = {}, key.pseudonym(PURPOSE)
     for number, (feed_id, persons) in enumerate(linking.registers.items()):
-        counts[feed_id] = 0
-        if exists(settings.feed_path(feed_id)):
-            feed = catalog.feed(feed_id)
-            wanted = _open(con, settings, catalog, feed, persons, principal, now, number, only)
-            for columns in persons:
-                _insert(con, settings, catalog, feed, number, columns, wanted, salt)
-            con.execute("DROP TABLE opened")
-            counts[feed_id] = _count(con, f"SELECT count(DISTINCT record_key) FROM {RAW} WHERE register = {number}")
-    return counts
+        if not exists(settings.feed_path(feed_id)) or (since is not None and feed_id not in since):
+            continue
+        feed, table = catalog.feed(feed_id), scan_sql(con, settings.feed_path(feed_id))
+        places = None
+        if since is not None or only is not None:
+            if since is not None:
+                rows = f"SELECT * FROM {table} WHERE {loaded_since_sql(since[feed_id])}"
+            else:
+                keys = f"SELECT record_key FROM {only} WHERE register = {number}"
+                rows = _of_keys(catalog, feed, persons, table, keys)
+            con.execute(f"CREATE OR REPLACE TABLE chosen AS {rows}")
+            table = "chosen"
+            places = con.execute("SELECT _receipt, _row_number FROM chosen").to_arrow_table()
+            if not places.num_rows:
+                continue
+        direct = _open(con, settings, catalog, feed, persons, principal, now, places)
+        content = "CAST(NULL AS BIGINT)" if only is not None else _content_sql(con, table, direct)
+        for columns in persons:
+            _insert(con, catalog, feed, number, columns, table, direct, content, salt_of(key))
+        con.execute("DROP TABLE opened")
+    con.execute("DROP TABLE IF EXISTS chosen")
+
+
+def loaded_since_sql(instant: str) -> str:
+    """SQL: the rows of a feed loaded after an instant (ISO)."""
+    return f"_loaded_at > CAST({literal(instant)} AS TIMESTAMP WITH TIME ZONE)"
+
+
+def _of_keys(catalog: Catalog, feed: Feed, persons: Sequence[PersonColumns], table: str, keys: str) -> str:
+    """SQL: what is linked by, and the places in the vault, of the records of a feed that have one of the keys."""
+    key = catalog.table_key(feed)[0]
+    said = {f for p in persons for f in p.fields if f != p.updated} - {f.name for f in catalog.vaulted(feed)} - {key}
+    names = ", ".join(map(quote, (key, "_receipt", "_row_number", *sorted(said))))
+    return f"SELECT {names} FROM {table} AS f SEMI JOIN ({keys}) AS o ON CAST(f.{quote(key)} AS VARCHAR) = o.record_key"
 
 
 def _open(
@@ -106,35 +140,32 @@ def _open(
     persons: Sequence[PersonColumns],
     principal: Principal,
     now: datetime,
-    number: int,
-    only: str | None,
+    places: pa.Table | None,
 ) -> set[str]:
     """Open the direct identifiers of a register into the table ``opened``; returns their names."""
     from warehouse.vault import open_rows
 
     held = {f.name for f in catalog.vaulted(feed)}
     direct = sorted({f for p in persons for f in p.fields} & held)
-    key = quote(catalog.table_key(feed)[0])
-    keys = None
-    if only is not None:
-        sql = f"SELECT DISTINCT record_key AS {key} FROM {only} WHERE register = {number}"
-        keys = con.execute(sql).to_arrow_table()
-    rows = open_rows(settings, catalog, feed.id, direct, principal=principal, purpose=PURPOSE, now=now, keys=keys)
+    rows = open_rows(
+        settings, catalog, feed.id, direct,
+        principal=principal, purpose=PURPOSE, now=now, keys=places, beside=("_receipt", "_row_number"),
+    )  # fmt: skip
     con.register("opening", rows)
-    names = ", ".join(quote(c) for c in ("_receipt", "_row_number", *direct))
-    con.execute(f"CREATE OR REPLACE TABLE opened AS SELECT {names} FROM opening")
+    con.execute("CREATE OR REPLACE TABLE opened AS SELECT * FROM opening")
     con.unregister("opening")
     return set(direct)
 
 
 def _insert(
     con: duckdb.DuckDBPyConnection,
-    settings: Settings,
     catalog: Catalog,
     feed: Feed,
     number: int,
     columns: PersonColumns,
+    table: str,
     direct: set[str],
+    content: str,
     salt: str,
 ) -> None:
     def text(name: str | None, kind: str = "VARCHAR") -> str:
@@ -144,47 +175,59 @@ def _insert(
 
     sex = literal(columns.sex_is) if columns.sex_is else text(columns.sex)
     key = quote(catalog.table_key(feed)[0])
-    table = scan_sql(con, settings.feed_path(feed.id))
     birth = text(columns.birth_date, "DATE")
     year = text(columns.birth_year, "INTEGER") if columns.birth_year else f"CAST(year({birth}) AS INTEGER)"
     place = text(columns.community) if columns.community else text(columns.community_name)
     con.execute(
         f"""
         INSERT INTO {RAW}
-        SELECT {number}, CAST(f.{key} AS VARCHAR), {literal(columns.role)}, f._loaded_at, {text(columns.name)},
+        SELECT {number}, CAST(f.{key} AS VARCHAR), {literal(columns.role)}, {text(columns.name)},
             {text(columns.resident_id)}, {sex}, {birth}, {year}, {text(columns.phone)}, {text(columns.address)},
-            {place}, {text(columns.updated, "DATE")}, {_content_sql(con, table, direct)}
+            {place}, {content}
         FROM {table} AS f INNER JOIN opened AS o USING (_receipt, _row_number)
         WHERE f.{key} IS NOT NULL AND {text(columns.name)} IS NOT NULL
         """,
-        [salt],
+        [salt] if "?" in content else [],
     )
 
 
 def _content_sql(con: duckdb.DuckDBPyConnection, table: str, direct: set[str]) -> str:
-    """64 bits of a digest of all columns but the system's, under a salt that is a parameter."""
+    """A digest of all columns but the system's."""
     there = con.execute(f"SELECT * FROM {table} LIMIT 0").description or []
     names = [f"f.{quote(c)}" for c, *_ in sorted(there) if not c.startswith("_")] + [
         f"o.{quote(c)}" for c in sorted(direct)
     ]
+    return digest_sql(names)
+
+
+def digest_sql(names: Iterable[str]) -> str:
+    """64 bits of a digest of columns, under a salt that is a parameter."""
     said = ", ".join(f"coalesce(CAST({n} AS VARCHAR), chr(30))" for n in names)
     return f"CAST(CAST(md5_number_lower(concat_ws(chr(31), ?, {said})) AS HUGEINT) - {1 << 63} AS BIGINT)"
 
 
-def shape_records(con: duckdb.DuckDBPyConnection, *, now: datetime) -> int:
-    """Make `RECORDS` and `NAMES` of `RAW`: what is compared, and nothing that cannot be true; returns records.
+def shape_records(
+    con: duckdb.DuckDBPyConnection, *, now: datetime, key: PseudonymKey, into: str = RECORDS, numbered: bool = True
+) -> int:
+    """Make ``into`` and `NAMES` of `RAW`: what is compared, and nothing that cannot be true; returns records.
 
     A birth in the future or before 1850, a name of no person, a text that is no phone: none of them is evidence.
+    ``evidence`` is a keyed digest of all that persons are linked by: who says of it what they said before is linked as
+    they were.
+
+    Args:
+        numbered: with ``record``, a number that rises in the order of the registers; without, see `number_records`.
     """
     names = [n for (n,) in con.execute(f"SELECT DISTINCT name FROM {RAW}").fetchall()]
     _fill_names(con, names)
     today = f"DATE {literal(now.date().isoformat())}"
     number = "upper(replace(translate(trim(id), '０１２３４５６７８９Ｘｘ', '0123456789XX'), ' ', ''))"
+    order = f"{_NUMBERED}, " if numbered else ""
     con.execute(
         f"""
-        CREATE OR REPLACE TABLE {RECORDS} AS
+        CREATE OR REPLACE TABLE {into} AS
         WITH given AS (
-            SELECT row_number() OVER (ORDER BY register, record_key, role) AS record, r.*,
+            SELECT {order}r.*,
                 nullif({number}, '') AS number,
                 CASE WHEN birth BETWEEN DATE '1850-01-01' AND {today} THEN birth END AS born,
                 CASE WHEN birth_year BETWEEN 1850 AND year({today}) THEN birth_year END AS born_year
@@ -193,22 +236,36 @@ def shape_records(con: duckdb.DuckDBPyConnection, *, now: datetime) -> int:
         valid AS (
             SELECT *, CASE WHEN {is_resident_id_sql("number")} THEN {upgrade_resident_id_sql("number")} END AS valid_id
             FROM given
+        ),
+        shaped AS (
+            SELECT {"v.record, " if numbered else ""}v.register, v.record_key, v.role, v.content,
+                n.name, {", ".join(f"n.{c}" for c in NameFeatures._fields[1:])},
+                CASE WHEN v.sex IN ('1', '2') THEN v.sex END AS sex,
+                CAST(v.born AS VARCHAR) AS birth, substr(CAST(v.born AS VARCHAR), 6) AS birth_day, v.born_year,
+                CASE WHEN {is_phone_sql("v.phone")} THEN v.phone END AS phone,
+                {_address_sql("v.address")} AS address, {_door_sql("v.address")} AS door, v.community,
+                CASE WHEN regexp_full_match(v.number, '[0-9]{{5,17}}[0-9X]')
+                    THEN {upgrade_resident_id_sql("v.number")} END AS number,
+                v.valid_id, coalesce(length(v.number) = 15, false) AS is_old,
+                CAST({resident_birth_date_sql("v.valid_id")} AS VARCHAR) AS birth_of_id,
+                {resident_sex_code_sql("v.valid_id")} AS sex_of_id
+            FROM valid AS v LEFT JOIN {NAMES} AS n ON v.name = n.given_name
         )
-        SELECT v.record, v.register, v.record_key, v.role, v.loaded_at, v.updated, v.content,
-            n.name, {", ".join(f"n.{c}" for c in NameFeatures._fields[1:])},
-            CASE WHEN v.sex IN ('1', '2') THEN v.sex END AS sex,
-            CAST(v.born AS VARCHAR) AS birth, substr(CAST(v.born AS VARCHAR), 6) AS birth_day, v.born_year,
-            CASE WHEN {is_phone_sql("v.phone")} THEN v.phone END AS phone,
-            {_address_sql("v.address")} AS address, {_door_sql("v.address")} AS door, v.community,
-            CASE WHEN regexp_full_match(v.number, '[0-9]{{5,17}}[0-9X]')
-                THEN {upgrade_resident_id_sql("v.number")} END AS number,
-            v.valid_id, coalesce(length(v.number) = 15, false) AS is_old,
-            CAST({resident_birth_date_sql("v.valid_id")} AS VARCHAR) AS birth_of_id,
-            {resident_sex_code_sql("v.valid_id")} AS sex_of_id
-        FROM valid AS v LEFT JOIN {NAMES} AS n ON v.name = n.given_name
-        """
+        SELECT *, {digest_sql(EVIDENCE)} AS evidence FROM shaped
+        """,
+        [salt_of(key)],
     )
     con.execute(f"DROP TABLE {RAW}")
+    return _count(con, f"SELECT count(*) FROM {into}")
+
+
+def number_records(con: duckdb.DuckDBPyConnection, shaped: str) -> int:
+    """Make `RECORDS` of rows that `shape_records` made without numbers; returns how many.
+
+    Args:
+        shaped: SQL of these rows.
+    """
+    con.execute(f"CREATE OR REPLACE TABLE {RECORDS} AS SELECT {_NUMBERED}, r.* FROM ({shaped}) AS r")
     return _count(con, f"SELECT count(*) FROM {RECORDS}")
 
 

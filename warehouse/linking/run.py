@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,17 +17,19 @@ from catalog.errors import GateStopped
 from catalog.linking import LINKING_FILE, Linking, load_linking
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from quality.pseudonym import load_key
+from quality.pseudonym import PseudonymKey, load_key
 from warehouse.access import local_operator
 from warehouse.linking import store
 from warehouse.linking.blocking import make_nodes, make_pairs
 from warehouse.linking.frequencies import key_numbers, share_names
 from warehouse.linking.identity import IDENTIFIED, identify
+from warehouse.linking.index import PARTS, PERSONS
 from warehouse.linking.join import join_records
-from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS, give_keys
+from warehouse.linking.keys import PRIOR, give_keys
 from warehouse.linking.records import load_records, shape_records, work_database
-from warehouse.linking.scope import CHANGED, SCOPE, Changes, find_changes, leave_out_said_before, make_scope
+from warehouse.linking.scope import RESTATED, SCOPE, Changes, find_changes, leave_out_said_before, make_scope
 from warehouse.linking.scoring import Model, default_model, learn, score
+from warehouse.linking.write import write_linked
 from warehouse.tables import table_lock
 
 if TYPE_CHECKING:
@@ -112,8 +114,7 @@ def link_persons(
         if not full and last is not None and not changes.changed and not decided:
             return _unchanged(settings, last, changes, digest, now, started)
         run = _Run(settings, catalog, linking, con, store.next_run(settings), now, note)
-        model = None if full or last is None else _model_of(last)
-        counts = run.link(full=full, model=model)
+        counts = run.link(full=full, last=last)
         result = LinkResult(
             run=run.number, mode="full" if full else "changes", seconds=round(time.monotonic() - started, 2), **counts
         )
@@ -138,130 +139,55 @@ class _Run:
         self._con, self.number, self._now, self._note = con, number, now, note
         self.model: Model = default_model()
 
-    def link(self, *, full: bool, model: Model | None) -> dict[str, int]:
-        """Read, compare, join, give keys, write."""
-        con, settings = self._con, self._settings
-        for table in (store.LINKS, store.IDENTITIES, store.REDIRECTS):
-            store.view(con, settings, table, f"old_{table}")
-        key = load_key(settings.keys)
-        if not full:
-            self._note("looking for whom the changes may concern")
-            make_scope(con, settings, self._linking, key=key, now=self._now)
-        self._note("opening registers")
-        load_records(
-            con, settings, self._catalog, self._linking,
-            principal=local_operator(), key=key, now=self._now, only=None if full else SCOPE,
-        )  # fmt: skip
-        compared = shape_records(con, now=self._now)
-        identify(con, self._linking)
+    def link(self, *, full: bool, last: dict[str, Any] | None) -> dict[str, int]:
+        """Read, compare, join, give keys, write; in full, or as the changes since the ``last`` run ask for."""
+        con, settings, linking, key = self._con, self._settings, self._linking, load_key(self._settings.keys)
+        compared = self._read_all(key) if full or last is None else self._read_scope(key, last)
+        identify(con, linking)
         make_nodes(con)
         key_numbers(con, key)
-        share_names(
-            con,
-            key,
-            closed=None if full else f"(SELECT * FROM old_{store.LINKS} ANTI JOIN {SCOPE} USING (feed, record_key))",
-        )
+        share_names(con, key, closed=None if full else f"SELECT name FROM {PARTS} ANTI JOIN {SCOPE} USING (part)")
         persons = self._persons(full)
-        self.model = model or (learn(con) if persons >= LEARN_FROM else default_model())
+        if full or last is None:
+            self.model = learn(con) if persons >= LEARN_FROM else default_model()
+        else:
+            self.model = _model_of(last)
         self._note("comparing records")
-        pairs = make_pairs(con, max_block=self._linking.max_block)
-        score(con, self.model, persons=persons, least=self._linking.thresholds.review)
+        pairs = make_pairs(con, max_block=linking.max_block)
+        score(con, self.model, persons=persons, least=linking.thresholds.review)
         self._note("joining records to persons")
-        reviews = join_records(con, settings, self._linking, self._now)
-        within = "" if full else f" SEMI JOIN {SCOPE} AS s ON p.feed = s.feed AND p.record_key = s.record_key"
-        con.execute(f"CREATE OR REPLACE TABLE {PRIOR} AS SELECT p.* FROM old_{store.LINKS} AS p{within}")
-        give_keys(con, key)
-        return {"compared": compared, "pairs": pairs, "reviews": reviews, **self._write()}
+        reviews = join_records(con, settings, linking, self._now)
+        give_keys(con, key, living=None if full else PERSONS)
+        self._note("writing")
+        written = write_linked(con, settings, key, run=self.number, now=self._now, full=full)
+        return {"compared": compared, "pairs": pairs, "reviews": reviews, **written}
+
+    def _read_all(self, key: PseudonymKey) -> int:
+        """`RECORDS` of all registers, and how all of them stood."""
+        con, settings = self._con, self._settings
+        self._note("opening registers")
+        load_records(
+            con, settings, self._catalog, self._linking, principal=local_operator(), key=key, now=self._now
+        )  # fmt: skip
+        compared = shape_records(con, now=self._now, key=key)
+        store.view(con, settings, store.LINKS, "linked")
+        con.execute(f"CREATE OR REPLACE TABLE {PRIOR} AS SELECT * FROM linked")
+        con.execute(f"CREATE OR REPLACE TABLE {RESTATED} AS SELECT * FROM linked LIMIT 0")
+        return compared
+
+    def _read_scope(self, key: PseudonymKey, last: dict[str, Any]) -> int:
+        """`RECORDS` of what changed and of whom it may concern, and how these stood."""
+        self._note("looking for whom the changes may concern")
+        return make_scope(
+            self._con, self._settings, self._catalog, self._linking,
+            since=last["started_at"], principal=local_operator(), key=key, now=self._now,
+        )  # fmt: skip
 
     def _persons(self, full: bool) -> int:
         """About how many persons there are: numbers nothing speaks against, the persons of before among them."""
         sure = _count(self._con, f"SELECT count(DISTINCT own_id) FROM {IDENTIFIED} WHERE is_hard")
-        before = 0 if full else _count(self._con, f"SELECT count(*) FROM old_{store.IDENTITIES} WHERE is_identified")
+        before = 0 if full else _count(self._con, f"SELECT count(*) FROM {PERSONS} WHERE is_identified")
         return max(sure, before, FEWEST)
-
-    def _write(self) -> dict[str, int]:
-        """Write the tables, links last: a run that died before is done again, and comes to the same."""
-        con, settings, run = self._con, self._settings, self.number
-        self._identities()
-        at = f"CAST('{self._now.astimezone(UTC).isoformat()}' AS TIMESTAMP WITH TIME ZONE)"
-        con.execute(
-            f"""
-            CREATE OR REPLACE TABLE all_redirects AS
-            WITH living AS (SELECT DISTINCT person_key FROM {KEYED}),
-            known AS (
-                SELECT from_key, to_key, current_key, reason, changed_at FROM old_{store.REDIRECTS}
-                UNION ALL SELECT from_key, to_key, to_key, reason, {at} FROM {REDIRECTS}
-            )
-            SELECT b.from_key, b.to_key, coalesce(n.to_key, b.current_key) AS current_key, b.reason, b.changed_at
-            FROM known AS b LEFT JOIN {REDIRECTS} AS n ON b.current_key = n.from_key AND n.reason = 'merged'
-            WHERE b.reason = 'split' OR b.from_key NOT IN (SELECT person_key FROM living)
-            QUALIFY row_number() OVER (PARTITION BY b.from_key, b.to_key, b.reason ORDER BY b.changed_at) = 1
-            """
-        )
-        store.replace(con, settings, store.REDIRECTS, "SELECT * FROM all_redirects", run)
-        store.replace(con, settings, store.REVIEWS, "SELECT * FROM new_reviews", run)
-        columns = ", ".join(store.schemas()[store.LINKS].names)
-        persons = store.replace(con, settings, store.IDENTITIES, "SELECT * FROM all_identities", run)
-        links = f"""
-            SELECT {columns} FROM {KEYED}
-            UNION ALL
-            SELECT {columns} FROM old_{store.LINKS} ANTI JOIN {PRIOR} USING (feed, record_key, role)
-        """
-        return {
-            "records": store.replace(con, settings, store.LINKS, links, run),
-            "persons": persons,
-            "merged": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'merged'"),
-            "split": _count(con, f"SELECT count(*) FROM {REDIRECTS} WHERE reason = 'split'"),
-        }
-
-    def _identities(self) -> None:
-        """``all_identities``: one row a person, with the pseudonym of its number and what that number tells."""
-        con = self._con
-        con.execute(
-            f"""
-            CREATE OR REPLACE TABLE own AS
-            WITH told AS (
-                SELECT person_key, own_id, number_key AS resident_key, count(*) AS mentions,
-                    bool_or(is_hard) AS is_sure, any_value(birth_of_id) AS birth_date, any_value(sex_of_id) AS sex_code
-                FROM {KEYED} WHERE own_id IS NOT NULL GROUP BY person_key, own_id, number_key
-            )
-            SELECT * FROM told
-            QUALIFY row_number() OVER (PARTITION BY person_key ORDER BY is_sure DESC, mentions DESC, own_id) = 1
-            """
-        )
-        con.execute(
-            f"""
-            CREATE OR REPLACE TABLE all_identities AS
-            WITH made AS (
-                SELECT k.person_key, o.resident_key, CAST(o.birth_date AS DATE) AS birth_date, o.sex_code,
-                    count(*) AS records, coalesce(o.is_sure, false) AS is_identified
-                FROM {KEYED} AS k LEFT JOIN own AS o USING (person_key)
-                GROUP BY k.person_key, o.resident_key, o.birth_date, o.sex_code, o.is_sure
-            ),
-            touched AS ({_touched_sql()})
-            SELECT m.*, CASE
-                WHEN t.person_key IS NULL AND (m.resident_key, m.birth_date, m.sex_code, m.records, m.is_identified)
-                    IS NOT DISTINCT FROM (b.resident_key, b.birth_date, b.sex_code, b.records, b.is_identified)
-                    THEN coalesce(b.changed_run, {self.number})
-                ELSE {self.number}
-            END AS changed_run
-            FROM made AS m LEFT JOIN touched AS t USING (person_key)
-            LEFT JOIN old_{store.IDENTITIES} AS b USING (person_key)
-            UNION ALL
-            SELECT * FROM old_{store.IDENTITIES} WHERE person_key NOT IN (SELECT person_key FROM {PRIOR})
-                AND person_key NOT IN (SELECT person_key FROM {KEYED})
-            """
-        )
-
-
-def _touched_sql() -> str:
-    """SQL: persons of whom a record was delivered again, came, went, or is linked otherwise than before."""
-    said = "feed, record_key, role, person_key, method, weight, has_own_id"
-    return f"""
-        SELECT person_key FROM {KEYED} SEMI JOIN {CHANGED} USING (feed, record_key)
-        UNION SELECT person_key FROM (SELECT {said} FROM {KEYED} EXCEPT SELECT {said} FROM {PRIOR})
-        UNION SELECT person_key FROM (SELECT {said} FROM {PRIOR} EXCEPT SELECT {said} FROM {KEYED})
-    """
 
 
 def _hold_to_size(linking: Linking, changes: Changes, last: dict[str, Any] | None, accepted: tuple[str, ...]) -> None:

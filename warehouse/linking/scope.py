@@ -15,15 +15,36 @@ from quality.pseudonym import PseudonymKey
 from quality.sql import literal, quote
 from warehouse.access import Principal
 from warehouse.delta import exists, scan_sql
+from warehouse.linking.blocking import KEYS, blocks_sql, each_block_sql
 from warehouse.linking.frequencies import hashed
-from warehouse.linking.records import RAW, RECORDS, load_records, shape_records
-from warehouse.linking.store import DECISIONS, IDENTITIES, LINKS, REVIEWS, view
+from warehouse.linking.index import (
+    PARTS,
+    PERSONS,
+    digest_sql,
+    feeds_sql,
+    index_parts,
+    index_persons,
+    part_sql,
+    record_sql,
+)
+from warehouse.linking.keys import PRIOR
+from warehouse.linking.records import (
+    load_records,
+    loaded_since_sql,
+    number_records,
+    salt_of,
+    shape_records,
+)
+from warehouse.linking.store import DECISIONS, REVIEWS, view
 
 if TYPE_CHECKING:
     import duckdb
 
 CHANGED = "changed_records"
-SCOPE = "scope_records"
+NEWS = "news"
+SCOPE = "scope_parts"
+STOOD = "stood"
+RESTATED = "restated"
 RARE_NAME = 40
 """Records of one name, up to which all of them may be of one person, whatever they say of the birth."""
 
@@ -34,19 +55,20 @@ class Changes:
 
     Attributes:
         rows: records of each register; ``watermarks``: the newest ``_loaded_at`` of each, ISO.
+        since: ``watermarks`` of the last run, of the registers of which something came since.
         changed: records that came, were delivered again (and say something new, once that is known), or went.
         share: of ``changed`` among all.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     watermarks: dict[str, str] = field(default_factory=dict)
+    since: dict[str, str] = field(default_factory=dict)
     changed: int = 0
     share: float = 1.0
 
     def count(self, con: duckdb.DuckDBPyConnection) -> None:
         """Count `CHANGED` as it stands now."""
-        counted: Any = con.execute(f"SELECT count(*) FROM {CHANGED}").fetchone()
-        self.changed = int(counted[0])
+        self.changed = _count(con, f"SELECT count(*) FROM {CHANGED}")
         self.share = self.changed / max(1, sum(self.rows.values()))
 
 
@@ -59,7 +81,6 @@ def find_changes(
 ) -> Changes:
     """Count the registers and fill `CHANGED` (register, feed, record_key) with what is not as the last run left it."""
     marks, before = (json.loads(last[c]) if last else {} for c in ("watermarks", "registers"))
-    view(con, settings, LINKS, "linked")
     con.execute(f"CREATE OR REPLACE TABLE {CHANGED} (register SMALLINT, feed VARCHAR, record_key VARCHAR)")
     out, tables = Changes(), {}
     for number, feed_id in enumerate(linking.registers):
@@ -70,13 +91,32 @@ def find_changes(
         row: Any = con.execute(f"SELECT count({key}), CAST(max(_loaded_at) AS VARCHAR) FROM {table}").fetchone()
         out.rows[feed_id], out.watermarks[feed_id] = int(row[0]), str(row[1] or "")
         since = marks.get(feed_id) or "1970-01-01"
-        con.execute(
+        came = con.execute(
             f"""
             INSERT INTO {CHANGED} SELECT {number}, {literal(feed_id)}, record_key
-            FROM ({tables[feed_id]} AND _loaded_at > CAST({literal(since)} AS TIMESTAMP WITH TIME ZONE))
+            FROM ({tables[feed_id]} AND {loaded_since_sql(since)})
             """
-        )
-    new = f"SELECT feed, count(*) FROM {CHANGED} ANTI JOIN linked USING (feed, record_key) GROUP BY feed"
+        ).fetchone()
+        if came and came[0]:
+            out.since[feed_id] = since
+    if last is not None and (out.since or out.rows != before):
+        _find_gone(con, settings, linking, out, tables, before)
+    out.count(con)
+    return out
+
+
+def _find_gone(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    linking: Linking,
+    out: Changes,
+    tables: dict[str, str],
+    before: dict[str, int],
+) -> None:
+    """Add to `CHANGED` the records that the registers do not have any more; makes the index of links."""
+    index_parts(con, settings)
+    record = record_sql("feed", "record_key")
+    new = f"SELECT feed, count(*) FROM {CHANGED} WHERE {record} NOT IN (SELECT record FROM {PARTS}) GROUP BY feed"
     came = dict(con.execute(new).fetchall())
     for number, feed_id in enumerate(linking.registers):
         # every record of before is looked for only where the count says that one went
@@ -87,8 +127,6 @@ def find_changes(
                 WHERE feed = {literal(feed_id)} AND record_key NOT IN ({tables[feed_id]})
                 """
             )
-    out.count(con)
-    return out
 
 
 def leave_out_said_before(
@@ -102,122 +140,227 @@ def leave_out_said_before(
     key: PseudonymKey,
     now: datetime,
 ) -> None:
-    """Open the changed records into `RAW`; take out of both `CHANGED` and `RAW` those that say what they said before.
+    """Open the changed records into ``said``; take out of `CHANGED` those that say what they said before.
 
-    A department that delivers its whole register every day changes a few of its records, not all of them.
+    A department that delivers its whole register every day changes a few of its records, not all of them. `NEWS` gets
+    one row a person of a record that says something new (``part``, and ``person`` and ``name`` of before): ``is_news``
+    when it is something that persons are linked by.
     """
-    load_records(con, settings, catalog, linking, principal=principal, key=key, now=now, only=CHANGED)
-    feeds = _feeds(linking)
+    index_parts(con, settings)
+    load_records(con, settings, catalog, linking, principal=principal, key=key, now=now, since=changes.since)
+    shape_records(con, now=now, key=key, into="shaped", numbered=False)
+    part = part_sql("f.feed", "s.record_key", "s.role")
+    con.execute(
+        f"CREATE OR REPLACE TABLE said AS SELECT s.*, f.feed, {part} AS part"
+        f" FROM shaped AS s INNER JOIN {feeds_sql(linking)} USING (register)"
+    )
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE news AS
-        WITH now_said AS (
-            SELECT f.feed, r.record_key, r.role, r.content FROM {RAW} AS r INNER JOIN {feeds} USING (register)
-        ),
-        said_before AS (SELECT feed, record_key, role, content FROM linked SEMI JOIN {CHANGED} USING (feed, record_key))
-        SELECT DISTINCT register, feed, record_key
-        FROM now_said FULL OUTER JOIN said_before AS b USING (feed, record_key, role) INNER JOIN {feeds} USING (feed)
-        WHERE now_said.content IS DISTINCT FROM b.content
+        CREATE OR REPLACE TABLE {NEWS} AS
+        WITH before AS (
+            SELECT part, record, person, name, content, evidence FROM {PARTS}
+            WHERE record IN (SELECT {record_sql("feed", "record_key")} FROM {CHANGED})
+        )
+        SELECT coalesce(s.part, b.part) AS part, coalesce(b.record, {record_sql("s.feed", "s.record_key")}) AS record,
+            b.person, b.name, s.part IS NULL OR b.part IS NULL OR s.evidence IS DISTINCT FROM b.evidence AS is_news
+        FROM said AS s FULL OUTER JOIN before AS b USING (part)
+        WHERE s.part IS NULL OR b.part IS NULL OR s.content IS DISTINCT FROM b.content
         """
     )
-    con.execute(f"CREATE OR REPLACE TABLE {CHANGED} AS SELECT register, feed, record_key FROM news")
-    con.execute(f"DELETE FROM {RAW} WHERE (register, record_key) NOT IN (SELECT (register, record_key) FROM {CHANGED})")
+    con.execute(
+        f"CREATE OR REPLACE TABLE {CHANGED} AS SELECT * FROM {CHANGED}"
+        f" WHERE {record_sql('feed', 'record_key')} IN (SELECT record FROM {NEWS})"
+    )
     changes.count(con)
 
 
-def _feeds(linking: Linking) -> str:
-    """What to write after FROM for the registers: f (register, feed)."""
-    return (
-        f"(VALUES {', '.join(f'({i}, {literal(f)})' for i, f in enumerate(linking.registers))}) AS f (register, feed)"
-    )
-
-
 def make_scope(
-    con: duckdb.DuckDBPyConnection, settings: Settings, linking: Linking, *, key: PseudonymKey, now: datetime
-) -> None:
-    """Fill `SCOPE` (register, feed, record_key): the changed records and all records of the persons they may concern.
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    catalog: Catalog,
+    linking: Linking,
+    *,
+    since: datetime,
+    principal: Principal,
+    key: PseudonymKey,
+    now: datetime,
+) -> int:
+    """Make `RECORDS` of the news and of all records of the persons they may concern; returns how many.
 
-    The changed records stand in `RAW`, as `leave_out_said_before` opened them.
-    These are the persons they belonged to, those of the resident IDs they carry, those nobody knows an ID of, those
-    somebody decided about or has to. A changed record whose number and name do not say together who it is may be of
-    anybody of that birth and sex, and of anybody of that name and about that age. Who was linked by a name that has
-    become more or less common is looked at again. Whoever stands in a number with one
-    of these persons comes along: what a number is worth is told by all records that state it.
+    `SCOPE` says which these are (``part``), `PRIOR` how they stood; `RESTATED` has the links of records that say
+    nothing new of what persons are linked by, and `STOOD` has both as they stood.
+
+    Args:
+        since: when the last run began; what was decided after it is news too.
     """
-    view(con, settings, IDENTITIES, "identities")
-    view(con, settings, DECISIONS, "decided")
-    view(con, settings, REVIEWS, "waiting")
-    shape_records(con, now=now)
+    index_persons(con, settings)
+    _find_concerned(con, settings, key=key, since=since)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE wanted AS
+        SELECT part, true AS is_concerned FROM {PARTS} SEMI JOIN concerned USING (person)
+        UNION ALL SELECT part, false FROM {NEWS} WHERE NOT is_news AND person NOT IN (SELECT person FROM concerned)
+        """
+    )
+    part = part_sql("l.feed", "l.record_key", "l.role")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {STOOD} AS SELECT l.*, w.part, w.is_concerned FROM linked AS l"
+        f" INNER JOIN wanted AS w ON {part} = w.part"
+    )
+    con.execute(f"CREATE OR REPLACE TABLE {PRIOR} AS SELECT * FROM {STOOD} WHERE is_concerned")
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE {RESTATED} AS
+        SELECT s.* REPLACE (n.content AS content) FROM {STOOD} AS s INNER JOIN said AS n USING (part)
+        WHERE NOT s.is_concerned
+        """
+    )
+    con.execute(
+        f"CREATE OR REPLACE TABLE {SCOPE} AS SELECT part FROM {PRIOR} UNION SELECT part FROM {NEWS} WHERE is_news"
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE unopened AS
+        SELECT f.register, p.record_key, p.role, p.content
+        FROM {PRIOR} AS p INNER JOIN {feeds_sql(linking)} USING (feed)
+        WHERE p.part NOT IN (SELECT part FROM said)
+        """
+    )
+    load_records(con, settings, catalog, linking, principal=principal, key=key, now=now, only="unopened")
+    shape_records(con, now=now, key=key, into="shaped", numbered=False)
+    opened = number_records(
+        con,
+        f"""
+        SELECT * EXCLUDE (feed, part) FROM said WHERE part IN (SELECT part FROM {SCOPE})
+        UNION ALL BY NAME
+        SELECT s.* REPLACE (u.content AS content)
+        FROM shaped AS s INNER JOIN unopened AS u USING (register, record_key, role)
+        """,
+    )
+    for name in ("shaped", "wanted", "unopened", "said"):
+        con.execute(f"DROP TABLE {name}")
+    return opened
+
+
+def _find_concerned(con: duckdb.DuckDBPyConnection, settings: Settings, *, key: PseudonymKey, since: datetime) -> None:
+    """``concerned``: the persons (digests) whose records have to be looked at again.
+
+    These are the persons the news belonged to, those of the resident IDs they carry, those somebody decided about
+    since, and those nobody knows an ID of that share a blocking key with one of the news. A record whose number and
+    name do not say together who it is may be of anybody of that birth and sex, and of anybody of that name and about
+    that age. Who was linked by a name that has become more or less common is looked at again. Whoever stands in a
+    number with one of these persons comes along: what a number is worth is told by all records that state it; and so
+    does whom one of them waits to be decided with, or was.
+    """
     _say_numbers_and_names(con, key)
+    _pair_decided(con, settings, since)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE concerned AS
-        SELECT person_key FROM linked SEMI JOIN (
-            SELECT feed, record_key FROM {CHANGED}
-            UNION SELECT feed_a, key_a FROM decided UNION SELECT feed_b, key_b FROM decided
-            UNION SELECT feed_a, key_a FROM waiting UNION SELECT feed_b, key_b FROM waiting
-        ) AS r USING (feed, record_key)
-        UNION
-        SELECT person_key FROM identities
-        WHERE NOT is_identified OR resident_key IN (SELECT resident_key FROM said WHERE resident_key IS NOT NULL)
+        SELECT person FROM {NEWS} WHERE is_news AND person IS NOT NULL
+        UNION SELECT person FROM {PERSONS} WHERE number IN (SELECT number FROM told WHERE number IS NOT NULL)
+        UNION SELECT person FROM {PARTS} WHERE number IN (SELECT number FROM told WHERE number IS NOT NULL)
+        UNION SELECT unnest([a, b]) FROM decided_pairs WHERE is_new
         """
     )
+    _add_unidentified(con, key)
     _add_likely(con)
     _add_renamed(con)
     _add_sharers(con)
-    con.execute(
-        f"""
-        CREATE OR REPLACE TABLE {SCOPE} AS
-        SELECT register, feed, record_key FROM {CHANGED}
-        UNION
-        SELECT f.register, l.feed, l.record_key
-        FROM linked AS l INNER JOIN {_feeds(linking)} USING (feed)
-        WHERE l.person_key IN (SELECT person_key FROM concerned)
-        """
-    )
 
 
 def _say_numbers_and_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
-    """``said``: of every changed record its number and name as pseudonyms, and birth, year of birth and sex."""
-    numbers = hashed(con, key, f"SELECT DISTINCT valid_id FROM {RECORDS} WHERE valid_id IS NOT NULL")
-    names = hashed(con, key, f"SELECT DISTINCT 'name ' || name FROM {RECORDS} WHERE name IS NOT NULL")
+    """``told``: of every record that is news its number and name as digests, and birth, year of birth and sex."""
+    news = f"said WHERE part IN (SELECT part FROM {NEWS} WHERE is_news)"
+    numbers = hashed(con, key, f"SELECT DISTINCT valid_id FROM {news} AND valid_id IS NOT NULL")
+    names = hashed(con, key, f"SELECT DISTINCT 'name ' || name FROM {news} AND name IS NOT NULL")
     con.register("said_numbers", numbers)
     con.register("said_names", names)
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE said AS
-        SELECT i.pseudonym AS resident_key, n.pseudonym AS name_key, TRY_CAST(r.birth AS DATE) AS birth, r.born_year,
-            r.sex
-        FROM {RECORDS} AS r LEFT JOIN said_numbers AS i ON r.valid_id = i.said
+        CREATE OR REPLACE TEMP TABLE told AS
+        SELECT {digest_sql("i.pseudonym")} AS number, {digest_sql("n.pseudonym")} AS name,
+            TRY_CAST(r.birth AS DATE) AS birth, r.born_year, r.sex
+        FROM (SELECT * FROM {news}) AS r LEFT JOIN said_numbers AS i ON r.valid_id = i.said
         LEFT JOIN said_names AS n ON 'name ' || r.name = n.said
         """
     )
     con.unregister("said_numbers")
     con.unregister("said_names")
-    con.execute(f"DROP TABLE {RECORDS}")
+
+
+def _pair_decided(con: duckdb.DuckDBPyConnection, settings: Settings, since: datetime) -> None:
+    """``decided_pairs``: two persons (``a``, ``b``) of whom a pair of records was decided (``is_new``: not known to the
+    last run) or waits to be."""
+    view(con, settings, DECISIONS, "decided")
+    view(con, settings, REVIEWS, "waiting")
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE decided_pairs AS
+        WITH pairs AS (
+            SELECT {part_sql("feed_a", "key_a", "role_a")} AS a, {part_sql("feed_b", "key_b", "role_b")} AS b,
+                decided_at > CAST(? AS TIMESTAMP WITH TIME ZONE) AS is_new
+            FROM decided
+            UNION ALL
+            SELECT {part_sql("feed_a", "key_a", "role_a")}, {part_sql("feed_b", "key_b", "role_b")}, false FROM waiting
+        ),
+        held AS (
+            SELECT part, person FROM {PARTS} WHERE part IN (SELECT a FROM pairs UNION SELECT b FROM pairs)
+        )
+        SELECT a.person AS a, b.person AS b, p.is_new
+        FROM pairs AS p INNER JOIN held AS a ON p.a = a.part INNER JOIN held AS b ON p.b = b.part
+        """,
+        [since.isoformat()],
+    )
+
+
+def _add_unidentified(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
+    """Add to ``concerned`` those without a believed ID that would be compared with one of the news."""
+    con.execute(
+        f"""
+        INSERT INTO concerned
+        WITH met AS (
+            SELECT DISTINCT {each_block_sql(blocks_sql())} AS block FROM said
+            WHERE part IN (SELECT part FROM {NEWS} WHERE is_news)
+        ),
+        held AS (
+            SELECT {digest_sql("person_key")} AS person, {each_block_sql("blocks")} AS block
+            FROM linked WHERE blocks IS NOT NULL
+        )
+        SELECT DISTINCT person FROM held SEMI JOIN met USING (block)
+        """,
+        [salt_of(key)] * len(KEYS),
+    )
 
 
 def _add_likely(con: duckdb.DuckDBPyConnection) -> None:
     """Add to ``concerned`` who may be meant by a changed record that its number and name do not tell of."""
     con.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE unsure AS
-        WITH known AS (
-            SELECT DISTINCT i.resident_key, l.name_key FROM identities AS i INNER JOIN linked AS l USING (person_key)
-            WHERE i.is_identified AND i.resident_key IN (SELECT resident_key FROM said WHERE resident_key IS NOT NULL)
-        )
-        SELECT DISTINCT name_key, birth, born_year, sex FROM said ANTI JOIN known USING (resident_key, name_key)
+        WITH owners AS (
+            SELECT person, number AS own FROM {PERSONS}
+            WHERE is_identified AND number IN (SELECT number FROM told WHERE number IS NOT NULL)
+        ),
+        known AS (SELECT DISTINCT o.own AS number, p.name FROM owners AS o INNER JOIN {PARTS} AS p USING (person))
+        SELECT DISTINCT name, birth, born_year, sex FROM told ANTI JOIN known USING (number, name)
+        """
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE namesakes AS
+        SELECT person, name FROM {PARTS} WHERE name IN (SELECT name FROM unsure WHERE name IS NOT NULL)
         """
     )
     con.execute(
         f"""
         INSERT INTO concerned
-        SELECT i.person_key FROM identities AS i INNER JOIN unsure AS u ON i.birth_date = u.birth AND i.sex_code = u.sex
+        SELECT i.person FROM {PERSONS} AS i INNER JOIN unsure AS u ON i.birth_date = u.birth AND i.sex_code = u.sex
         UNION
-        SELECT l.person_key FROM linked AS l
-        INNER JOIN unsure AS u USING (name_key) INNER JOIN identities AS i USING (person_key)
-        WHERE abs(year(i.birth_date) - u.born_year) <= 1 OR u.born_year IS NULL OR l.name_key IN (
-            SELECT name_key FROM linked WHERE name_key IS NOT NULL GROUP BY name_key HAVING count(*) <= {RARE_NAME}
+        SELECT l.person FROM namesakes AS l
+        INNER JOIN unsure AS u USING (name) INNER JOIN {PERSONS} AS i USING (person)
+        WHERE abs(year(i.birth_date) - u.born_year) <= 1 OR u.born_year IS NULL OR l.name IN (
+            SELECT name FROM namesakes GROUP BY name HAVING count(*) <= {RARE_NAME}
         )
         """
     )
@@ -229,47 +372,45 @@ def _add_renamed(con: duckdb.DuckDBPyConnection) -> None:
         f"""
         INSERT INTO concerned
         WITH borne AS (
-            SELECT name_key, -1 AS records FROM linked SEMI JOIN {CHANGED} USING (feed, record_key)
-            UNION ALL SELECT name_key, 1 FROM said
+            SELECT name, -1 AS records FROM {NEWS} WHERE is_news AND name IS NOT NULL
+            UNION ALL SELECT name, 1 FROM told WHERE name IS NOT NULL
         ),
-        moved AS (SELECT name_key FROM borne GROUP BY name_key HAVING sum(records) <> 0)
-        SELECT person_key FROM linked SEMI JOIN moved USING (name_key)
-        QUALIFY count(*) OVER (PARTITION BY name_key) <= {RARE_NAME} AND NOT has_own_id
+        moved AS (SELECT name FROM borne GROUP BY name HAVING sum(records) <> 0),
+        bearers AS (
+            SELECT person, has_own_id, count(*) OVER (PARTITION BY name) AS records
+            FROM {PARTS} WHERE name IN (SELECT name FROM moved)
+        )
+        SELECT person FROM bearers WHERE records <= {RARE_NAME} AND NOT has_own_id
         """
     )
 
 
 def _add_sharers(con: duckdb.DuckDBPyConnection) -> None:
-    """Add to ``concerned``, step by step, who shares a number with one of them or with a changed record.
+    """Add to ``concerned``, step by step, who shares a number or a pair that was or is to be decided with one of them.
 
     A record may state a number and belong to another person than the number does; looked at without that person's
     records, nothing would speak against it.
     """
-    con.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE sharers AS
-        WITH disputed AS (
-            SELECT number_key FROM linked WHERE number_key IS NOT NULL
-            GROUP BY number_key HAVING min(person_key) <> max(person_key)
-            UNION SELECT resident_key FROM said WHERE resident_key IS NOT NULL
+    con.execute("CREATE OR REPLACE TEMP TABLE latest AS SELECT DISTINCT person FROM concerned")
+    con.execute("CREATE OR REPLACE TEMP TABLE concerned AS SELECT person FROM latest")
+    while _count(con, "SELECT count(*) FROM latest"):
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE latest AS
+            WITH stated AS (
+                SELECT DISTINCT number FROM {PARTS} SEMI JOIN latest USING (person) WHERE number IS NOT NULL
+            ),
+            sharers AS (
+                SELECT person FROM {PARTS} WHERE number IN (SELECT number FROM stated)
+                UNION SELECT p.b FROM decided_pairs AS p INNER JOIN latest AS c ON p.a = c.person
+                UNION SELECT p.a FROM decided_pairs AS p INNER JOIN latest AS c ON p.b = c.person
+            )
+            SELECT DISTINCT person FROM sharers ANTI JOIN concerned USING (person)
+            """
         )
-        SELECT DISTINCT number_key, person_key FROM linked SEMI JOIN disputed USING (number_key)
-        """
-    )
-    con.execute(
-        """
-        INSERT INTO concerned
-        SELECT person_key FROM sharers WHERE number_key IN (SELECT resident_key FROM said)
-        """
-    )
-    added = 1
-    while added:
-        row = con.execute(
-            """
-            INSERT INTO concerned
-            SELECT DISTINCT o.person_key FROM concerned AS c
-            INNER JOIN sharers AS s USING (person_key) INNER JOIN sharers AS o ON s.number_key = o.number_key
-            WHERE o.person_key NOT IN (SELECT person_key FROM concerned)
-            """
-        ).fetchone()
-        added = int(row[0]) if row else 0
+        con.execute("INSERT INTO concerned SELECT person FROM latest")
+
+
+def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = con.execute(sql).fetchone()
+    return int(row[0]) if row else 0

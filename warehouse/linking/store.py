@@ -1,7 +1,8 @@
 """What linking leaves in the lake, and how it is read again: ``platform.person_*``; keys and counts, no identifier.
 
 person_links       one row a person of a record: which person it is, how that was found, the pseudonyms of the name
-                   and of the valid resident ID it states, believed or not, and a keyed digest of all the record says
+                   and of the valid resident ID it states, believed or not, and keyed digests: of all the record says,
+                   of what persons are linked by, and, where no ID of the person is believed, of its blocking keys
 person_identities  one row a person: the pseudonym of the believed resident ID, the birth and sex it tells, and the run
                    in which something of the person changed last
 person_redirects   keys that were merged, split or are gone
@@ -39,7 +40,7 @@ def schemas() -> dict[str, pa.Schema]:
     decided = [("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
     counts = [(n, whole) for n in ("records", "records_compared", "persons", "pairs", "reviews")]
     texts = [(n, text) for n in ("registers", "watermarks", "digest", "model")]
-    said = [("name_key", text), ("number_key", text), ("content", whole)]
+    said = [("name_key", text), ("number_key", text), ("content", whole), ("evidence", whole), ("blocks", text)]
     link = [("person_key", text), ("method", text), ("weight", real), ("has_own_id", flag), *said]
     redirect = [(n, text) for n in ("from_key", "to_key", "current_key", "reason")]
     columns = {
@@ -75,6 +76,22 @@ def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql:
     cast = pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in rows))
     commit_once(path, cast, mode="overwrite", evolve=True, app_id=APP, version=run)
     return row_count(path)
+
+
+def change(
+    con: duckdb.DuckDBPyConnection, settings: Settings, table: str, new: str, stood: str, *, key: str, run: int
+) -> int:
+    """Write the rows of ``new`` in place of those of ``stood``, once a run; returns how many the table has now.
+
+    Args:
+        new, stood: SQL of rows of the table, as they are to be and as they are; who is in both stays where it is.
+        key: SQL that tells a row by its columns.
+    """
+    con.execute(f"CREATE OR REPLACE TEMP TABLE coming AS ({new}) EXCEPT ({stood})")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE going AS SELECT {key} AS key FROM (({stood}) EXCEPT ({new}))")
+    view(con, settings, table, "standing")
+    rest = f"SELECT * FROM standing WHERE {key} NOT IN (SELECT key FROM going)"
+    return replace(con, settings, table, f"SELECT * FROM coming UNION ALL {rest}", run)
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
