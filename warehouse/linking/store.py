@@ -69,29 +69,18 @@ def view(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, name: s
 
 def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql: str, run: int) -> int:
     """Write the rows of ``sql`` in place of those of a linking table, once a run; returns how many there are now."""
-    import pyarrow as pa
-
-    schema, path = schemas()[table], settings.platform_path(table)
-    rows = con.execute(sql).to_arrow_reader(100_000)
-    cast = pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in rows))
-    commit_once(path, cast, mode="overwrite", evolve=True, app_id=APP, version=run)
+    path = settings.platform_path(table)
+    rows = cast_rows(con.execute(sql).to_arrow_reader(100_000), table)
+    commit_once(path, rows, mode="overwrite", evolve=True, app_id=APP, version=run)
     return row_count(path)
 
 
-def change(
-    con: duckdb.DuckDBPyConnection, settings: Settings, table: str, new: str, stood: str, *, key: str, run: int
-) -> int:
-    """Write the rows of ``new`` in place of those of ``stood``, once a run; returns how many the table has now.
+def cast_rows(reader: pa.RecordBatchReader, table: str) -> pa.RecordBatchReader:
+    """Rows with the columns of a linking table, in its types."""
+    import pyarrow as pa
 
-    Args:
-        new, stood: SQL of rows of the table, as they are to be and as they are; who is in both stays where it is.
-        key: SQL that tells a row by its columns.
-    """
-    con.execute(f"CREATE OR REPLACE TEMP TABLE coming AS ({new}) EXCEPT ({stood})")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE going AS SELECT {key} AS key FROM (({stood}) EXCEPT ({new}))")
-    view(con, settings, table, "standing")
-    rest = f"SELECT * FROM standing WHERE {key} NOT IN (SELECT key FROM going)"
-    return replace(con, settings, table, f"SELECT * FROM coming UNION ALL {rest}", run)
+    schema = schemas()[table]
+    return pa.RecordBatchReader.from_batches(schema, (_cast(batch, schema) for batch in reader))
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

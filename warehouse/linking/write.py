@@ -7,8 +7,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from deltalake import DeltaTable
+
 from catalog.settings import Settings
 from quality.pseudonym import PseudonymKey
+from warehouse.delta import row_count, transaction_version
 from warehouse.linking import store
 from warehouse.linking.blocking import KEYS, blocks_sql
 from warehouse.linking.identity import IDENTIFIED
@@ -16,6 +19,7 @@ from warehouse.linking.index import part_sql
 from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS
 from warehouse.linking.records import salt_of
 from warehouse.linking.scope import CHANGED, RESTATED, STOOD
+from warehouse.row_changes import change_rows, mark_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,10 +52,10 @@ def write_linked(
         records = store.replace(con, settings, store.LINKS, linked, run)
     else:
         stood, person = "SELECT * FROM stood_identities", "hash(person_key)"
-        count = store.change(con, settings, store.IDENTITIES, persons, stood, key=person, run=run)
+        count = _change(con, settings, store.IDENTITIES, persons, stood, key=person, run=run)
         linked = f"{linked} UNION ALL SELECT {columns} FROM {RESTATED}"
         stood, part = f"SELECT {columns} FROM {STOOD}", part_sql("feed", "record_key", "role")
-        records = store.change(con, settings, store.LINKS, linked, stood, key=part, run=run)
+        records = _change(con, settings, store.LINKS, linked, stood, key=part, run=run)
     counted = dict(con.execute(f"SELECT reason, count(*) FROM {REDIRECTS} GROUP BY reason").fetchall())
     return {
         "records": records,
@@ -148,3 +152,27 @@ def _make_redirects(con: duckdb.DuckDBPyConnection, now: datetime) -> None:
         QUALIFY row_number() OVER (PARTITION BY b.from_key, b.to_key, b.reason ORDER BY b.changed_at) = 1
         """
     )
+
+
+def _change(
+    con: duckdb.DuckDBPyConnection, settings: Settings, table: str, new: str, stood: str, *, key: str, run: int
+) -> int:
+    """Write the rows of ``new`` in place of those of ``stood``, once a run; returns how many the table has now.
+
+    Args:
+        new, stood: SQL of rows of the table, as they are to be and as they are; what is in both stays where it is.
+        key: SQL that tells a row by its columns.
+    """
+    con.execute(f"CREATE OR REPLACE TEMP TABLE coming AS ({new}) EXCEPT ({stood})")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE going AS SELECT {key} AS key FROM (({stood}) EXCEPT ({new}))")
+    path, gone = settings.platform_path(table), f"{key} IN (SELECT key FROM going)"
+    done = transaction_version(path, store.APP)
+    if done is not None and done >= run:
+        return row_count(path)
+    if marked := mark_rows(con, DeltaTable(path), gone):
+        rows = store.cast_rows(con.execute("SELECT * FROM coming").to_arrow_reader(100_000), table)
+        change_rows(marked, rows, note={"linking": table}, transaction=(store.APP, run))
+        return row_count(path)
+    store.view(con, settings, table, "standing")
+    whole = f"SELECT * FROM coming UNION ALL SELECT * FROM standing WHERE NOT ({gone})"
+    return store.replace(con, settings, table, whole, run)

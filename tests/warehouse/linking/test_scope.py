@@ -1,0 +1,170 @@
+"""A day's change looks at whom it may concern, and at nobody else; what it leaves is what all anew comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from catalog.settings import Settings
+from warehouse.duck import connect
+from warehouse.linking import run as linking_run
+from warehouse.linking import store
+from warehouse.linking import write as linking_write
+from warehouse.linking.blocking import KEYS, blocks_sql
+
+from .conftest import NOW, Register
+from .test_linking import HEALTH, INSURED, MARRIAGES, groups, health, insured, link, people  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.slow
+
+Links = Callable[[], dict[tuple[str, str, str], str]]
+LATER = NOW + timedelta(days=1)
+
+
+def identities(settings: Settings) -> dict[str, tuple[Any, ...]]:
+    """Person to what its row says, but the run."""
+    columns = ("resident_key", "birth_date", "sex_code", "records", "is_identified")
+    return {r["person_key"]: tuple(r[c] for c in columns) for r in store.read(settings, store.IDENTITIES)}
+
+
+@pytest.mark.parametrize("rule", KEYS)
+def test_two_records_share_the_blocks_of_the_keys_they_share(rule: str) -> None:
+    """By every rule: two records that have its columns in common, and nothing else, meet by it and its like alone."""
+    columns = sorted({c.removeprefix("substr(").split(",")[0] for key in KEYS.values() for c in key})
+    alike = {c.removeprefix("substr(").split(",")[0] for c in KEYS[rule]}
+    with connect() as con:
+        rows = [tuple(c * 9 if c in alike else side * 20 + c for c in columns) for side in "ab"]
+        con.execute(f"CREATE TABLE t ({', '.join(f'{c} VARCHAR' for c in columns)})")
+        con.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", rows)
+        sql = f"SELECT string_split({blocks_sql()}, ' ') FROM t"
+        one, two = (set(blocks) for (blocks,) in con.execute(sql, ["salt"] * len(KEYS)).fetchall())
+        other = con.execute(sql, ["another"] * len(KEYS)).fetchone()
+    shared = [r for r, key in KEYS.items() if {c.removeprefix("substr(").split(",")[0] for c in key} <= alike]
+    assert rule in shared
+    assert (len(one), len(one & two)) == (len(KEYS), len(shared))
+    assert other
+    assert not one & set(other[0]), "nobody makes them who does not have the key"
+
+
+def test_what_persons_are_not_linked_by_opens_nobody_else(
+    register: Register,
+    link: Any,
+    links: Links,
+    settings: Settings,  # noqa: F811
+) -> None:
+    base = people(300)
+    rows = [health(f"h{i}", **p) for i, p in enumerate(base)]
+    register(HEALTH, rows)
+    register(
+        INSURED, [insured(f"s{i}", **(p | {"resident_id": None} if i % 50 == 5 else p)) for i, p in enumerate(base)]
+    )
+    link()
+    before, said = store.read(settings, store.LINKS, "ORDER BY ALL"), identities(settings)
+    for i in (5, 6):
+        rows[i] |= {"health_record_status_code": "9", "_loaded_at": LATER}
+    register(HEALTH, rows)
+    done = link(1)
+    assert (done.mode, done.compared, done.records) == ("changes", 0, 600)
+    after = store.read(settings, store.LINKS, "ORDER BY ALL")
+    assert {b["record_key"] for a, b in zip(before, after, strict=True) if a != b} == {"h5", "h6"}
+    assert [a | {"content": 0} for a in before] == [b | {"content": 0} for b in after]
+    assert identities(settings) == said
+    changed = {r["person_key"] for r in store.read(settings, store.IDENTITIES) if r["changed_run"] == done.run}
+    assert changed == {links()[HEALTH, f"h{i}", "self"] for i in (5, 6)}
+
+
+def test_one_without_a_number_is_looked_at_when_a_change_may_be_theirs(
+    register: Register,
+    link: Any,
+    links: Links,
+    settings: Settings,  # noqa: F811
+) -> None:
+    """The household moves to where somebody nobody knows an ID of lives, with the same birth; others stay unseen."""
+    base = people(300)
+    register(HEALTH, rows := [health(f"h{i}", **p) for i, p in enumerate(base)])
+    moved = {"residence_address": "天桥南大街7号院2号楼3室", "phone": "13912345678", "resident_id": None}
+    lone = [insured(f"s{i}", **(p | {"residence_address": f"白纸坊街{i}号院1号楼1室", "phone": None, "resident_id": None,
+            "birth_date": date(1931, 1, 1) + timedelta(days=i), "person_name": "司徒" + "甲乙丙丁戊己庚辛壬癸"[i % 10]}))
+            for i, p in enumerate(base[:40])]  # fmt: skip
+    known = base[77] | {"person_name": base[77]["person_name"][:2], "birth_date": base[77]["birth_date"]}
+    register(INSURED, [*lone, insured("s77", **known | moved | {"birth_date": date(1999, 9, 9)})])
+    link()
+    assert links()[INSURED, "s77", "self"] != links()[HEALTH, "h77", "self"]
+    rows[77] |= {k: moved[k] for k in ("residence_address", "phone")} | {"birth_date": date(1999, 9, 9)}
+    rows[77] |= {"_loaded_at": LATER}
+    register(HEALTH, rows)
+    done = link(1)
+    assert done.mode == "changes"
+    assert links()[INSURED, "s77", "self"] == links()[HEALTH, "h77", "self"]
+    assert done.compared < 10, "the forty that have nothing in common with it are not opened"
+
+
+def test_who_stands_in_a_record_with_another_keeps_all_their_records(
+    register: Register,
+    link: Any,
+    links: Links,
+    settings: Settings,  # noqa: F811
+) -> None:
+    base = people(300)
+    wife = base[10] | {"sex_code": "2"}
+    register(HEALTH, rows := [health(f"h{i}", **p) for i, p in enumerate(base)])
+    register(INSURED, [insured(f"s{i}", **p) for i, p in enumerate(base)])
+    row = {
+        "marriage_number": "m1",
+        "husband_name": base[9]["person_name"],
+        "husband_resident_id": base[9]["resident_id"],
+    }
+    row |= {"wife_name": wife["person_name"], "wife_birth_date": wife["birth_date"], "updated_at": NOW}
+    register(MARRIAGES, [row | {"wife_phone": wife["phone"], "residence_address": wife["residence_address"]}])
+    link()
+    before, said = links(), identities(settings)
+    rows[9] |= {"residence_address": "天桥南大街7号院2号楼3室", "_loaded_at": LATER}
+    register(HEALTH, rows)
+    assert link(1).mode == "changes"
+    assert links() == before
+    assert identities(settings) == said
+    assert said[before[HEALTH, "h10", "self"]][3] in (2, 3)
+
+
+def test_a_run_that_died_is_done_again_and_comes_to_the_same(
+    register: Register,
+    link: Any,
+    links: Links,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+) -> None:
+    """Killed before the links are written: identities stand already, the links do not."""
+    base = people(300)
+    register(HEALTH, rows := [health(f"h{i}", **p) for i, p in enumerate(base)])
+    register(INSURED, [insured(f"s{i}", **p) for i, p in enumerate(base)])
+    link()
+    before = links()
+    rows[3] |= {"resident_id": None, "phone": None, "residence_address": None, "_loaded_at": LATER}
+    rows[4] |= {"resident_id": base[5]["resident_id"], "_loaded_at": LATER}
+    rows[8] |= {"community_code": "110102001004", "_loaded_at": LATER}
+    del rows[20]
+    register(HEALTH, rows)
+    change = linking_write._change
+
+    def dies(con: Any, settings: Any, table: str, *args: Any, **more: Any) -> int:
+        if table == store.LINKS:
+            raise KeyboardInterrupt
+        return change(con, settings, table, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(linking_write, "_change", dies)
+        with pytest.raises(KeyboardInterrupt):
+            link(1)
+    assert links() == before
+    assert link(1).mode == "changes"
+    stepwise, said = links(), identities(settings)
+    assert len(stepwise) == 599
+    last = store.last_run(settings)
+    assert last is not None
+    monkeypatch.setattr(linking_run, "learn", lambda _: linking_run._model_of(last))
+    link(2, full=True)
+    assert links() == stepwise
+    assert identities(settings) == said
