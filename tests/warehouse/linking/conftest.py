@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,14 +12,41 @@ import pytest
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.identifiers import check_character
+from warehouse.linking.run import LinkResult, link_persons
 
 NOW = datetime(2026, 6, 30, 2, 0, tzinfo=UTC)
 Register = Callable[..., None]
+HEALTH, INSURED = "health__records", "social_security__insured"
+HOUSEHOLD, MARRIAGES = "public_security__household", "civil_affairs__marriages"
+HOME = "北京市西城区安德路12号院3号楼201室"
 
 
 def resident_id(birth: str, sequence: int, area: str = "110102") -> str:
     body = f"{area}{birth.replace('-', '')}{sequence:03d}"
     return body + check_character(body)
+
+
+def health(number: str, **more: Any) -> dict[str, Any]:
+    return {"health_record_number": number, "updated_at": NOW - timedelta(days=9), "residence_address": HOME} | more
+
+
+def insured(number: str, **more: Any) -> dict[str, Any]:
+    return {"insured_number": number, "updated_at": NOW - timedelta(days=5), "residence_address": HOME} | more
+
+
+def people(count: int) -> list[dict[str, Any]]:
+    out = []
+    for i in range(count):
+        born = date(1950, 1, 1) + timedelta(days=53 * i)
+        name = (
+            "王李张刘陈杨黄赵吴周"[i % 10]
+            + "伟芳敏静丽强磊洋艳勇军杰娟涛"[i % 14]
+            + "宇辰轩涵泽然一诺心怡梓萱昊"[i % 13]
+        )
+        out.append({"person_name": name, "birth_date": born, "sex_code": "1", "phone": f"139{i:08d}",
+                    "resident_id": resident_id(str(born), 100 + 2 * (i % 300) + 1),
+                    "residence_address": f"安德路{i}号院1号楼101室"})  # fmt: skip
+    return out
 
 
 @pytest.fixture
@@ -68,3 +95,11 @@ def links(settings: Settings) -> Callable[[], dict[tuple[str, str, str], str]]:
         return {(r["feed"], r["record_key"], r["role"]): r["person_key"] for r in store.read(settings, store.LINKS)}
 
     return read
+
+
+@pytest.fixture
+def link(settings: Settings, catalog: Catalog) -> Callable[..., LinkResult]:
+    def run(days: int = 0, **more: Any) -> LinkResult:
+        return link_persons(settings, catalog, now=NOW + timedelta(days=days), **more)
+
+    return run

@@ -15,36 +15,17 @@ from warehouse.approvals import ApprovalRefused
 from warehouse.linking import run as linking_run
 from warehouse.linking import store
 from warehouse.linking.review import DecisionRefused, decide, open_reviews
-from warehouse.linking.run import LinkResult, RegisterShrank, link_persons
+from warehouse.linking.run import RegisterShrank
 from warehouse.objections import ObjectionRefused
 
-from .conftest import NOW, Register, resident_id
+from .conftest import HEALTH, INSURED, MARRIAGES, NOW, Register, health, insured, people, resident_id
 
 pytestmark = pytest.mark.slow
 
 Links = Callable[[], dict[tuple[str, str, str], str]]
-HEALTH, INSURED = "health__records", "social_security__insured"
-HOUSEHOLD, MARRIAGES = "public_security__household", "civil_affairs__marriages"
 HOUSING = "housing__occupants"
 LI = {"person_name": "李建国", "sex_code": "1", "birth_date": date(1970, 3, 4), "phone": "13800010002"}
 LI_ID = resident_id("1970-03-04", 11)
-HOME = "北京市西城区安德路12号院3号楼201室"
-
-
-def health(number: str, **more: Any) -> dict[str, Any]:
-    return {"health_record_number": number, "updated_at": NOW - timedelta(days=9), "residence_address": HOME} | more
-
-
-def insured(number: str, **more: Any) -> dict[str, Any]:
-    return {"insured_number": number, "updated_at": NOW - timedelta(days=5), "residence_address": HOME} | more
-
-
-@pytest.fixture
-def link(settings: Settings, catalog: Catalog) -> Callable[..., LinkResult]:
-    def run(days: int = 0, **more: Any) -> LinkResult:
-        return link_persons(settings, catalog, now=NOW + timedelta(days=days), **more)
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -154,21 +135,6 @@ def test_keys_stay_and_what_merged_is_redirected(
     assert parted[HEALTH, "h1", "self"] == before[HEALTH, "h1", "self"] != parted[HEALTH, "h2", "self"]
     reasons = {(r["from_key"], r["reason"]) for r in store.read(settings, store.REDIRECTS)}
     assert (before[HEALTH, "h1", "self"], "split") in reasons
-
-
-def people(count: int) -> list[dict[str, Any]]:
-    out = []
-    for i in range(count):
-        born = date(1950, 1, 1) + timedelta(days=53 * i)
-        name = (
-            "王李张刘陈杨黄赵吴周"[i % 10]
-            + "伟芳敏静丽强磊洋艳勇军杰娟涛"[i % 14]
-            + "宇辰轩涵泽然一诺心怡梓萱昊"[i % 13]
-        )
-        out.append({"person_name": name, "birth_date": born, "sex_code": "1", "phone": f"139{i:08d}",
-                    "resident_id": resident_id(str(born), 100 + 2 * (i % 300) + 1),
-                    "residence_address": f"安德路{i}号院1号楼101室"})  # fmt: skip
-    return out
 
 
 def test_a_small_change_comes_to_what_all_anew_comes_to(

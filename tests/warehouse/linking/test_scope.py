@@ -15,8 +15,7 @@ from warehouse.linking import store
 from warehouse.linking import write as linking_write
 from warehouse.linking.blocking import KEYS, blocks_sql
 
-from .conftest import NOW, Register
-from .test_linking import HEALTH, INSURED, MARRIAGES, groups, health, insured, link, people  # noqa: F401 - a fixture
+from .conftest import HEALTH, INSURED, MARRIAGES, NOW, Register, health, insured, people
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +52,7 @@ def test_what_persons_are_not_linked_by_opens_nobody_else(
     register: Register,
     link: Any,
     links: Links,
-    settings: Settings,  # noqa: F811
+    settings: Settings,
 ) -> None:
     base = people(300)
     rows = [health(f"h{i}", **p) for i, p in enumerate(base)]
@@ -80,7 +79,7 @@ def test_one_without_a_number_is_looked_at_when_a_change_may_be_theirs(
     register: Register,
     link: Any,
     links: Links,
-    settings: Settings,  # noqa: F811
+    settings: Settings,
 ) -> None:
     """The household moves to where somebody nobody knows an ID of lives, with the same birth; others stay unseen."""
     base = people(300)
@@ -106,7 +105,7 @@ def test_who_stands_in_a_record_with_another_keeps_all_their_records(
     register: Register,
     link: Any,
     links: Links,
-    settings: Settings,  # noqa: F811
+    settings: Settings,
 ) -> None:
     base = people(300)
     wife = base[10] | {"sex_code": "2"}
@@ -134,7 +133,7 @@ def test_a_run_that_died_is_done_again_and_comes_to_the_same(
     link: Any,
     links: Links,
     settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Killed before the links are written: identities stand already, the links do not."""
     base = people(300)
