@@ -13,6 +13,7 @@ from typing import Literal
 
 from catalog.yamlfile import read_yaml
 from quality.identifiers.contact import PLATE as PLATE
+from quality.identifiers.resident import FORM_18
 
 Kind = Literal[
     "resident_id",
@@ -111,7 +112,8 @@ TOKENS = (
 AFTER_ID = "[0-9A-Z]{0,4}|1[3-9][0-9]{9}"
 """What may follow an ID in one token: kind and degree of a disability certificate and its reissues, a telephone."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-CARD_PREFIX = r"(?:62|4|5[1-5])[0-9]*"
+CARD_START = "62|4|5[1-5]"
+CARD_PREFIX = f"(?:{CARD_START})[0-9]*"
 RECENT_BIRTH = 2008
 """From this year on a date inside a number is more often a permit's than a birth."""
 SHARE = 0.5
@@ -146,6 +148,21 @@ def medical_terms(file: Path | None = None) -> MedicalTerms:
     data = read_yaml(path).data
     terms = "|".join(re.escape(t) for t in data["terms"])
     return MedicalTerms(terms, f"(?:{terms})[^，。；,;]{{0,4}}(?:{'|'.join(re.escape(t) for t in data['not_before'])})")
+
+
+def personal() -> str:
+    """Matches every cell in which something of a grade above 1 could be that no header hints at: numbers as
+    `quality.scanner` tells them, which stand between other characters or with gaps, plates and illnesses."""
+    number = rf"(?:86)?1[3-9][0-9]{{9}}|[0-9]{{15}}|(?:{CARD_START})[0-9]{{14,18}}"
+    resident = f"[A-Za-z]{{0,4}}(?:{FORM_18})[0-9A-Za-z]{{0,11}}"
+    alone = f"(?:^|[^0-9A-Za-z])(?:{number}|{resident})(?:[^0-9A-Za-z]|$)"
+    return f"{alone}|[0-9]{GAP}[0-9]|[０-９]|{PLATE}|{medical_terms().term}"
+
+
+def hints(header: str) -> bool:
+    """Whether a header is a reason to look at every value of its column: it tells more than the value does."""
+    forms = (HEADER_PERSON, HEADER_REPRESENTATIVE, HEADER_COORDINATE, HEADER_MEDICAL, HEADER_BIRTH, HEADER_HOME)
+    return any(form.search(header) for form in forms)
 
 
 def prefilter() -> str:

@@ -65,6 +65,7 @@ class ChangesGate:
         self._open = ExitStack()
         self._con: duckdb.DuckDBPyConnection | None = None
         self._seen: dict[str, Standing] = {}
+        self._told: dict[tuple[str, Standing], tuple[DataFile, ...] | None] = {}
         self._known: dict[tuple[str, str, Standing], str] = {}
         self._lost: dict[tuple[str, str, Standing, Standing], str | None] = {}
 
@@ -91,7 +92,7 @@ class ChangesGate:
         if told is None or of is None or not self.may_ask(suite) or set(told.of) != set(of):
             return None
         changes = changes_since(self._path(suite.subject), told.of[suite.subject])
-        files = files_at(Path(self._path(suite.subject)), of[suite.subject].version)
+        files = self._files(suite.subject, of[suite.subject])
         if changes is None or files is None or changes.now != of[suite.subject]:
             return None
         part = self._part(suite, told, of, changes, files)
@@ -141,7 +142,7 @@ class ChangesGate:
     def _view(self, con: duckdb.DuckDBPyConnection, name: str, at: Standing) -> None:
         """All rows of a table as it stands, under its relation's name."""
         if self._seen.get(name) != at:
-            files = files_at(Path(self._path(name)), at.version)
+            files = self._files(name, at)
             if files and not any(f.deleted for f in files):
                 rows = _parquet([f.path for f in files])
             else:
@@ -156,7 +157,7 @@ class ChangesGate:
         if asked not in self._known:
             name = self._known[asked] = f"_known_{len(self._known)}"
             changes, column = changes_since(self._path(parent), then), duck.quote(field)
-            came = "SELECT NULL::VARCHAR AS v WHERE false"
+            came = f"SELECT {column} AS v FROM {duck.quote(relation_of(parent))} WHERE false"
             if changes is not None and changes.new and changes.all_there and not changes.whole:
                 came = f"SELECT {column} AS v FROM {_parquet(changes.new)}"
             con.execute(f"CREATE TABLE {name} AS {came}")
@@ -174,14 +175,17 @@ class ChangesGate:
         (parent,), (own,) = rule.needs, rule.columns
         asked = (parent, rule.field, then, now)
         if asked not in self._lost:
-            self._lost[asked] = self._lost_values(con, parent, rule.field, then) if then != now else None
+            known = self._known_of(con, parent, rule.field, then, now)
+            self._lost[asked] = self._lost_values(con, parent, rule.field, then, known) if then != now else None
         if self._lost[asked] != UNKNOWN:
             return self._lost[asked]
         column, child = duck.quote(own), duck.quote(suite.relation)
         there = f"{duck.quote(relation_of(parent))} AS there ON own.{column} = there.{duck.quote(rule.field)}"
         return f"SELECT own.{column} AS v FROM {child} AS own ANTI JOIN {there} WHERE own.{column} IS NOT NULL"
 
-    def _lost_values(self, con: duckdb.DuckDBPyConnection, parent: str, field: str, then: Standing) -> str | None:
+    def _lost_values(
+        self, con: duckdb.DuckDBPyConnection, parent: str, field: str, then: Standing, known: str
+    ) -> str | None:
         changes, column = changes_since(self._path(parent), then), duck.quote(field)
         if changes is None or changes.whole or not all(g.rows is not None and g.file.exists() for g in changes.gone):
             return UNKNOWN
@@ -197,13 +201,22 @@ class ChangesGate:
             numbered = np.array(gone.rows, dtype=np.int64)
             rows.append(pa.table({"i": np.full(len(numbered), i), "n": numbered}))
         con.register(numbers, pa.concat_tables(rows))
+        known, there = duck.quote(known), duck.quote(relation_of(parent))
         con.execute(
             f"CREATE TEMP TABLE {name} AS SELECT DISTINCT v FROM ({' UNION ALL '.join(files)}) AS gone "
-            f"ANTI JOIN {duck.quote(relation_of(parent))} AS there ON gone.v = there.{column} WHERE v IS NOT NULL"
+            f"ANTI JOIN {known} USING (v) WHERE v IS NOT NULL"
         )
         con.unregister(numbers)
-        counted = con.execute(f"SELECT count(*) FROM {name}").fetchone()
-        return f"SELECT v FROM {name}" if counted and counted[0] else None
+        if not _any(con, f"FROM {name}"):  # most have only changed
+            return None
+        lost = f"SELECT v FROM {name} AS gone ANTI JOIN {there} AS there ON gone.v = there.{column}"
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {lost}")
+        return f"SELECT v FROM {name}" if _any(con, f"FROM {name}") else None
+
+    def _files(self, name: str, at: Standing) -> tuple[DataFile, ...] | None:
+        if (name, at) not in self._told:
+            self._told[name, at] = files_at(Path(self._path(name)), at.version)
+        return self._told[name, at]
 
     def _path(self, name: str) -> str:
         from warehouse.checkpoints import path_of
@@ -245,6 +258,10 @@ def _have_key(new: duckdb.DuckDBPyConnection, relation: str, old: Sequence[DataF
         BitMap64(found.column("numbers")[i].values.to_numpy()) - deleted[file]
         for i, file in enumerate(found.column("_file").to_pylist())
     )
+
+
+def _any(con: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    return con.execute(f"{relation} LIMIT 1").fetchone() is not None
 
 
 def _parquet(paths: Sequence[Path], *, numbered: bool = False) -> str:

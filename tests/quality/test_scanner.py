@@ -11,9 +11,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from quality.content import scan_sample
 from quality.identifiers import check_character, is_bank_card, is_resident_id, uscc_check_character
 from quality.identifiers.organisation import ALPHABET
 from quality.scanner import ColumnFinding, scan_table
+from quality.scanner_kinds import GRADES
 
 
 def resident_id(rng: random.Random, first: int = 1940, last: int = 2015) -> str:
@@ -219,3 +221,42 @@ def test_four_million_cells_in_seconds() -> None:
     started = time.process_time()
     scan_table(con, "t")
     assert time.process_time() - started < 20  # processor time, with room; 4 s when the machine is free
+
+
+PERSONAL = ("11010519491231002X", "110105 19491231 002 X", "110105-1949-1231-002X", "京11010519491231002X", "AB11010519491231002xF0",
+            "１１０１０５１９４９１２３１００２Ｘ", "110105491231002", "13801234567", "86 138 0123 4567", "8613801234567", "138-0123-4567",
+            "6222021234567890128", "6222 0212 3456 7890 128", "4012888888881881", "京A12345", "糖尿病", "高血压二级",
+            "11010519491231002X13801234567")  # fmt: skip
+PLAIN = ("91350100M000100Y43", "110102001004", "20261128", "2026-11-28", "月坛南街12号", "010-66012345", "a1b2c3d4e5f6a7b8c9d0",
+         "resident", "", "0", "有限公司", "123456789012345678", "116.35,39.92")  # fmt: skip
+
+
+def test_a_column_that_is_left_out_of_a_sample_holds_nothing_above_its_grade() -> None:
+    chance, con = random.Random(), duckdb.connect()
+    names = ("note", "applicant_person_name", "registered_address", "uscc", "birth_text", "diagnosis", "remark")
+    for _ in range(8):
+        cells = [
+            tuple(
+                chance.choice(["", "见", " "])
+                + chance.choice(PERSONAL if chance.random() < 0.2 else PLAIN)
+                + chance.choice(["", "。", "x"])
+                for _ in names
+            )
+            for _ in range(chance.randint(1, 4))
+        ]
+        con.execute(f"create or replace table t ({', '.join(f'{n} varchar' for n in names)})")
+        con.executemany(f"insert into t values ({', '.join('?' * len(names))})", cells)
+        above = [[f.column, f.kind, f.hits, f.grade] for f in scan_table(con, "t") if f.grade > 1]
+        assert scan_sample(con, "t", names, 100, dict.fromkeys(names, 1)) == above, cells
+
+
+def test_each_alone_is_a_reason_to_look() -> None:
+    """What the scanner finds above grade 1 in a value by itself is not left out of a sample."""
+    assert {kind for kind, grade in GRADES.items() if grade > 1} == {
+        "resident_id", "resident_id_15", "mobile", "bank_card", "plate", "person_name", "medical", "minor",
+    }  # fmt: skip
+    for text in PERSONAL:
+        con = duckdb.connect()
+        con.execute("create table t as select ?::varchar as note", [text])
+        found = [f for f in scan_table(con, "t") if f.grade > 1]
+        assert bool(scan_sample(con, "t", ["note"], 100, {"note": 1})) == bool(found), text
