@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from catalog.settings import Settings
+from quality.collecting import uncollected
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,7 +92,8 @@ class _Index:
     def match(self, texts: pa.ChunkedArray, streets: pa.ChunkedArray, communities: pa.ChunkedArray) -> pa.Array:
         """One answer a text, with what is known of its street and community."""
         asked = (texts.to_pylist(), streets.to_pylist(), communities.to_pylist())
-        return _strings(_compact(m) for m in self._current().match_many(*asked))
+        with uncollected():
+            return _strings(_compact(m) for m in self._current().match_many(*asked))
 
     def match_text(self, texts: pa.ChunkedArray) -> pa.Array:
         """One answer a text, nothing else being known."""

@@ -12,6 +12,7 @@ from catalog.settings import Settings
 from quality.addresses.book import AddressBook, Alias, Area, Community, Standard, make_book
 from quality.addresses.communities import CommunityNames
 from quality.addresses.match import Matcher
+from quality.collecting import uncollected
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,7 +75,8 @@ _READING = Lock()
 
 @lru_cache(maxsize=1)  # the book of a district is 120 MB, and one lake is all a process needs
 def _book_at(settings: Settings, versions: tuple[int, ...]) -> AddressBook:
-    return load_book(settings)
+    with uncollected():
+        return load_book(settings)
 
 
 def load_matcher(settings: Settings, *, answer_from: float | None = None) -> Matcher:

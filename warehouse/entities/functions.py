@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from catalog.settings import Settings
+from quality.collecting import uncollected
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,7 +50,8 @@ class _Index:
 
     def answer(self, names: pa.ChunkedArray) -> pa.Array:
         """One answer a name."""
-        found = self._current().match(names.to_pylist())
+        with uncollected():
+            found = self._current().match(names.to_pylist())
         return pa.array([_text(m) if m else None for m in found], pa.string())
 
     def _current(self) -> Any:

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - table and column names are of this file, paths are literals
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import UnknownName
@@ -87,10 +87,11 @@ def match_names(settings: Settings, names: Sequence[str | None], *, threshold: f
 
 def _of_library(con: duckdb.DuckDBPyConnection, path: str) -> dict[tuple[str, str], KnownName]:
     rows = _rows(con, "uscc, entity_name, name_kind", path, "entity_name IS NOT NULL")
-    return {(uscc, name): KnownName(uscc, name, kind) for uscc, name, kind in rows}
+    return {(row[0], row[1]): KnownName(*row) for row in rows}
 
 
-def _rows(con: duckdb.DuckDBPyConnection, columns: str, path: str, where: str) -> list[tuple[Any, ...]]:
+def _rows(con: duckdb.DuckDBPyConnection, columns: str, path: str, where: str) -> Iterable[tuple[Any, ...]]:
     from warehouse.delta import scan_sql
 
-    return con.execute(f"SELECT {columns} FROM {scan_sql(con, path)} WHERE {where} ORDER BY ALL").fetchall()
+    found = con.execute(f"SELECT {columns} FROM {scan_sql(con, path)} WHERE {where} ORDER BY ALL").to_arrow_table()
+    return zip(*(column.to_pylist() for column in found.columns), strict=True)

@@ -26,7 +26,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from rapidfuzz.distance import OSA
+from rapidfuzz.distance import OSA, Postfix, Prefix
 
 from warehouse.entities.names import NameParts, parts
 
@@ -37,9 +37,10 @@ Method = Literal["exact", "former", "canonical", "core", "similar"]
 Kind = Literal["registered", "former", "alias", "mentioned"]
 
 _TELLING = frozenset(
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ零一二三四五六七八九十百千万亿甲乙丙丁戊己庚辛东西南北中前后左右上下大小新老内外总分"
+    "|0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ零一二三四五六七八九十百千万亿甲乙丙丁戊己庚辛东西南北中前后左右上下大小新老内外总分"
 )
-"""A slip at one of these is not taken for a slip: they number and place organisations of one family."""
+"""A slip at one of these is not taken for a slip: they number and place organisations of one family, or (``|``) divide
+a name from its branch."""
 _SUCCESSIONS = ({"公司", "有限公司"}, {"总公司", "有限公司"}, {"公司", "总公司"}, {"有限公司", "股份有限公司"})
 """Legal forms of one organisation before and after it was converted; it keeps its code."""
 _NATIONAL = frozenset("中国")
@@ -173,7 +174,7 @@ class EntityMatcher:
         start, end_a, end_b = _difference(a, b)
         was, now = a[start:end_a], b[start:end_b]
         core_a, core_b = a.partition("|")[0], b.partition("|")[0]
-        if any(c in _TELLING or c == "|" for c in was + now) or start >= min(len(core_a), len(core_b)):
+        if not _TELLING.isdisjoint(was + now) or start >= min(len(core_a), len(core_b)):
             return 0.0
         word_a, word_b = self._own_word(core_a), self._own_word(core_b)
         if start >= max(len(word_b), _LONG_WORD) and len(word_b) < len(core_b):
@@ -241,13 +242,9 @@ def _one_less(text: str) -> list[str]:
 
 def _difference(a: str, b: str) -> tuple[int, int, int]:
     """Where two texts begin to differ, and where that ends in each."""
-    start = 0
-    while start < min(len(a), len(b)) and a[start] == b[start]:
-        start += 1
-    end_a, end_b = len(a), len(b)
-    while end_a > start and end_b > start and a[end_a - 1] == b[end_b - 1]:
-        end_a, end_b = end_a - 1, end_b - 1
-    return start, end_a, end_b
+    start = Prefix.similarity(a, b)
+    same = min(Postfix.similarity(a, b), len(a) - start, len(b) - start)
+    return start, len(a) - same, len(b) - same
 
 
 @lru_cache(maxsize=20_000)

@@ -51,6 +51,7 @@ _PARTNERSHIP = r"(?:特殊普通合伙|普通合伙|有限合伙)"
 _FORM = re.compile(
     rf"(股份有限责任公司|股份有限公司|有限责任公司|有限公司|股份公司|总公司|公司)?((?<!^){_PARTNERSHIP})?$"
 )
+_LONGEST_FORM = len("股份有限责任公司特殊普通合伙")
 _FORMS = {
     "股份有限责任公司": "股份有限公司",
     "股份公司": "股份有限公司",
@@ -127,7 +128,7 @@ def _parts(text: str) -> NameParts:
     elif (found := _PREFIX.match(head)) and found.group(0)[:2] != "中国" and len(head) - found.end() >= 2:
         place, head = found.group(1), head[found.end() :]
     core = head.replace("(", "").replace(")", "")
-    if not branch and (found := _FORM.search(core)) and found.start():
+    if not branch and (found := _FORM.search(core, max(0, len(core) - _LONGEST_FORM))) and found.start():
         form = (found.group(1) or "") + (found.group(2) or "")
         core = core[: found.start()]
     if not core:  # nothing but a place, in brackets
