@@ -3,11 +3,12 @@
 # ruff: noqa: S608 - every name is quoted, every constant is of this file
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from quality.identifiers import is_resident_id_sql, resident_id_format_sql
+from quality.identifiers import is_resident_id, is_resident_id_sql, is_uscc, resident_id_format_sql
 from quality.identifiers.resident import FORM_18
 from quality.scanner_kinds import hints, personal
 from quality.sql import literal, quote
@@ -23,6 +24,9 @@ _ELEVEN = f"{_BEFORE}(?:86)?([0-9]{{11}}){_AFTER}"
 _EITHER = f"{_BEFORE}(?:[A-Za-z]{{0,4}}[0-9]{{17}}[0-9Xx][0-9A-Za-z]{{0,2}}|(?:86)?[0-9]{{11}}){_AFTER}"
 _MOBILE = "1[3-9][0-9]{9}"
 _MAY = f"{_BEFORE}(?:[A-Za-z]{{0,4}}(?:{FORM_18})[0-9A-Za-z]{{0,2}}|(?:86)?{_MOBILE}){_AFTER}"
+_TOKEN = re.compile("[0-9A-Za-z]{11,}")
+_APART = re.compile(r"[0-9][ \-\xa0\u200b\u2013\u2014\u3000\uff0d][0-9]|[０-９]")
+"""Digits that may belong together although something stands between them."""
 _RECENT = "2008"
 _FEW = 3
 
@@ -96,8 +100,28 @@ def scan_sample(
 def _suspects(con: duckdb.DuckDBPyConnection, view: str, columns: Sequence[str]) -> list[str]:
     """Columns in which the scanner could find something of a grade above 1: most hold codes, and planning what it asks
     of a column takes longer than this."""
-    asked = {c for c in columns if not hints(c)}
-    counts = [f"count_if(regexp_matches({quote(c)}, {literal(personal())}))" for c in columns if c in asked]
+    asked = [c for c in columns if not hints(c)]
+    counts = [f"count_if({_personal(quote(c))})" for c in asked]
     row = con.execute(f"SELECT {', '.join(counts)} FROM {quote(view)}").fetchone() if counts else ()
-    found = dict(zip([c for c in columns if c in asked], row or (), strict=True))
-    return [c for c in columns if found.get(c, 1)]
+    found = dict(zip(asked, row or (), strict=True))
+    return [c for c in columns if c not in found or (found[c] and not _are_codes(con, view, c))]
+
+
+def _personal(column: str) -> str:
+    return f"regexp_matches({column}, {literal(personal())})"
+
+
+def _are_codes(con: duckdb.DuckDBPyConnection, view: str, column: str) -> bool:
+    """Whether what could be something personal are credit codes: 18 digits that begin as bank cards do, as a rule."""
+    cells = con.execute(
+        f"SELECT DISTINCT {quote(column)} FROM {quote(view)} WHERE {_personal(quote(column))}"
+    ).fetchall()
+    if any(_APART.search(cell) for (cell,) in cells):
+        return False
+    left = [_TOKEN.sub(lambda t: " " if _is_code(t[0].upper()) else t[0], cell) for (cell,) in cells]
+    row = con.execute(f"SELECT count_if({_personal('v')}) FROM (SELECT unnest(?::VARCHAR[]) AS v)", [left]).fetchone()
+    return row is not None and not row[0]
+
+
+def _is_code(token: str) -> bool:
+    return is_uscc(token) and not is_resident_id(token)
