@@ -124,13 +124,12 @@ def _otherwise(column: str) -> str:
 
 
 def _linked(home: str, *, full: bool) -> float:
-    from warehouse.dbt_build import build
-    from warehouse.dbt_call import warm_up
+    from warehouse.dbt_build import build, warm_up
     from warehouse.linking.run import link_persons
 
     settings, catalog = _house(home)
     start = time.perf_counter()
-    warm_up()  # as `lakehouse build` does
+    warm_up(settings)  # as `lakehouse build` does
     link_persons(settings, catalog, now=datetime.now(UTC), full=full)
     linked = time.perf_counter() - start
     build(settings, select=LIBRARIES, full_refresh=full).raise_for_failure()

@@ -10,14 +10,14 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from catalog.errors import Busy, GateStopped, UnknownName
+from catalog.errors import Busy, GateStopped, LakehouseError, UnknownName
 from catalog.settings import Settings
 from warehouse.checkpoints import SuiteVerdict
 from warehouse.computed import refresh
@@ -227,6 +227,26 @@ class _Run:
         self.succeeded = self.succeeded and bool(outcome.success)
         with table_lock(self._settings, "platform.builds"):
             write_run_log(self._settings, listener.invocation_id, self._started, [m.model_dump() for m in built])
+
+
+def warm_up(settings: Settings) -> None:
+    """Import dbt and Great Expectations and read the project, in the background: seven seconds of a core, for a caller
+    that has something else to do before it builds. What fails here fails again, and is told, where it is needed."""
+    threading.Thread(target=_get_ready, args=(settings,), name="warm-up", daemon=True).start()
+
+
+def _get_ready(settings: Settings) -> None:
+    import dbt.cli.main  # noqa: F401 - to have it
+
+    from quality.gx_context import great_expectations
+    from quality.table_models import read_models
+    from warehouse.project_scan import scan_project
+
+    great_expectations(tables=True)
+    with suppress(LakehouseError):
+        list_models(settings, wait=0)
+        scan_project(PROJECT)
+        read_models()
 
 
 def grade_report(

@@ -7,7 +7,6 @@ asked for when a model runs), so one reading serves every build of this process.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,20 +26,6 @@ class BuildFailed(LakehouseError):
 
 _read: dict[Path, tuple[Signature, list[tuple[str, str]], Any]] = {}
 """Project to its files and settings when it was read, and the manifest, which nobody else holds."""
-
-
-def warm_up() -> None:
-    """Import dbt and Great Expectations in the background: three seconds of a core, for a caller that has something
-    else to do before it builds. What cannot be imported fails again, and is told, where it is needed."""
-    threading.Thread(target=_import, name="warm-up", daemon=True).start()
-
-
-def _import() -> None:
-    import dbt.cli.main  # noqa: F401 - to have it
-
-    from quality.gx_context import great_expectations
-
-    great_expectations(tables=True)
 
 
 def target(settings: Settings) -> Path:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from catalog.errors import ContractError
+from catalog.signature import Signature, signature
 from catalog.yamlfile import read_yaml
 from quality.identifiers import is_phone, is_resident_id
 
@@ -37,11 +38,16 @@ _CURE = "read tables by ref() and source() only; hooks and queries while compili
 
 
 def scan_project(project: Path) -> None:
-    """Look through models, seeds and the project's settings.
+    """Look through models, seeds and the project's settings, once while they stay as they are.
 
     Raises:
         ContractError: with file and line, never the value.
     """
+    _look_through(project, signature(project, skip=("target", "logs", "dbt_packages")))
+
+
+@lru_cache(maxsize=4)
+def _look_through(project: Path, state: Signature) -> None:
     settings = project / "dbt_project.yml"
     if settings.exists():
         _scan_settings(settings)

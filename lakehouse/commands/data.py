@@ -200,13 +200,13 @@ def build(
     """Build libraries and marts with dbt; without --select, after linking the records of persons that changed."""
     from lakehouse.present import note, print_json, print_table
     from warehouse.dbt_build import build as dbt_build
+    from warehouse.dbt_build import warm_up
 
     settings, catalog = both()
     if not select:
-        from warehouse.dbt_call import warm_up
         from warehouse.linking.run import link_persons
 
-        warm_up()
+        warm_up(settings)
         link_persons(settings, catalog, now=utc_now(), progress=None if as_json else note)
 
     def show(event: Any) -> None:
