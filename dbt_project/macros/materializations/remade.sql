@@ -9,6 +9,18 @@
     {{ return(found.rows[0][0] | string if found.rows[0][0] is not none else '') }}
 {% endmacro %}
 
+{# The run up to which this model's table can be made now: linking's newest, or less where a table it reads is behind. #}
+{% macro lakehouse_through() %}
+    {% set identities = ref('staging__platform__person_identities') %}
+    {% set newest = run_query('select coalesce(max(changed_run), 0) from ' ~ identities).rows[0][0] | int %}
+    {% set runs = [newest] %}
+    {% for node in model.depends_on.nodes if node in graph.nodes and graph.nodes[node].config.get('remade_by') == 'person_key' %}
+        {% set path = adapter.escape_sql_string(lakehouse_path(graph.nodes[node])) %}
+        {% do runs.append(run_query("select coalesce(lakehouse_made_through('" ~ path ~ "'), 0)").rows[0][0] | int) %}
+    {% endfor %}
+    {{ return(runs | min) }}
+{% endmacro %}
+
 {# For the writer: what is remade, and the note of this commit. Empty for a model that is not remade by person. #}
 {% macro lakehouse_remade() %}
     {% set key = config.get('remade_by') %}
@@ -18,14 +30,14 @@
     {% if config.get('changed_in') is not none %}
         {{ return(lakehouse_remade_records(key)) }}
     {% endif %}
-    {% set identities = ref('staging__platform__person_identities') %}
-    {% set newest = run_query('select coalesce(max(changed_run), 0) from ' ~ identities).rows[0][0] | int %}
-    {% set since = lakehouse_made_through() %}
+    {% set since, through = lakehouse_made_through(), lakehouse_through() %}
     {% set changed = '' if since == '' else
-        'select person_key from ' ~ identities ~ ' where changed_run > ' ~ since
+        'select person_key from ' ~ ref('staging__platform__person_identities')
+        ~ ' where changed_run > ' ~ since ~ ' and changed_run <= ' ~ through
         ~ ' union all select from_key from ' ~ ref('staging__platform__person_redirects') ~ " where reason <> 'split'" %}
     {{ return({
-        'key': key, 'changed_sql': changed, 'through': newest, 'table_key': lakehouse_list(model.config.meta.get('key'))}) }}
+        'key': key, 'changed_sql': changed, 'through': through,
+        'table_key': lakehouse_list(model.config.meta.get('key'))}) }}
 {% endmacro %}
 
 {# Whether this model's table was made with what its function knows now. #}

@@ -18,3 +18,8 @@
 
 {# Decimals become integers by cutting in Spark and by rounding in DuckDB: say which. #}
 {% macro round_int(expr) %}cast(round({{ expr }}) as bigint){% endmacro %}
+
+{# A whole number below 100,000,000 that a value of any type always has: to choose the same of two equals every time. #}
+{% macro value_number(expr) %}{{ return(adapter.dispatch('value_number')(expr)) }}{% endmacro %}
+{% macro default__value_number(expr) %}cast(hash({{ expr }}) % 100000000 as bigint){% endmacro %}
+{% macro spark__value_number(expr) %}pmod(xxhash64({{ expr }}), 100000000){% endmacro %}

@@ -7,51 +7,50 @@
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code'] %}
 with stated as (
     select
-        person_key,
+        sources.person_key,
+        sources.feed_id,
+        sources.record_key,
+        sources.role,
+        sources.change_code,
+        sources.says_living,
+        sources.stated_date,
+        residents.death_date,
         {%- for element in elements %}
-        {{ element }},
+        sources.{{ element }},
+        residents.{{ element }} as chosen_{{ element }}{{ ',' if not loop.last }}
         {%- endfor %}
-        feed_id,
-        record_key,
-        role,
-        change_code,
-        says_living,
-        stated_date
-    from {{ ref('population__sources') }}
-    where {{ of_changed_persons('person_key') }}
+    from {{ ref('population__sources') }} as sources
+    inner join {{ ref('population__residents') }} as residents
+        on sources.person_key = residents.person_key and {{ of_changed_rows('residents') }}
+    where {{ of_changed_rows('sources') }}
 ),
 
 compared as (
     {%- for element in elements %}
     select
-        stated.person_key,
+        person_key,
         '{{ element }}' as element,
-        stated.feed_id,
-        stated.record_key,
-        stated.role,
-        cast(stated.{{ element }} as {{ text_type() }}) as stated_value,
-        cast(residents.{{ element }} as {{ text_type() }}) as chosen_value,
-        stated.stated_date
+        feed_id,
+        record_key,
+        role,
+        cast({{ element }} as {{ text_type() }}) as stated_value,
+        cast(chosen_{{ element }} as {{ text_type() }}) as chosen_value,
+        stated_date
     from stated
-    inner join {{ ref('population__residents') }} as residents
-        on stated.person_key = residents.person_key
-    where stated.{{ element }} <> residents.{{ element }}
+    where {{ element }} <> chosen_{{ element }}
     union all
     {%- endfor %}
     select
-        stated.person_key,
+        person_key,
         'death_date' as element,
-        stated.feed_id,
-        stated.record_key,
-        stated.role,
+        feed_id,
+        record_key,
+        role,
         'living' as stated_value,
-        cast(residents.death_date as {{ text_type() }}) as chosen_value,
-        stated.stated_date
+        cast(death_date as {{ text_type() }}) as chosen_value,
+        stated_date
     from stated
-    inner join {{ ref('population__residents') }} as residents
-        on stated.person_key = residents.person_key
-    where
-        residents.death_date is not null and stated.says_living and stated.change_code is null
+    where death_date is not null and says_living and change_code is null
 )
 
 select

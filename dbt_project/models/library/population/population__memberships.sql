@@ -4,15 +4,17 @@
 {{ config(remade_by='person_key') }}
 with stated as (
     select
-        person_key,
-        household_key,
-        max_by(family_relation_code, {{ statement_rank('family_relation_code', '0', 'stated_date') }})
-            as family_relation_code,
-        min(coalesce(event_date, stated_date)) as first_stated_date,
-        max(stated_date) as last_stated_date
-    from {{ ref('population__sources') }}
-    where household_key is not null and {{ of_changed_persons('person_key') }}
-    group by person_key, household_key
+        sources.person_key,
+        sources.household_key,
+        max_by(
+            sources.family_relation_code,
+            {{ statement_rank('sources.family_relation_code', '0', 'sources.stated_date') }}
+        ) as family_relation_code,
+        min(coalesce(sources.event_date, sources.stated_date)) as first_stated_date,
+        max(sources.stated_date) as last_stated_date
+    from {{ ref('population__sources') }} as sources
+    where sources.household_key is not null and {{ of_changed_rows('sources') }}
+    group by sources.person_key, sources.household_key
 )
 
 select
@@ -24,4 +26,4 @@ select
     coalesce(residents.household_key = stated.household_key and residents.status = 'resident', false) as is_current
 from stated
 inner join {{ ref('population__residents') }} as residents
-    on stated.person_key = residents.person_key
+    on stated.person_key = residents.person_key and {{ of_changed_rows('residents') }}

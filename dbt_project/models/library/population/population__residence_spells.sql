@@ -5,21 +5,21 @@
 {{ config(remade_by='person_key') }}
 with marked as (
     select
-        person_key,
-        valid_from_date,
-        status,
-        community_code,
+        history.person_key,
+        history.valid_from_date,
+        history.status,
+        history.community_code,
         case
             when
-                {{ concat_text(['status', "'/'", 'community_code']) }}
-                = lag({{ concat_text(['status', "'/'", 'community_code']) }}) over (
-                    partition by person_key order by valid_from_date
+                {{ concat_text(['history.status', "'/'", 'history.community_code']) }}
+                = lag({{ concat_text(['history.status', "'/'", 'history.community_code']) }}) over (
+                    partition by history.person_key order by history.valid_from_date
                 )
                 then 0
             else 1
         end as is_new
-    from {{ ref('population__residents_history') }}
-    where status is not null and {{ of_changed_persons('person_key') }}
+    from {{ ref('population__residents_history') }} as history
+    where history.status is not null and {{ of_changed_rows('history') }}
 ),
 
 starts as (

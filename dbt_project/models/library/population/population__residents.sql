@@ -7,6 +7,9 @@
 {{ config(remade_by='person_key') }}
 {%- set elements = ['sex_code', 'birth_date', 'ethnic_code', 'education_code', 'marital_code', 'community_code',
     'death_date', 'household_key'] %}
+{#- a household and the relation to its head are of one record: among equals that number decides first -#}
+{%- set relation = value_number('sources.family_relation_code') ~ ' % 1000 * 100000' %}
+{%- set numbers = {'household_key': relation ~ ' + ' ~ value_number('sources.household_key') ~ ' % 100000'} %}
 with authority as (
     select
         feed_id,
@@ -21,13 +24,16 @@ ranked as (
     select
         sources.*,
         {%- for element in elements %}
-        {{ statement_rank('sources.' ~ element, 'authority.' ~ element ~ '_place', 'sources.stated_date') }}
-            as {{ element }}_rank{{ ',' if not loop.last }}
+        {%- set place = 'authority.' ~ element ~ '_place' %}
+        {{ statement_rank('sources.' ~ element, place, 'sources.stated_date', numbers.get(element)) }}
+            as {{ element }}_rank,
         {%- endfor %}
+        {{ statement_rank('sources.household_key', 'authority.household_key_place', 'sources.stated_date', relation) }}
+            as family_relation_rank
     from {{ ref('population__sources') }} as sources
     left join authority
         on sources.feed_id = authority.feed_id
-    where {{ of_changed_persons('sources.person_key') }}
+    where {{ of_changed_rows('sources') }}
 ),
 
 chosen as (
@@ -36,7 +42,7 @@ chosen as (
         {%- for element in elements %}
         max_by({{ element }}, {{ element }}_rank) as {{ element }},
         {%- endfor %}
-        max_by(family_relation_code, household_key_rank) as family_relation_code,
+        max_by(family_relation_code, family_relation_rank) as family_relation_code,
         max(case when feed_id = 'public_security__household' then stated_date end) as household_date,
         max(case when feed_id = 'public_security__household' then community_code end) as household_community_code,
         max(case when feed_id = 'public_security__floating_population' then event_date end) as arrival_date,
@@ -44,6 +50,7 @@ chosen as (
         max(case when change_code = '4' then event_date end) as left_date,
         max(case when change_code in ('1', '2', '3') then event_date end) as came_date,
         max(stated_date) as source_updated_date,
+        max(changed_run) as changed_run,
         cast(count(*) as integer) as records_count,
         cast(count(distinct feed_id) as integer) as registers_count
     from ranked
@@ -62,7 +69,7 @@ placed as (
         and chosen.left_date >= coalesce(chosen.floating_date, chosen.left_date) as has_left
     from chosen
     left join {{ ref('staging__platform__person_identities') }} as identities
-        on chosen.person_key = identities.person_key
+        on chosen.person_key = identities.person_key and {{ of_changed_rows('identities') }}
 )
 
 select
@@ -97,7 +104,8 @@ select
     placed.is_identified,
     placed.records_count,
     placed.registers_count,
-    placed.source_updated_date
+    placed.source_updated_date,
+    placed.changed_run
 from placed
 left join {{ ref('codes__communities') }} as communities
     on placed.community_code = communities.code

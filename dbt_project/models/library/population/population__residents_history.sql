@@ -6,37 +6,39 @@
 {{ config(remade_by='person_key') }}
 with deaths as (
     select
-        person_key,
-        death_date
-    from {{ ref('population__residents') }}
-    where death_date is not null
+        residents.person_key,
+        residents.death_date
+    from {{ ref('population__residents') }} as residents
+    where residents.death_date is not null and {{ of_changed_rows('residents') }}
 ),
 
 events as (
     select
-        person_key,
-        coalesce(event_date, death_date, stated_date) as event_date,
+        sources.person_key,
+        coalesce(sources.event_date, sources.death_date, sources.stated_date) as event_date,
         case
-            when death_date is not null then '5dead'
-            when change_code = '4' then '4left'
-            when change_code in ('1', '2', '3') or feed_id = 'public_security__household' then '3resident'
-            when feed_id = 'public_security__floating_population' then '2floating'
+            when sources.death_date is not null then '5dead'
+            when sources.change_code = '4' then '4left'
+            when sources.change_code in ('1', '2', '3') then '3resident'
+            when sources.feed_id = 'public_security__household' then '3resident'
+            when sources.feed_id = 'public_security__floating_population' then '2floating'
         end as state,
         case
-            when feed_id in (
+            when sources.feed_id in (
                 'public_security__household', 'public_security__household_changes',
                 'public_security__floating_population'
-            ) then community_code
+            ) then sources.community_code
         end as community_code,
-        marital_code
-    from {{ ref('population__sources') }}
+        sources.marital_code,
+        sources.changed_run
+    from {{ ref('population__sources') }} as sources
     where
-        coalesce(event_date, death_date, stated_date) is not null
-        and feed_id in (
+        coalesce(sources.event_date, sources.death_date, sources.stated_date) is not null
+        and sources.feed_id in (
             'public_security__household', 'public_security__household_changes',
             'public_security__floating_population', 'civil_affairs__marriages', 'civil_affairs__deaths'
         )
-        and {{ of_changed_persons('person_key') }}
+        and {{ of_changed_rows('sources') }}
 ),
 
 days as (
@@ -45,7 +47,8 @@ days as (
         events.event_date,
         max(events.state) as state,
         max(events.community_code) as community_code,
-        max(events.marital_code) as marital_code
+        max(events.marital_code) as marital_code,
+        max(events.changed_run) as changed_run
     from events
     left join deaths
         on events.person_key = deaths.person_key
@@ -60,6 +63,7 @@ spans as (
         state,
         community_code,
         marital_code,
+        changed_run,
         count(state) over (partition by person_key order by event_date) as state_span,
         count(community_code) over (partition by person_key order by event_date) as community_span,
         count(marital_code) over (partition by person_key order by event_date) as marital_span
@@ -72,7 +76,8 @@ filled as (
         event_date,
         max(state) over (partition by person_key, state_span) as state,
         max(community_code) over (partition by person_key, community_span) as community_code,
-        max(marital_code) over (partition by person_key, marital_span) as marital_code
+        max(marital_code) over (partition by person_key, marital_span) as marital_code,
+        changed_run
     from spans
 ),
 
@@ -83,6 +88,7 @@ compared as (
         substring(state, 2) as status,
         community_code,
         marital_code,
+        changed_run,
         {{ concat_text(['state', "'/'", 'community_code', "'/'", 'marital_code']) }} as said,
         lag({{ concat_text(['state', "'/'", 'community_code', "'/'", 'marital_code']) }}) over (
             partition by person_key order by event_date
@@ -96,6 +102,7 @@ select
     lead(event_date) over (partition by person_key order by event_date) as valid_to_date,
     status,
     community_code,
-    marital_code
+    marital_code,
+    changed_run
 from compared
 where said_before is null or said <> said_before

@@ -98,6 +98,7 @@ linked as (
         links.person_key,
         links.method,
         links.weight,
+        identities.changed_run,
         stated.*
     from stated
     inner join {{ ref('staging__platform__person_links') }} as links
@@ -105,7 +106,9 @@ linked as (
             stated.feed_id = links.feed_id
             and stated.record_key = links.record_key
             and stated.role = links.role
-    where {{ of_changed_persons('links.person_key') }}
+    inner join {{ ref('staging__platform__person_identities') }} as identities
+        on links.person_key = identities.person_key
+    where {{ of_changed_rows('identities') }}
 ),
 
 placed as (
@@ -145,5 +148,6 @@ select
     event_date,
     death_date,
     says_living,
-    stated_date
+    stated_date,
+    changed_run
 from placed
