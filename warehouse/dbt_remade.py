@@ -27,13 +27,13 @@ _FOLDERS = ("models", "macros", "seeds")
 def made_through(path: str) -> int | None:
     """The run a table was made through; None when it is not there, was made by another state of the dbt project, or
     was last written by something else than a build (put back, a person erased): all of it is made anew then."""
-    through = str(_note(path).get(THROUGH, ""))
+    through = str(note_of(path).get(THROUGH, ""))
     return (int(through) or None) if through.isdigit() else None
 
 
 def answered_by(path: str) -> str | None:
     """The digest of what was asked when the table was made; None in the cases of `made_through`."""
-    return _note(path).get(KNOWLEDGE) or None
+    return note_of(path).get(KNOWLEDGE) or None
 
 
 def changed_in_feeds(settings: Settings, catalog: Catalog, path: str, asked: str, _build: str) -> str:
@@ -48,7 +48,7 @@ def changed_in_feeds(settings: Settings, catalog: Catalog, path: str, asked: str
         ``made_from``, the versions of the feed tables up to which that was looked for.
     """
     now = {feed: version(settings.feed_path(feed)) for feed in json.loads(asked)}
-    made_from = json.loads(_note(path).get(FEEDS) or "{}")
+    made_from = json.loads(note_of(path).get(FEEDS) or "{}")
     found: list[str | None] = []
     for feed, column in json.loads(asked).items():
         since = made_from.get(feed)
@@ -57,7 +57,7 @@ def changed_in_feeds(settings: Settings, catalog: Catalog, path: str, asked: str
     return json.dumps({"changed": changed, "made_from": json.dumps(now)})
 
 
-def _note(path: str) -> dict[str, Any]:
+def note_of(path: str) -> dict[str, Any]:
     """What the last commit that changed rows notes; nothing when this state of the project did not make it."""
     for commit in commits(path):
         if commit.get("operation") in _HOUSEKEEPING:

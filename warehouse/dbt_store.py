@@ -29,9 +29,11 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
 from warehouse.dbt_remade import FEEDS, KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
+from warehouse.dbt_standing import Standing, standing_now, standing_of, with_rows
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.delta import FileStyle
 from warehouse.duck import literal, quote, streamable
+from warehouse.log_state import version
 from warehouse.row_changes import change_rows, mark_rows
 
 BATCH_ROWS = 100_000
@@ -80,6 +82,7 @@ class StoreRequest(BaseModel):
         at: instant from which new versions hold (``history``).
         hard_deletes: ``ignore`` or ``invalidate`` rows that are no longer returned (``history``).
         answered_by: digest of what the query's functions know, noted in the commit.
+        inputs: paths of the tables the query reads, where the table may stay as it is (`warehouse.dbt_standing`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,6 +104,7 @@ class StoreRequest(BaseModel):
     full_refresh: bool = False
     remade: Remade | None = None
     answered_by: str | None = None
+    inputs: tuple[str, ...] | None = None
 
 
 class StoreResult(BaseModel):
@@ -124,23 +128,37 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
     try:
         if request.header.strip():
             cur.execute(request.header)
+        exists = DeltaTable.is_deltatable(request.path)
+        now = _standing(request)
+        was = standing_of(request.path) if now and exists and not request.full_refresh else None
+        if now and was and was.reads_as(now):
+            return StoreResult(rows=was.count, version=version(request.path))
         # Described on its own: as a subquery DuckDB would silently rename a repeated column.
         columns = delta_columns(cur.sql(request.sql), model=request.model)
         _check_request(request, columns)
-        exists = DeltaTable.is_deltatable(request.path)
         query = f"select {_list(columns)} from (\n{request.sql}\n)"
         if exists and request.remade and request.remade.changed_sql and not request.full_refresh:
             return _remake(cur, request, request.remade, columns, query)
         if request.strategy == "overwrite" or request.full_refresh or not exists:
             if request.strategy == "history":
                 query = first_version(query, request.at)
-            return _overwrite(cur, request, query)
+            if now is not None:
+                cur.execute(f"create or replace temporary table {STAGE} as {query}")
+                now, query = with_rows(cur, now, STAGE, [c.name for c in columns]), f"from {STAGE}"
+                if was and was.comes_to(now):
+                    return StoreResult(rows=now.count, version=version(request.path))
+            return _overwrite(cur, request, query, now.note() if now else {})
         return _increment(cur, request, columns, query)
     finally:
         cur.close()
 
 
-def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str) -> StoreResult:
+def _standing(request: StoreRequest) -> Standing | None:
+    """What the table is made from, before that is read; None for one that every build writes."""
+    return None if request.inputs is None else standing_now(request.inputs, request.answered_by)
+
+
+def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str, note: dict[str, str]) -> StoreResult:
     with _Rows(cur, query, request) as rows:
         write_deltalake(
             request.path,
@@ -149,7 +167,7 @@ def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str
             schema_mode="overwrite",
             partition_by=list(request.partition_by),  # None would keep the old partitions
             writer_properties=_WRITER,
-            commit_properties=_commit(request),
+            commit_properties=CommitProperties(custom_metadata=_note(request) | note),
         )
     return StoreResult(rows=rows.count, version=DeltaTable(request.path).version())
 

@@ -42,7 +42,7 @@ def changed_values(
     """
     since, now = versions
     if now == since:
-        return "select null where false"
+        return "select cast(null as varchar) where false"
     path = settings.feed_path(feed_id)
     tables = _versions(path, (since, now)) if min(since, now) >= 0 else None
     if tables is None:

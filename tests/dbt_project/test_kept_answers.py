@@ -96,6 +96,10 @@ def test_a_day_asks_for_what_is_new(
     path = settings.table_path("library", "population", "resident_addresses")
     assert DeltaTable(path).history(1)[0]["strategy"] == "remade"
     assert answered_by(path) == knowledge(settings, ADDRESSES)
+    version = DeltaTable(path).version()
+    assert day == made()  # nothing came
+    assert not asked
+    assert DeltaTable(path).version() == version
     DeltaTable(path).delete("resident_key = 'a'")  # somebody else's commits: all is asked anew
     DeltaTable(settings.table_path("library", "legal_entity", "name_links")).delete()
     assert answered_by(path) is None

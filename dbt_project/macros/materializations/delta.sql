@@ -92,7 +92,34 @@
         'full_refresh': should_full_refresh(),
         'remade': lakehouse_remade() or none,
         'answered_by': lakehouse_knowledge() or none,
+        'inputs': lakehouse_inputs(),
     }) }}
+{% endmacro %}
+
+{# Where what the model reads is, staging views looked through; none for a model whose table is written by every build.
+   A model says config(stands=true) when it reads nothing else, and asks no function of ours but that of its answers
+   (answered_by): what is the same makes the same. Seeds are part of the project, whose state the table notes. #}
+{% macro lakehouse_inputs() %}
+    {% if not config.get('stands') or config.get('remade_by') %}
+        {{ return(none) }}
+    {% endif %}
+    {% set paths = [] %}
+    {% do lakehouse_collect_inputs(model, paths) %}
+    {{ return(paths | unique | list) }}
+{% endmacro %}
+
+{% macro lakehouse_collect_inputs(node, paths) %}
+    {% for id in node.depends_on.nodes %}
+        {% if id in graph.sources %}
+            {% set source = graph.sources[id] %}
+            {% set layer = {'feed': 'feed', 'history': 'feed', 'platform': 'platform'}[source.schema] %}
+            {% do paths.append([lakehouse_lake(), layer, source.schema, source.name] | join('/')) %}
+        {% elif graph.nodes[id].resource_type == 'model' and graph.nodes[id].config.materialized == 'view' %}
+            {% do lakehouse_collect_inputs(graph.nodes[id], paths) %}
+        {% elif graph.nodes[id].resource_type == 'model' %}
+            {% do paths.append(lakehouse_path(graph.nodes[id])) %}
+        {% endif %}
+    {% endfor %}
 {% endmacro %}
 
 {# The instant new versions of a history hold from: var history_at, else LAKEHOUSE_NOW, else the run's start. #}
