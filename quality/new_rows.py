@@ -9,7 +9,7 @@ Expectations, of all rows.
 # ruff: noqa: S608 - SQL is put together from names, quoted, and expressions of compiled rules
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,8 @@ class Part:
     """What is to be asked.
 
     Attributes:
-        con: has all rows of every table the suite names as views of its main schema, under their relations' names.
+        con: has all rows of tables as views of its main schema, under their relations' names, once they are asked for.
+        all_of: asks for all rows of tables (``schema.table``).
         new: a connection of the same database on which the table's own relation is its new rows; ``con`` itself when
             all rows are new. None: no row is new.
         have_key: whether a row that is not new has the key (columns) of a new one.
@@ -47,6 +48,7 @@ class Part:
     """
 
     con: duckdb.DuckDBPyConnection
+    all_of: Callable[[Iterable[str]], None]
     new: duckdb.DuckDBPyConnection | None
     have_key: Callable[[Sequence[str]], bool]
     rows: int
@@ -80,6 +82,8 @@ def ask_new_rows(suite: TableSuite, part: Part, earlier: Mapping[str, Answer]) -
         None when something was found: then all rows are to be asked.
     """
     answers = {}
+    if part.whole:
+        part.all_of((suite.subject,))
     try:
         counted = _counted(suite, part)
         for rule in suite.rules:
@@ -162,11 +166,13 @@ def _reference(asked: _Asked) -> _Answered:
     part, rule = asked.part, asked.rule
     # where a table leads to itself, its name would mean the new rows in which it is looked for
     if part.whole or asked.suite.subject in rule.needs:
+        part.all_of((asked.suite.subject, *rule.needs))
         _nothing(part.con, asked.kwargs["statement"])
     elif part.new is not None:
         _lead_somewhere(asked, part.new)
     if not part.whole and rule.code in part.lost:
         (column,) = map(quote, rule.columns)
+        part.all_of((asked.suite.subject, *rule.needs))
         child, lost = quote(asked.suite.relation), part.lost[rule.code]
         _nothing(part.con, f"SELECT count(*) FROM {child} AS own SEMI JOIN ({lost}) AS lost ON own.{column} = lost.v")
     return judges.none_fails(0), ()
@@ -179,6 +185,7 @@ def _lead_somewhere(asked: _Asked, new: duckdb.DuckDBPyConnection) -> None:
     own = f"SELECT DISTINCT {column} AS v FROM {quote(asked.suite.relation)} WHERE {column} IS NOT NULL"
     left = f"SELECT v FROM ({own}) AS own ANTI JOIN {known} AS there USING (v)"
     if _one(new, f"SELECT count(*) FROM ({left})")[0]:
+        asked.part.all_of(asked.rule.needs)
         _nothing(new, asked.kwargs["statement"])
         new.execute(f"INSERT INTO {known} {left}")
 
@@ -194,6 +201,7 @@ def _identifiers(asked: _Asked) -> _Answered:
     columns = [c for c in asked.rule.columns if asked.counted[_may(c)] or c in before]
     if not columns:
         return judges.nothing_found({}), ()
+    asked.part.all_of((asked.suite.subject,))
     found = asked.part.con.execute(identifiers_sql(asked.suite.relation, columns)).fetchall()
     judged = judges.nothing_found({f"{c} {kind}": int(hits) for c, kind, hits, _ in found if hits})
     return judged, tuple(sorted({c for c, _, _, seen in found if seen}))
@@ -202,7 +210,10 @@ def _identifiers(asked: _Asked) -> _Answered:
 def _sample(asked: _Asked) -> _Answered:
     """Both rules of a suite look at the same sample: it is drawn for the first."""
     part, kwargs = asked.part, asked.kwargs
-    con = part.con if sample_is_whole(part) else part.new
+    con = part.new
+    if sample_is_whole(part):
+        part.all_of((asked.suite.subject,))
+        con = part.con
     if con is not None and asked.rule.code == next(r.code for r in asked.suite.rules if r.asked == "sample"):
         above = scan_sample(con, kwargs["relation"], kwargs["columns"], kwargs["sample"], kwargs["grades"])
         if above:
@@ -218,6 +229,7 @@ def _table(asked: _Asked) -> _Answered:
         if shares:
             return judges.distribution(before.details, part.rows, **kwargs), ()
         return judges.number(before.observed, **kwargs), ()
+    part.all_of((asked.suite.subject,))
     found = part.con.execute(asked.kwargs["statement"]).fetchall()
     if shares:
         return judges.distribution(judges.shares_of(found, part.rows), part.rows, **kwargs), ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def document_of(suite: TableSuite, answers: Mapping[str, Answer]) -> Document:
     passed, asked = sum(a.success for a in answers.values()), len(results)
     batch_names = {"data_asset_name": name, "batch_identifiers": {}}
     meta = {
-        "great_expectations_version": version("great_expectations"),
+        "great_expectations_version": _version(),
         "batch_spec": {"type": "table", "table_name": suite.relation, "schema_name": None, **batch_names},
         "batch_markers": {"ge_load_time": f"{at:%Y%m%dT%H%M%S.%fZ}"},
         "active_batch_definition": {"datasource_name": "duckdb", "data_connector_name": "fluent", **batch_names},
@@ -88,6 +89,11 @@ def document_of(suite: TableSuite, answers: Mapping[str, Answer]) -> Document:
             "id": None,
         }
     )
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    return version("great_expectations")
 
 
 def _plain(observed: float | None) -> float | int | None:

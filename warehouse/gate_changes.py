@@ -7,7 +7,7 @@ an unbroken line of commits leads from the version that was asked; where it does
 # ruff: noqa: S608 - SQL is put together from paths of the log, escaped, and quoted names
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,6 +64,7 @@ class ChangesGate:
         self._settings, self._models, self._earlier = settings, models, earlier
         self._open = ExitStack()
         self._con: duckdb.DuckDBPyConnection | None = None
+        self._digests: dict[str, str] = {}
         self._seen: dict[str, Standing] = {}
         self._told: dict[tuple[str, Standing], tuple[DataFile, ...] | None] = {}
         self._known: dict[tuple[str, str, Standing], str] = {}
@@ -81,8 +82,10 @@ class ChangesGate:
 
     def may_ask(self, suite: TableSuite) -> bool:
         """Whether the suite was answered before as it is now."""
+        if suite.suite not in self._digests:
+            self._digests[suite.suite] = digest_of(suite)
         told = self._earlier.get(suite.suite)
-        return told is not None and told.digest == digest_of(suite)
+        return told is not None and told.digest == self._digests[suite.suite]
 
     def ask(self, suite: TableSuite, *, receipt: str, now: datetime) -> Asked | None:
         """The verdict on a table as it stands; None when all of it has to be asked."""
@@ -107,8 +110,11 @@ class ChangesGate:
         self, suite: TableSuite, told: Answered, of: Mapping[str, Standing], changes: Changes, files: Sequence[DataFile]
     ) -> Part:
         con = self._connection()
-        for name in of:
-            self._view(con, name, of[name])
+
+        def all_of(names: Iterable[str]) -> None:
+            for name in names:
+                self._view(con, name, of[name])
+
         lost, known = {}, {}
         for rule in suite.rules:
             if rule.asked == "reference" and not changes.whole:
@@ -129,13 +135,14 @@ class ChangesGate:
 
         rows = sum(f.rows - len(f.deleted) for f in files)
         since = told.since + changes.new_rows
-        return Part(con, new, have_key, rows, since, lost, known, unchanged=changes.none)
+        return Part(con, all_of, new, have_key, rows, since, lost, known, unchanged=changes.none)
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._con is None:
             self._settings.build.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder = self._open.enter_context(TemporaryDirectory(dir=self._settings.build, prefix="check-"))
-            self._con = self._open.enter_context(duck.connect(spill=Path(folder), house_only=True))
+            # what is new is little, and a second thread costs more than it helps
+            self._con = self._open.enter_context(duck.connect(spill=Path(folder), house_only=True, threads=1))
             self._con.execute("SET TimeZone = 'UTC'")
         return self._con
 
@@ -157,9 +164,11 @@ class ChangesGate:
         if asked not in self._known:
             name = self._known[asked] = f"_known_{len(self._known)}"
             changes, column = changes_since(self._path(parent), then), duck.quote(field)
-            came = f"SELECT {column} AS v FROM {duck.quote(relation_of(parent))} WHERE false"
             if changes is not None and changes.new and changes.all_there and not changes.whole:
                 came = f"SELECT {column} AS v FROM {_parquet(changes.new)}"
+            else:
+                self._view(con, parent, now)
+                came = f"SELECT {column} AS v FROM {duck.quote(relation_of(parent))} WHERE false"
             con.execute(f"CREATE TABLE {name} AS {came}")
         return self._known[asked]
 
@@ -176,7 +185,7 @@ class ChangesGate:
         asked = (parent, rule.field, then, now)
         if asked not in self._lost:
             known = self._known_of(con, parent, rule.field, then, now)
-            self._lost[asked] = self._lost_values(con, parent, rule.field, then, known) if then != now else None
+            self._lost[asked] = self._lost_values(con, parent, rule.field, (then, now), known) if then != now else None
         if self._lost[asked] != UNKNOWN:
             return self._lost[asked]
         column, child = duck.quote(own), duck.quote(suite.relation)
@@ -184,8 +193,9 @@ class ChangesGate:
         return f"SELECT own.{column} AS v FROM {child} AS own ANTI JOIN {there} WHERE own.{column} IS NOT NULL"
 
     def _lost_values(
-        self, con: duckdb.DuckDBPyConnection, parent: str, field: str, then: Standing, known: str
+        self, con: duckdb.DuckDBPyConnection, parent: str, field: str, since: tuple[Standing, Standing], known: str
     ) -> str | None:
+        then, now = since
         changes, column = changes_since(self._path(parent), then), duck.quote(field)
         if changes is None or changes.whole or not all(g.rows is not None and g.file.exists() for g in changes.gone):
             return UNKNOWN
@@ -209,6 +219,7 @@ class ChangesGate:
         con.unregister(numbers)
         if not _any(con, f"FROM {name}"):  # most have only changed
             return None
+        self._view(con, parent, now)
         lost = f"SELECT v FROM {name} AS gone ANTI JOIN {there} AS there ON gone.v = there.{column}"
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {lost}")
         return f"SELECT v FROM {name}" if _any(con, f"FROM {name}") else None

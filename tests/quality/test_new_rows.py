@@ -60,7 +60,7 @@ def test_identifiers_are_found_as_in_all_rows(plain: float) -> None:
         new.executemany("INSERT INTO temp.t VALUES (?, ?)", came)
         con.executemany("INSERT INTO t VALUES (?, ?)", came)
         count = con.execute("SELECT count(*) FROM t").fetchall()[0][0]
-        found = ask_new_rows(suite(), Part(con, new, lambda _: False, count, 2), before)
+        found = ask_new_rows(suite(), Part(con, lambda _: None, new, lambda _: False, count, 2), before)
         if hits(con):
             assert found is None
         else:
