@@ -61,6 +61,8 @@ def _table_rules() -> list[str]:
         "",
         "一条规则一个文件（`quality/table_rules/`）。基础库、主题库建成后、成果离开前，"
         "由 Great Expectations 逐表检查；只计数，不取值。"
+        "构建后再次检查同一张表时，规则未变、且自上次检查以来的版本可逐一追溯的，只检查其间新增的行及其与全表的关系，"
+        "其余行沿用上次的结果；发现问题，或版本不可追溯（恢复、重建）时，检查全部行；`lakehouse check` 总是检查全部行。"
         "“停下”：表恢复到构建前的版本，后续各层不再构建；成果不发布。结果在 `platform.validations`，"
         "`suite` 为 `library:表`、`mart:表`、`release:成果`。",
         "",
