@@ -230,6 +230,14 @@ def test_what_is_wrong_is_found_as_by_asking_all(lake: Lake, fault: str) -> None
     same(homes_quick, whole[HOMES])
 
 
+def test_a_column_that_is_gone_breaks_the_check_and_not_the_build(lake: Lake) -> None:
+    rows = people(*(person(k) for k in range(5))).drop_columns(["v"])
+    write_deltalake(lake.path(PEOPLE), rows, mode="overwrite", schema_mode="overwrite")
+    assert lake.quick(PEOPLE) is None
+    (broken, *_) = [r for r in lake.ask()[PEOPLE].verdict.gate.results if r.exception]
+    assert (broken.severity, broken.party, broken.success) == ("stop", "platform", False)
+
+
 def test_a_line_that_is_broken_tells_nothing(lake: Lake) -> None:
     before = lake.versions()
     lake.change(PEOPLE, "k = 3")
