@@ -194,10 +194,9 @@ def path_of(settings: Settings, model: TableModel) -> str:
 
 def versions(settings: Settings, models: Iterable[TableModel]) -> dict[str, int | None]:
     """The Delta version of each table, None where there is none."""
-    from deltalake import DeltaTable
+    from warehouse.table_changes import version_of
 
-    paths = {m.table: path_of(settings, m) for m in models}
-    return {table: DeltaTable(path).version() if exists(path) else None for table, path in paths.items()}
+    return {m.table: version_of(path_of(settings, m)) for m in models}
 
 
 def made_from(stopped: Iterable[str], models: Mapping[str, TableModel], built: Iterable[str]) -> list[str]:
