@@ -7,7 +7,8 @@ that ask the same from the table itself, and asks only what is new (``dbt_projec
 # ruff: noqa: S608 - names are of this project, paths are literals
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import os
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from catalog.errors import UnknownName
 from catalog.settings import Settings
 from warehouse import log_state
 
-ADDRESSES, ENTITY_NAMES = "addresses", "entity_names"
+ADDRESSES, ADDRESS_PARTS, ENTITY_NAMES = "addresses", "address_parts", "entity_names"
 _HOUSE = Path(__file__).resolve().parent.parent
 _LIBRARIES = ("numpy", "opencc", "pypinyin", "rapidfuzz")
 """What the matchers are made with: another version may answer otherwise."""
@@ -27,7 +28,8 @@ def knowledge(settings: Settings, kind: str) -> str:
     """The digest of what answers of a kind are made from: the tables behind them, the code lists, and the code.
 
     Args:
-        kind: ``addresses`` (the address book) or ``entity_names`` (the names of organisations).
+        kind: ``addresses`` (the address book), ``address_parts`` (how an address is read, without any book) or
+            ``entity_names`` (the names of organisations).
 
     Raises:
         UnknownName: there is no such kind.
@@ -38,15 +40,17 @@ def knowledge(settings: Settings, kind: str) -> str:
     code: tuple[str, ...]
     if kind == ADDRESSES:
         told, tables, code = repr(communities(settings)), TABLES, ("quality/addresses", "warehouse/addresses")
+    elif kind == ADDRESS_PARTS:
+        told, tables, code = repr(communities(settings)), {}, ("quality/addresses", "warehouse/addresses")
     elif kind == ENTITY_NAMES:
         told, tables, code = "", {NAMES: "uscc, entity_name, name_kind"}, ("warehouse/entities",)
     else:
-        raise UnknownName(f"no answers are of kind {kind}", hint=f"kinds: {ADDRESSES}, {ENTITY_NAMES}")
+        raise UnknownName(f"no answers are of kind {kind}", hint=f"kinds: {ADDRESSES}, {ADDRESS_PARTS}, {ENTITY_NAMES}")
     digest = sha256(told.encode())
     digest.update(_code(code))
     for table, columns in tables.items():
         path = settings.table_path(*table)
-        digest.update(repr(_content(path, columns, log_state.version(path))).encode())
+        digest.update(_content(settings.build, path, columns, log_state.version(path)).encode())
     return digest.hexdigest()[:16]
 
 
@@ -61,13 +65,34 @@ def _code(folders: tuple[str, ...]) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _content(path: str, columns: str, at: int) -> Iterable[object] | None:
-    """A digest of the rows whatever their order: a table built again from the same rows is the same knowledge."""
+def _content(build: Path, path: str, columns: str, at: int) -> str:
+    """A digest of the rows whatever their order: a table built again from the same rows is the same knowledge.
+
+    It is kept in the build's folder, as long as the table stands at that version of itself.
+    """
+    if at < 0:
+        return ""
+    from deltalake import DeltaTable
+
+    known, names = build / "knowledge.json", "/".join(Path(path).parts[-3:])
+    try:
+        kept = json.loads(known.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        kept = {}
+    table = [DeltaTable(path).metadata().id, at, columns]
+    if kept.get(names, {}).get("table") != table:
+        kept[names] = {"table": table, "rows": _rows_digest(path, columns)}
+        build.mkdir(parents=True, exist_ok=True)
+        draft = known.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps(kept), encoding="utf-8")
+        draft.replace(known)
+    return str(kept[names]["rows"])
+
+
+def _rows_digest(path: str, columns: str) -> str:
     from warehouse.delta import scan_sql
     from warehouse.duck import connect
 
-    if at < 0:
-        return None
     with connect(house_only=True) as con:
         sql = f"SELECT count(*), bit_xor(hash({columns})), sum(hash({columns})) FROM {scan_sql(con, path)}"
-        return con.execute(sql).fetchone()
+        return repr(con.execute(sql).fetchone())

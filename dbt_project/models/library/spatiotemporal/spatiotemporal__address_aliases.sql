@@ -1,5 +1,6 @@
 -- Other ways to write an address, learned from confirmed matches. A writing that was confirmed for several addresses
 -- teaches nothing: only what points to one address stands here.
+{{ config(stands=true) }}
 select
     {{ concat_text(['alias_name', "'|'", 'number_stem', "'|'", 'number', "'|'", 'building']) }} as alias_key,
     alias_name,
