@@ -230,8 +230,8 @@ class _Run:
 
 
 def warm_up(settings: Settings) -> None:
-    """Import dbt and Great Expectations and read the project, in the background: seven seconds of a core, for a caller
-    that has something else to do before it builds. What fails here fails again, and is told, where it is needed."""
+    """Import dbt and read the project, in the background: five seconds of a core, for a caller that has something else
+    to do before it builds. What fails here fails again, and is told, where it is needed."""
     threading.Thread(target=_get_ready, args=(settings,), name="warm-up", daemon=True).start()
 
 
@@ -240,9 +240,12 @@ def _get_ready(settings: Settings) -> None:
 
     from quality.gx_context import great_expectations
     from quality.table_models import read_models
+    from warehouse.answers import TABLE as ANSWERS
+    from warehouse.delta import exists
     from warehouse.project_scan import scan_project
 
-    great_expectations(tables=True)
+    if not exists(settings.platform_path(ANSWERS)):  # what was asked before is asked without it about what has changed
+        great_expectations(tables=True)
     with suppress(LakehouseError):
         list_models(settings, wait=0)
         scan_project(PROJECT)
