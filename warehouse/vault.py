@@ -163,6 +163,7 @@ def open_rows(
     now: datetime | None = None,
     keys: pa.Table | None = None,
     beside: Sequence[str] | None = None,
+    con: duckdb.DuckDBPyConnection | None = None,
 ) -> pa.RecordBatchReader:
     """A feed's direct identifiers in clear, streamed: for linking persons inside the house, never for handing out.
 
@@ -172,6 +173,7 @@ def open_rows(
         keys: the rows to open, by columns that the vault has too and that tell its rows apart (the table's key, or
             ``_receipt`` and ``_row_number``); None opens all.
         beside: the vault's other columns that are wanted; None gives all.
+        con: a cursor of the caller's to read by, closed at the end; None opens a connection.
 
     Returns:
         The vault's other columns (key, pseudonyms, ``_receipt``, ``_row_number``, ``_loaded_at``), then ``columns`` in
@@ -208,7 +210,7 @@ def open_rows(
             *(pa.field(f.name, arrow_type(f.type, f.precision, f.scale)) for f in fields),
         ]
     )
-    con = connect()
+    con = con or connect()
     con.execute("SET TimeZone = 'UTC'")
     sql = f"SELECT {', '.join(map(quote, [*kept, SEALED]))} FROM {scan_sql(con, path)}"
     if keys is not None:

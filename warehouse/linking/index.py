@@ -43,8 +43,10 @@ def feeds_sql(linking: Linking) -> str:
 
 
 def index_parts(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make `PARTS`, one row a person of a record (``part``, ``record``, ``person``, ``name``, ``number`` as digests,
-    ``has_own_id``, ``content``, ``evidence``), of the links as they stand, once a run; and ``linked``, a view of these.
+    """Make `PARTS` of the links as they stand, once a run; and ``linked``, a view of these.
+
+    One row a person of a record: ``part``, ``record``, ``person``, ``name``, ``number`` and ``register`` as digests,
+    ``has_own_id``, ``content``, ``evidence``, ``place``.
     """
     if con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [PARTS]).fetchone():
         return
@@ -54,7 +56,7 @@ def index_parts(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         CREATE TABLE {PARTS} AS
         SELECT {part_sql("feed", "record_key", "role")} AS part, {record_sql("feed", "record_key")} AS record,
             {digest_sql("person_key")} AS person, {digest_sql("name_key")} AS name,
-            {digest_sql("number_key")} AS number, has_own_id, content, evidence
+            {digest_sql("number_key")} AS number, hash(feed) AS register, has_own_id, content, evidence, place
         FROM linked
         """
     )

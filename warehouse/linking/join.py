@@ -45,8 +45,8 @@ def _number_records(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
     con.execute(
         f"""
         CREATE OR REPLACE TABLE numbered AS
-        SELECT i.record, f.feed, i.record_key, i.role, i.content, i.evidence, i.own_id, i.is_hard, i.birth_of_id,
-            i.sex_of_id, n.name_key, k.number_key,
+        SELECT i.record, f.feed, i.record_key, i.role, i.content, i.evidence, i.place, i.own_id, i.is_hard,
+            i.birth_of_id, i.sex_of_id, n.name_key, k.number_key,
             min(i.record) OVER (
                 PARTITION BY {", ".join(f"i.{c}" for c in COMPARED.split(", "))},
                 CASE WHEN i.own_id IS NULL THEN i.record END
@@ -112,7 +112,7 @@ def _write_clusters(con: duckdb.DuckDBPyConnection, made: Clusters, groups: dict
                 INNER JOIN (SELECT DISTINCT node, cluster FROM rooted) AS b ON s.r = b.node
             ) WHERE one = two GROUP BY node
         )
-        SELECT r.record, r.feed, r.record_key, r.role, r.content, r.evidence, r.cluster, r.own_id, r.is_hard,
+        SELECT r.record, r.feed, r.record_key, r.role, r.content, r.evidence, r.place, r.cluster, r.own_id, r.is_hard,
             r.birth_of_id, r.sex_of_id, r.name_key, r.number_key,
             r.own_id IS NOT NULL AS has_own_id,
             CASE WHEN r.own_id IS NULL THEN w.weight END AS weight,

@@ -40,10 +40,9 @@ _RAW_COLUMNS = (
     "register SMALLINT, record_key VARCHAR, role VARCHAR, name VARCHAR, id VARCHAR, sex VARCHAR, birth DATE,"
     " birth_year INTEGER, phone VARCHAR, address VARCHAR, community VARCHAR, content BIGINT"
 )
-EVIDENCE = (
-    "name", "sex", "birth", "born_year", "phone", "address", "door", "community", "number", "valid_id", "is_old"
-)  # fmt: skip
-"""Columns of `RECORDS` that linking goes by, beside the register: all else of it follows from these."""
+EVIDENCE = ("name", "sex", "birth", "born_year", "phone", "address", "door", "number", "valid_id", "is_old")
+"""Columns of `RECORDS` that are weighed, beside the register: all else follows from these, but the community, by which
+namesakes are found."""
 _NUMBERED = "row_number() OVER (ORDER BY register, record_key, role) AS record"
 _DISTRICT = "^(北京市?)?(市辖区)?((西城|宣武)区)?([^区街道]{2,5}街道)?"
 
@@ -54,7 +53,7 @@ def work_database(settings: Settings, *, memory: str = MEMORY) -> Iterator[duckd
     spill = settings.build / "linking"
     shutil.rmtree(spill, ignore_errors=True)
     spill.mkdir(parents=True, mode=0o700)
-    con = connect(memory=memory, spill=spill)
+    con = connect(memory=memory, spill=spill, house_only=True)
     try:
         load_extension(con, "httpfs")  # for its OpenSSL: DuckDB's own crypto can only decrypt
         con.execute("SET temp_file_encryption = true")
@@ -150,6 +149,7 @@ def _open(
     rows = open_rows(
         settings, catalog, feed.id, direct,
         principal=principal, purpose=PURPOSE, now=now, keys=places, beside=("_receipt", "_row_number"),
+        con=con.cursor(),
     )  # fmt: skip
     con.register("opening", rows)
     con.execute("CREATE OR REPLACE TABLE opened AS SELECT * FROM opening")
@@ -212,8 +212,8 @@ def shape_records(
     """Make ``into`` and `NAMES` of `RAW`: what is compared, and nothing that cannot be true; returns records.
 
     A birth in the future or before 1850, a name of no person, a text that is no phone: none of them is evidence.
-    ``evidence`` is a keyed digest of all that persons are linked by: who says of it what they said before is linked as
-    they were.
+    ``evidence`` and ``place`` are keyed digests of all that persons are linked by, the second of the community: who
+    says of it what they said before is linked as they were.
 
     Args:
         numbered: with ``record``, a number that rises in the order of the registers; without, see `number_records`.
@@ -223,6 +223,11 @@ def shape_records(
     today = f"DATE {literal(now.date().isoformat())}"
     number = "upper(replace(translate(trim(id), '０１２３４５６７８９Ｘｘ', '0123456789XX'), ' ', ''))"
     order = f"{_NUMBERED}, " if numbered else ""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE places AS SELECT community, {digest_sql(['community'])} AS place"
+        f" FROM (SELECT DISTINCT community FROM {RAW} WHERE community IS NOT NULL)",
+        [salt_of(key)],
+    )
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {into} AS
@@ -243,13 +248,13 @@ def shape_records(
                 CASE WHEN v.sex IN ('1', '2') THEN v.sex END AS sex,
                 CAST(v.born AS VARCHAR) AS birth, substr(CAST(v.born AS VARCHAR), 6) AS birth_day, v.born_year,
                 CASE WHEN {is_phone_sql("v.phone")} THEN v.phone END AS phone,
-                {_address_sql("v.address")} AS address, {_door_sql("v.address")} AS door, v.community,
+                {_address_sql("v.address")} AS address, {_door_sql("v.address")} AS door, v.community, p.place,
                 CASE WHEN regexp_full_match(v.number, '[0-9]{{5,17}}[0-9X]')
                     THEN {upgrade_resident_id_sql("v.number")} END AS number,
                 v.valid_id, coalesce(length(v.number) = 15, false) AS is_old,
                 CAST({resident_birth_date_sql("v.valid_id")} AS VARCHAR) AS birth_of_id,
                 {resident_sex_code_sql("v.valid_id")} AS sex_of_id
-            FROM valid AS v LEFT JOIN {NAMES} AS n ON v.name = n.given_name
+            FROM valid AS v LEFT JOIN {NAMES} AS n ON v.name = n.given_name LEFT JOIN places AS p USING (community)
         )
         SELECT *, {digest_sql(EVIDENCE)} AS evidence FROM shaped
         """,

@@ -29,6 +29,7 @@ from warehouse.linking.index import (
 )
 from warehouse.linking.keys import PRIOR
 from warehouse.linking.records import (
+    RAW,
     load_records,
     loaded_since_sql,
     number_records,
@@ -116,7 +117,11 @@ def _find_gone(
     """Add to `CHANGED` the records that the registers do not have any more; makes the index of links."""
     index_parts(con, settings)
     record = record_sql("feed", "record_key")
-    new = f"SELECT feed, count(*) FROM {CHANGED} WHERE {record} NOT IN (SELECT record FROM {PARTS}) GROUP BY feed"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE known AS SELECT record FROM {PARTS}"
+        f" WHERE record IN (SELECT {record} FROM {CHANGED})"
+    )
+    new = f"SELECT feed, count(*) FROM {CHANGED} WHERE {record} NOT IN (SELECT record FROM known) GROUP BY feed"
     came = dict(con.execute(new).fetchall())
     for number, feed_id in enumerate(linking.registers):
         # every record of before is looked for only where the count says that one went
@@ -140,32 +145,50 @@ def leave_out_said_before(
     key: PseudonymKey,
     now: datetime,
 ) -> None:
-    """Open the changed records into ``said``; take out of `CHANGED` those that say what they said before.
+    """Open the changed records; take out of `CHANGED` those that say what they said before.
 
-    A department that delivers its whole register every day changes a few of its records, not all of them. `NEWS` gets
-    one row a person of a record that says something new (``part``, and ``person`` and ``name`` of before): ``is_news``
-    when it is something that persons are linked by.
+    A department that delivers its whole register every day changes a few of its records, not all of them. ``said`` gets
+    those that say something new, shaped, and ``unsaid`` those that do not, as they were opened. `NEWS` gets one row a
+    person of a record that says something new (``part``, and ``person`` and ``name`` of before): ``is_news`` when it is
+    something that persons are linked by, ``is_weighed`` when it is more than the community.
     """
     index_parts(con, settings)
     load_records(con, settings, catalog, linking, principal=principal, key=key, now=now, since=changes.since)
-    shape_records(con, now=now, key=key, into="shaped", numbered=False)
-    part = part_sql("f.feed", "s.record_key", "s.role")
+    part = part_sql("f.feed", "r.record_key", "r.role")
     con.execute(
-        f"CREATE OR REPLACE TABLE said AS SELECT s.*, f.feed, {part} AS part"
-        f" FROM shaped AS s INNER JOIN {feeds_sql(linking)} USING (register)"
+        f"""
+        CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM {PARTS}
+        WHERE record IN (SELECT {record_sql("feed", "record_key")} FROM {CHANGED})
+        """
     )
     con.execute(
         f"""
-        CREATE OR REPLACE TABLE {NEWS} AS
-        WITH before AS (
-            SELECT part, record, person, name, content, evidence FROM {PARTS}
-            WHERE record IN (SELECT {record_sql("feed", "record_key")} FROM {CHANGED})
-        )
-        SELECT coalesce(s.part, b.part) AS part, coalesce(b.record, {record_sql("s.feed", "s.record_key")}) AS record,
-            b.person, b.name, s.part IS NULL OR b.part IS NULL OR s.evidence IS DISTINCT FROM b.evidence AS is_news
-        FROM said AS s FULL OUTER JOIN before AS b USING (part)
-        WHERE s.part IS NULL OR b.part IS NULL OR s.content IS DISTINCT FROM b.content
+        CREATE OR REPLACE TABLE unsaid AS
+        SELECT r.*, {part} AS part FROM {RAW} AS r INNER JOIN {feeds_sql(linking)} USING (register)
+        INNER JOIN before AS b ON {part} = b.part WHERE r.content = b.content
         """
+    )
+    con.execute(
+        f"DELETE FROM {RAW} WHERE (register, record_key, role) IN (SELECT (register, record_key, role) FROM unsaid)"
+    )
+    shape_records(con, now=now, key=key, into="said", numbered=False)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE {NEWS} AS
+        WITH now_said AS (
+            SELECT {part} AS part, {record_sql("f.feed", "r.record_key")} AS record, r.evidence, r.place
+            FROM said AS r INNER JOIN {feeds_sql(linking)} USING (register)
+        ),
+        not_now AS (SELECT * FROM before WHERE part NOT IN (SELECT part FROM unsaid))
+        SELECT coalesce(s.part, b.part) AS part, coalesce(b.record, s.record) AS record, b.person, b.name,
+            s.part IS NULL OR b.part IS NULL OR s.evidence IS DISTINCT FROM b.evidence AS is_weighed,
+            is_weighed OR s.place IS DISTINCT FROM b.place AS is_news
+        FROM now_said AS s FULL OUTER JOIN not_now AS b USING (part)
+        """
+    )
+    con.execute(
+        f"CREATE OR REPLACE TABLE said AS SELECT s.*, {part_sql('f.feed', 's.record_key', 's.role')} AS part"
+        f" FROM said AS s INNER JOIN {feeds_sql(linking)} USING (register)"
     )
     con.execute(
         f"CREATE OR REPLACE TABLE {CHANGED} AS SELECT * FROM {CHANGED}"
@@ -188,7 +211,7 @@ def make_scope(
     """Make `RECORDS` of the news and of all records of the persons they may concern; returns how many.
 
     `SCOPE` says which these are (``part``), `PRIOR` how they stood; `RESTATED` has the links of records that say
-    nothing new of what persons are linked by, and `STOOD` has both as they stood.
+    something new and stay where they are, and `STOOD` has both as they stood.
 
     Args:
         since: when the last run began; what was decided after it is news too.
@@ -211,7 +234,8 @@ def make_scope(
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {RESTATED} AS
-        SELECT s.* REPLACE (n.content AS content) FROM {STOOD} AS s INNER JOIN said AS n USING (part)
+        SELECT s.* REPLACE (n.content AS content, n.evidence AS evidence, n.place AS place)
+        FROM {STOOD} AS s INNER JOIN said AS n USING (part)
         WHERE NOT s.is_concerned
         """
     )
@@ -223,21 +247,27 @@ def make_scope(
         CREATE OR REPLACE TEMP TABLE unopened AS
         SELECT f.register, p.record_key, p.role, p.content
         FROM {PRIOR} AS p INNER JOIN {feeds_sql(linking)} USING (feed)
-        WHERE p.part NOT IN (SELECT part FROM said)
+        WHERE p.part NOT IN (SELECT part FROM said UNION ALL SELECT part FROM unsaid)
         """
     )
     load_records(con, settings, catalog, linking, principal=principal, key=key, now=now, only="unopened")
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE {RAW} AS
+        SELECT r.* REPLACE (u.content AS content)
+        FROM {RAW} AS r INNER JOIN unopened AS u USING (register, record_key, role)
+        UNION ALL SELECT * EXCLUDE (part) FROM unsaid WHERE part IN (SELECT part FROM {SCOPE})
+        """
+    )
     shape_records(con, now=now, key=key, into="shaped", numbered=False)
     opened = number_records(
         con,
         f"""
-        SELECT * EXCLUDE (feed, part) FROM said WHERE part IN (SELECT part FROM {SCOPE})
-        UNION ALL BY NAME
-        SELECT s.* REPLACE (u.content AS content)
-        FROM shaped AS s INNER JOIN unopened AS u USING (register, record_key, role)
+        SELECT * EXCLUDE (part) FROM said WHERE part IN (SELECT part FROM {SCOPE})
+        UNION ALL BY NAME SELECT * FROM shaped
         """,
     )
-    for name in ("shaped", "wanted", "unopened", "said"):
+    for name in ("shaped", "wanted", "unopened", "said", "unsaid", "before"):
         con.execute(f"DROP TABLE {name}")
     return opened
 
@@ -254,6 +284,8 @@ def _find_concerned(con: duckdb.DuckDBPyConnection, settings: Settings, *, key: 
     """
     _say_numbers_and_names(con, key)
     _pair_decided(con, settings, since)
+    _find_met(con, key)
+    _settle(con)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE concerned AS
@@ -261,16 +293,17 @@ def _find_concerned(con: duckdb.DuckDBPyConnection, settings: Settings, *, key: 
         UNION SELECT person FROM {PERSONS} WHERE number IN (SELECT number FROM told WHERE number IS NOT NULL)
         UNION SELECT person FROM {PARTS} WHERE number IN (SELECT number FROM told WHERE number IS NOT NULL)
         UNION SELECT unnest([a, b]) FROM decided_pairs WHERE is_new
+        UNION SELECT person FROM met
         """
     )
-    _add_unidentified(con, key)
     _add_likely(con)
     _add_renamed(con)
     _add_sharers(con)
 
 
 def _say_numbers_and_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
-    """``told``: of every record that is news its number and name as digests, and birth, year of birth and sex."""
+    """``told``: of every record that is news (``part``) its number and name as digests, birth, year of birth and sex;
+    ``is_sure``: its number is one of today and tells its birth."""
     news = f"said WHERE part IN (SELECT part FROM {NEWS} WHERE is_news)"
     numbers = hashed(con, key, f"SELECT DISTINCT valid_id FROM {news} AND valid_id IS NOT NULL")
     names = hashed(con, key, f"SELECT DISTINCT 'name ' || name FROM {news} AND name IS NOT NULL")
@@ -279,8 +312,9 @@ def _say_numbers_and_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey) ->
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE told AS
-        SELECT {digest_sql("i.pseudonym")} AS number, {digest_sql("n.pseudonym")} AS name,
-            TRY_CAST(r.birth AS DATE) AS birth, r.born_year, r.sex
+        SELECT r.part, {digest_sql("i.pseudonym")} AS number, {digest_sql("n.pseudonym")} AS name,
+            TRY_CAST(r.birth AS DATE) AS birth, r.born_year, r.sex,
+            coalesce(NOT r.is_old AND r.birth = r.birth_of_id, false) AS is_sure
         FROM (SELECT * FROM {news}) AS r LEFT JOIN said_numbers AS i ON r.valid_id = i.said
         LEFT JOIN said_names AS n ON 'name ' || r.name = n.said
         """
@@ -314,27 +348,64 @@ def _pair_decided(con: duckdb.DuckDBPyConnection, settings: Settings, since: dat
     )
 
 
-def _add_unidentified(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
-    """Add to ``concerned`` those without a believed ID that would be compared with one of the news."""
+def _find_met(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
+    """``met``: those without a believed ID that would be compared with one of the news, and with which (``part``)."""
     con.execute(
         f"""
-        INSERT INTO concerned
-        WITH met AS (
-            SELECT DISTINCT {each_block_sql(blocks_sql())} AS block FROM said
+        CREATE OR REPLACE TEMP TABLE met AS
+        WITH news AS (
+            SELECT part, {each_block_sql(blocks_sql())} AS block FROM said
             WHERE part IN (SELECT part FROM {NEWS} WHERE is_news)
         ),
         held AS (
             SELECT {digest_sql("person_key")} AS person, {each_block_sql("blocks")} AS block
             FROM linked WHERE blocks IS NOT NULL
         )
-        SELECT DISTINCT person FROM held SEMI JOIN met USING (block)
+        SELECT DISTINCT part, person FROM held INNER JOIN news USING (block)
         """,
         [salt_of(key)] * len(KEYS),
     )
 
 
+def _settle(con: duckdb.DuckDBPyConnection) -> None:
+    """Take out of the news, and of ``told``, what leaves everybody where they are.
+
+    A record that states the number and name it did is of the person it was of, when all records of that person, and no
+    others, state that number, and all by that name: whatever else it says, the number is believed, as long as this
+    record or a second register speaks for it. What it says of home and telephone is evidence for those who are not sure
+    of their number; when it meets none of them, nor stands in a pair to be decided, nothing follows.
+    """
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE settled AS
+        WITH own AS (
+            SELECT n.part, n.person, t.number, t.name, t.is_sure
+            FROM {NEWS} AS n INNER JOIN told AS t USING (part) INNER JOIN {PERSONS} AS i ON n.person = i.person
+            WHERE n.is_news AND i.is_identified AND t.number = i.number AND t.name = n.name
+        ),
+        records AS (
+            SELECT o.part, p.register, p.person IS DISTINCT FROM o.person OR NOT p.has_own_id
+                OR p.number IS DISTINCT FROM o.number OR p.name IS DISTINCT FROM o.name AS is_odd
+            FROM own AS o INNER JOIN {PARTS} AS p ON o.person = p.person
+            UNION ALL
+            SELECT o.part, p.register, true FROM own AS o INNER JOIN {PARTS} AS p ON o.number = p.number
+            WHERE p.person <> o.person
+        ),
+        plain AS (
+            SELECT part, count(DISTINCT register) AS registers FROM records GROUP BY part HAVING NOT bool_or(is_odd)
+        )
+        SELECT part FROM own INNER JOIN plain USING (part)
+        WHERE (is_sure OR registers > 1) AND part NOT IN (SELECT part FROM met)
+            AND person NOT IN (SELECT unnest([a, b]) FROM decided_pairs)
+        """
+    )
+    con.execute(f"UPDATE {NEWS} SET is_news = false, is_weighed = false WHERE part IN (SELECT part FROM settled)")
+    con.execute("DELETE FROM told WHERE part IN (SELECT part FROM settled)")
+
+
 def _add_likely(con: duckdb.DuckDBPyConnection) -> None:
-    """Add to ``concerned`` who may be meant by a changed record that its number and name do not tell of."""
+    """Add to ``concerned`` who may be meant by a changed record that its number and name do not tell of: those of the
+    birth and sex, and those of the name, who alone are found by a community."""
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE unsure AS
@@ -343,7 +414,8 @@ def _add_likely(con: duckdb.DuckDBPyConnection) -> None:
             WHERE is_identified AND number IN (SELECT number FROM told WHERE number IS NOT NULL)
         ),
         known AS (SELECT DISTINCT o.own AS number, p.name FROM owners AS o INNER JOIN {PARTS} AS p USING (person))
-        SELECT DISTINCT name, birth, born_year, sex FROM told ANTI JOIN known USING (number, name)
+        SELECT DISTINCT t.name, t.birth, t.born_year, t.sex, n.is_weighed
+        FROM (SELECT * FROM told ANTI JOIN known USING (number, name)) AS t INNER JOIN {NEWS} AS n USING (part)
         """
     )
     con.execute(
@@ -356,6 +428,7 @@ def _add_likely(con: duckdb.DuckDBPyConnection) -> None:
         f"""
         INSERT INTO concerned
         SELECT i.person FROM {PERSONS} AS i INNER JOIN unsure AS u ON i.birth_date = u.birth AND i.sex_code = u.sex
+        WHERE u.is_weighed
         UNION
         SELECT l.person FROM namesakes AS l
         INNER JOIN unsure AS u USING (name) INNER JOIN {PERSONS} AS i USING (person)

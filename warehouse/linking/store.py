@@ -2,7 +2,8 @@
 
 person_links       one row a person of a record: which person it is, how that was found, the pseudonyms of the name
                    and of the valid resident ID it states, believed or not, and keyed digests: of all the record says,
-                   of what persons are linked by, and, where no ID of the person is believed, of its blocking keys
+                   of what is weighed in linking, of the community, and, where no ID of the person is believed, of its
+                   blocking keys
 person_identities  one row a person: the pseudonym of the believed resident ID, the birth and sex it tells, and the run
                    in which something of the person changed last
 person_redirects   keys that were merged, split or are gone
@@ -40,7 +41,8 @@ def schemas() -> dict[str, pa.Schema]:
     decided = [("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
     counts = [(n, whole) for n in ("records", "records_compared", "persons", "pairs", "reviews")]
     texts = [(n, text) for n in ("registers", "watermarks", "digest", "model")]
-    said = [("name_key", text), ("number_key", text), ("content", whole), ("evidence", whole), ("blocks", text)]
+    said = [("name_key", text), ("number_key", text), ("content", whole), ("evidence", whole)]
+    said += [("place", whole), ("blocks", text)]
     link = [("person_key", text), ("method", text), ("weight", real), ("has_own_id", flag), *said]
     redirect = [(n, text) for n in ("from_key", "to_key", "current_key", "reason")]
     columns = {
