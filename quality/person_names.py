@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 MAX_NAME = 30
@@ -21,6 +21,8 @@ _SOUNDS = str.maketrans({"ü": "v"})
 _ALIKE = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"))
 _L_FOR_N = re.compile(r"^n")
 UNKNOWN_SHAPE = "?????"
+KEPT_NAMES = 1 << 16
+"""Names whose features are kept: a day's changes ask for most of theirs twice."""
 
 
 class NameFeatures(NamedTuple):
@@ -85,6 +87,7 @@ def features(names: Iterable[str]) -> list[NameFeatures]:
     return [_features(name) for name in names]
 
 
+@lru_cache(KEPT_NAMES)
 def _features(name: str) -> NameFeatures:
     sounds = [sound_of(c) for c in name]
     head = 2 if len(name) > 2 and name[:2] in _COMPOUND else 1

@@ -60,10 +60,11 @@ def view(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, name: s
     """A view ``name`` on ``con`` of a linking table, empty where there is none yet."""
     path, schema = settings.platform_path(table), schemas()[table]
     if exists(path):
-        there = con.execute(f"SELECT * FROM {scan_sql(con, path)} LIMIT 0").to_arrow_table().column_names
+        scan = scan_sql(con, path)
+        there = con.execute(f"SELECT * FROM {scan} LIMIT 0").to_arrow_table().column_names
         # a table of before this version lacks columns, which the full run that follows writes
         columns = ", ".join(c if c in there else f"NULL AS {c}" for c in schema.names)
-        con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {columns} FROM {scan_sql(con, path)}")
+        con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {columns} FROM {scan}")
         return
     con.register(f"{name}_empty", schema.empty_table())
     con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {name}_empty")

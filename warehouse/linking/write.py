@@ -36,7 +36,7 @@ def write_linked(
     Returns:
         ``records`` and ``persons`` there are now; persons ``merged`` and ``split``.
     """
-    for table in (store.LINKS, store.IDENTITIES, store.REDIRECTS):
+    for table in (store.IDENTITIES, store.REDIRECTS):
         store.view(con, settings, table, f"old_{table}")
     _believe(con)
     _block(con, key)

@@ -12,6 +12,7 @@ import pytest
 from catalog.registry import Catalog
 from catalog.settings import Settings
 from quality.identifiers import check_character
+from warehouse.linking import store
 from warehouse.linking.run import LinkResult, link_persons
 
 NOW = datetime(2026, 6, 30, 2, 0, tzinfo=UTC)
@@ -103,3 +104,9 @@ def link(settings: Settings, catalog: Catalog) -> Callable[..., LinkResult]:
         return link_persons(settings, catalog, now=NOW + timedelta(days=days), **more)
 
     return run
+
+
+def identities(settings: Settings) -> dict[str, tuple[Any, ...]]:
+    """Person to what its row says, but the run."""
+    columns = ("resident_key", "birth_date", "sex_code", "records", "is_identified")
+    return {r["person_key"]: tuple(r[c] for c in columns) for r in store.read(settings, store.IDENTITIES)}

@@ -18,7 +18,18 @@ from warehouse.linking.review import DecisionRefused, decide, open_reviews
 from warehouse.linking.run import RegisterShrank
 from warehouse.objections import ObjectionRefused
 
-from .conftest import HEALTH, INSURED, MARRIAGES, NOW, Register, health, insured, people, resident_id
+from .conftest import (
+    HEALTH,
+    INSURED,
+    MARRIAGES,
+    NOW,
+    Register,
+    health,
+    identities,
+    insured,
+    people,
+    resident_id,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -221,6 +232,7 @@ def said_otherwise(
         {"resident_id": None, "birth_date": row["birth_date"] + timedelta(days=draw.choice((1, 10, 365)))},
         {"resident_id": draw.choice(others)["resident_id"]},
         {"resident_id": None, "phone": None, "residence_address": None},
+        {"phone": draw.choice(others)["phone"], "residence_address": draw.choice(others)["residence_address"]},
         {"person_name": draw.choice(others)["person_name"], "resident_id": None},
     ]
     return row | draw.choice([f for f in faults if names or "person_name" not in f])
@@ -280,12 +292,13 @@ def test_days_of_changes_come_to_what_all_anew_comes_to(
             rows.pop(draw.randrange(len(rows)))
             register(feed, rows)
         assert link(day).mode == "changes"
-    step_by_step = links()
+    step_by_step, said = links(), identities(settings)
     last = store.last_run(settings)
     assert last is not None
     monkeypatch.setattr(linking_run, "learn", lambda _: linking_run._model_of(last))
     assert link(9, full=True).mode == "full"
     assert groups(step_by_step) == groups(links()), f"seed {seed}"
+    assert said == identities(settings), f"seed {seed}"
 
 
 def groups(found: dict[tuple[str, str, str], str]) -> set[frozenset[tuple[str, str, str]]]:

@@ -15,18 +15,12 @@ from warehouse.linking import store
 from warehouse.linking import write as linking_write
 from warehouse.linking.blocking import KEYS, blocks_sql
 
-from .conftest import HEALTH, INSURED, MARRIAGES, NOW, Register, health, insured, people
+from .conftest import HEALTH, INSURED, MARRIAGES, NOW, Register, health, identities, insured, people
 
 pytestmark = pytest.mark.slow
 
 Links = Callable[[], dict[tuple[str, str, str], str]]
 LATER = NOW + timedelta(days=1)
-
-
-def identities(settings: Settings) -> dict[str, tuple[Any, ...]]:
-    """Person to what its row says, but the run."""
-    columns = ("resident_key", "birth_date", "sex_code", "records", "is_identified")
-    return {r["person_key"]: tuple(r[c] for c in columns) for r in store.read(settings, store.IDENTITIES)}
 
 
 @pytest.mark.parametrize("rule", KEYS)
@@ -73,6 +67,34 @@ def test_what_persons_are_not_linked_by_opens_nobody_else(
     assert identities(settings) == said
     changed = {r["person_key"] for r in store.read(settings, store.IDENTITIES) if r["changed_run"] == done.run}
     assert changed == {links()[HEALTH, f"h{i}", "self"] for i in (5, 6)}
+
+
+def test_who_moves_and_is_known_by_a_number_opens_nobody_else(
+    register: Register, link: Any, links: Links, settings: Settings
+) -> None:
+    """Not so where the number is one register's alone and does not tell the birth, or another person states it."""
+    base = people(300)
+    rows = [health(f"h{i}", **p) for i, p in enumerate(base)]
+    register(HEALTH, rows)
+    others = [insured(f"s{i}", **p) for i, p in enumerate(base[:200])]
+    others[9] |= {"person_name": "司马相如", "birth_date": date(1931, 1, 1), "resident_id": base[8]["resident_id"]}
+    others[7] |= {"resident_id": None}
+    register(INSURED, others)
+    link()
+    before, said = links(), identities(settings)
+    moved = {"residence_address": "天桥南大街7号院2号楼3室", "community_code": "110102001004"}
+    for day, numbers, seen in ((1, (5, 250), 0), (2, (7, 8, 251), 6)):
+        for i in numbers:
+            rows[i] |= moved | {"phone": f"1370000{i:04d}", "_loaded_at": NOW + timedelta(days=day)}
+        rows[251] |= {"birth_date": base[251]["birth_date"] + timedelta(days=day - 1)}
+        register(HEALTH, rows)
+        done = link(day)
+        assert (done.mode, done.compared) == ("changes", seen)
+    stepwise, now = links(), identities(settings)
+    assert stepwise == before
+    assert {p for p in said if said[p] != now[p]} == {before[HEALTH, "h251", "self"]}
+    link(9, full=True)
+    assert (links(), identities(settings)) == (stepwise, now)
 
 
 def test_one_without_a_number_is_looked_at_when_a_change_may_be_theirs(
