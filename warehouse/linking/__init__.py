@@ -8,6 +8,10 @@ encrypted), and are never written: what leaves are keys of persons (``platform.p
     blocking   which other pairs are worth comparing
     scoring    how alike a pair is (Splink)
     clusters   persons out of pairs, with what a person decided
+    changes    what came, went, or says something new since the last run
+    index      how everybody stood, as whole numbers in memory
+    scope      whom the changes may concern
     keys       stable keys of persons, and redirects for those that were merged or split
+    write      the rows that are not as they were
     run        the whole, in full or for what changed
 """

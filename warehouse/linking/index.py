@@ -23,7 +23,7 @@ PERSONS = "index_persons"
 
 def part_sql(feed: str, key: str, role: str) -> str:
     """SQL: the digest of a person of a record."""
-    return f"hash({feed}, {key}, {role})"
+    return f"hash({record_sql(feed, key)}, {role})"
 
 
 def record_sql(feed: str, key: str) -> str:

@@ -24,7 +24,6 @@ from quality.person_names import NameFeatures, features, normalise_name
 from quality.pseudonym import PseudonymKey
 from quality.sql import literal, quote
 from warehouse.access import Principal
-from warehouse.delta import exists, scan_sql
 from warehouse.duck import connect, load_extension
 
 if TYPE_CHECKING:
@@ -79,6 +78,7 @@ def load_records(
     principal: Principal,
     key: PseudonymKey,
     now: datetime,
+    tables: Mapping[str, str],
     since: Mapping[str, str] | None = None,
     only: str | None = None,
 ) -> None:
@@ -89,15 +89,19 @@ def load_records(
 
     Args:
         key: makes the digests.
+        tables: feed id to what to read it from, of the registers that have a table.
         since: feed id to an instant (ISO); only records loaded after it are opened, and no register that is not named.
         only: a table of ``con`` with ``register`` and ``record_key``; nothing else is opened, and ``content``, which
             whoever asks knows, stays empty.
     """
     con.execute(f"CREATE OR REPLACE TABLE {RAW} ({_RAW_COLUMNS})")
+    asked = None if only is None else {r for (r,) in con.execute(f"SELECT DISTINCT register FROM {only}").fetchall()}
     for number, (feed_id, persons) in enumerate(linking.registers.items()):
-        if not exists(settings.feed_path(feed_id)) or (since is not None and feed_id not in since):
+        if feed_id not in tables or (since is not None and feed_id not in since):
             continue
-        feed, table = catalog.feed(feed_id), scan_sql(con, settings.feed_path(feed_id))
+        if asked is not None and number not in asked:
+            continue
+        feed, table = catalog.feed(feed_id), tables[feed_id]
         places = None
         if since is not None or only is not None:
             if since is not None:

@@ -21,13 +21,14 @@ from quality.pseudonym import PseudonymKey, load_key
 from warehouse.access import local_operator
 from warehouse.linking import store
 from warehouse.linking.blocking import make_nodes, make_pairs
+from warehouse.linking.changes import Changes, find_changes, leave_out_said_before
 from warehouse.linking.frequencies import key_numbers, share_names
 from warehouse.linking.identity import IDENTIFIED, identify
 from warehouse.linking.index import PARTS, PERSONS
 from warehouse.linking.join import join_records
 from warehouse.linking.keys import PRIOR, give_keys
 from warehouse.linking.records import load_records, shape_records, work_database
-from warehouse.linking.scope import RESTATED, SCOPE, Changes, find_changes, leave_out_said_before, make_scope
+from warehouse.linking.scope import RESTATED, SCOPE, make_scope
 from warehouse.linking.scoring import Model, default_model, learn, score
 from warehouse.linking.write import write_linked
 from warehouse.tables import table_lock
@@ -113,7 +114,7 @@ def link_persons(
         full = full or changes.share > FULL_SHARE
         if not full and last is not None and not changes.changed and not decided:
             return _unchanged(settings, last, changes, digest, now, started)
-        run = _Run(settings, catalog, linking, con, store.next_run(settings), now, note)
+        run = _Run(settings, catalog, linking, con, changes.tables, store.next_run(settings), now, note)
         counts = run.link(full=full, last=last)
         result = LinkResult(
             run=run.number, mode="full" if full else "changes", seconds=round(time.monotonic() - started, 2), **counts
@@ -131,12 +132,13 @@ class _Run:
         catalog: Catalog,
         linking: Linking,
         con: duckdb.DuckDBPyConnection,
+        tables: dict[str, str],
         number: int,
         now: datetime,
         note: Progress,
     ) -> None:
         self._settings, self._catalog, self._linking = settings, catalog, linking
-        self._con, self.number, self._now, self._note = con, number, now, note
+        self._con, self._tables, self.number, self._now, self._note = con, tables, number, now, note
         self.model: Model = default_model()
 
     def link(self, *, full: bool, last: dict[str, Any] | None) -> dict[str, int]:
@@ -167,7 +169,8 @@ class _Run:
         con, settings = self._con, self._settings
         self._note("opening registers")
         load_records(
-            con, settings, self._catalog, self._linking, principal=local_operator(), key=key, now=self._now
+            con, settings, self._catalog, self._linking,
+            principal=local_operator(), key=key, now=self._now, tables=self._tables,
         )  # fmt: skip
         compared = shape_records(con, now=self._now, key=key)
         store.view(con, settings, store.LINKS, "linked")
@@ -180,7 +183,7 @@ class _Run:
         self._note("looking for whom the changes may concern")
         return make_scope(
             self._con, self._settings, self._catalog, self._linking,
-            since=last["started_at"], principal=local_operator(), key=key, now=self._now,
+            tables=self._tables, since=last["started_at"], principal=local_operator(), key=key, now=self._now,
         )  # fmt: skip
 
     def _persons(self, full: bool) -> int:

@@ -14,11 +14,12 @@ from quality.pseudonym import PseudonymKey
 from warehouse.delta import row_count, transaction_version
 from warehouse.linking import store
 from warehouse.linking.blocking import KEYS, blocks_sql
+from warehouse.linking.changes import CHANGED
 from warehouse.linking.identity import IDENTIFIED
 from warehouse.linking.index import part_sql
 from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS
 from warehouse.linking.records import salt_of
-from warehouse.linking.scope import CHANGED, RESTATED, STOOD
+from warehouse.linking.scope import RESTATED, STOOD
 from warehouse.row_changes import change_rows, mark_rows
 
 if TYPE_CHECKING:
