@@ -12,7 +12,7 @@ def uncollected() -> Iterator[None]:
     """Do not look for circles of objects in here.
 
     An index over a hundred thousand names makes Python look through everything it holds again and again, which takes a
-    third of the time in a process as large as a build's; nothing in an index is part of a circle. Threads may nest.
+    third of the time in a process as large as a build's; nothing in an index is part of a circle.
     """
     if not gc.isenabled():
         yield

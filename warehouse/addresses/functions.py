@@ -87,12 +87,14 @@ class _Index:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
+        # threads that are in here at once push each other off the interpreter: it takes them twice the time
+        self._turn = threading.Lock()
         self._matcher: Matcher | None = None
 
     def match(self, texts: pa.ChunkedArray, streets: pa.ChunkedArray, communities: pa.ChunkedArray) -> pa.Array:
         """One answer a text, with what is known of its street and community."""
         asked = (texts.to_pylist(), streets.to_pylist(), communities.to_pylist())
-        with uncollected():
+        with self._turn, uncollected():
             return _strings(_compact(m) for m in self._current().match_many(*asked))
 
     def match_text(self, texts: pa.ChunkedArray) -> pa.Array:

@@ -45,14 +45,16 @@ class _Index:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
+        # threads that are in here at once push each other off the interpreter: it takes them twice the time
+        self._turn = threading.Lock()
         self._version: int | None = None
         self._matcher: Any = None
 
     def answer(self, names: pa.ChunkedArray) -> pa.Array:
         """One answer a name."""
-        with uncollected():
+        with self._turn, uncollected():
             found = self._current().match(names.to_pylist())
-        return pa.array([_text(m) if m else None for m in found], pa.string())
+            return pa.array([_text(m) if m else None for m in found], pa.string())
 
     def _current(self) -> Any:
         from deltalake import DeltaTable

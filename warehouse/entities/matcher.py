@@ -148,11 +148,16 @@ class EntityMatcher:
         """The one organisation whose name differs by one slip: a character left out, added, exchanged or swapped."""
         if len(q.core) < _SIMILAR_CORE:
             return None
-        shorter = _one_less(key)
+        shorter, beginning = _one_less(key), ""
+        if self._own_word(q.core) in self._words:
+            # a firm goes by this word: another's name may differ in the trade only, and what begins otherwise is none
+            shorter, beginning = shorter[_LONG_WORD:], key[:_LONG_WORD]
         near = self._near.to([key, *shorter])
         near.update(gone for gone in shorter if gone in self._core)
         best: tuple[float, str] | None = None
         for other in near:
+            if not other.startswith(beginning):
+                continue
             slip = self._slip(key, other)
             if slip < self.threshold:
                 continue
