@@ -124,16 +124,14 @@ def _otherwise(column: str) -> str:
 
 
 def _linked(home: str, *, full: bool) -> float:
-    from warehouse.dbt_build import build, warm_up
-    from warehouse.linking.run import link_persons
+    from warehouse.linked_build import link_and_build
 
     settings, catalog = _house(home)
     start = time.perf_counter()
-    warm_up(settings)  # as `lakehouse build` does
-    link_persons(settings, catalog, now=datetime.now(UTC), full=full)
-    linked = time.perf_counter() - start
-    build(settings, select=LIBRARIES, full_refresh=full).raise_for_failure()
-    print(f"linked in {linked:.1f} s, built in {time.perf_counter() - start - linked:.1f} s", flush=True)
+    result = link_and_build(
+        settings, catalog, now=datetime.now(UTC), link_all=full, full_refresh=full, select=LIBRARIES
+    )
+    result.raise_for_failure()
     return time.perf_counter() - start
 
 

@@ -10,8 +10,10 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 WAIT_SECONDS = 600.0
 """How long a build waits for another one before it gives up with Busy."""
+
+LINKED = ("person_links", "person_identities", "person_redirects")
+"""Tables ``platform.<name>`` that linking writes."""
 
 _one_at_a_time = threading.Lock()
 
@@ -126,6 +131,7 @@ def build(
     now: datetime | None = None,
     project: Path = PROJECT,
     wait: float = WAIT_SECONDS,
+    linking: Callable[[], object] | None = None,
 ) -> BuildResult:
     """Build models in dependency order, each followed by its data tests, each layer by its gate.
 
@@ -142,8 +148,10 @@ def build(
         unit_tests: run dbt's unit tests too; they test the code, not the data.
         now: instant from which new versions of a history hold (UTC), default the build's start.
         wait: seconds to wait for another build.
+        linking: writes the tables of `LINKED`; it is called beside the build of all that reads none of them.
 
     Raises:
+        Exception: what ``linking`` raised; nothing that reads its tables was built.
         Busy: another build is still running after ``wait`` seconds.
         UnknownName: nothing is selected.
         BuildFailed: the project cannot be parsed. A node that fails does not raise: see the result.
@@ -151,7 +159,7 @@ def build(
         ContractError: a model declares a table rule that cannot be compiled; nothing was built.
     """
     started = datetime.now(UTC)
-    with _session(settings, threads=threads, now=now or started, wait=wait):
+    with _beside(linking) as linked, _session(settings, threads=threads, now=now or started, wait=wait):
         manifest = parse(settings, project)
         chosen, listed = list(select or ()), None
         if chosen:
@@ -163,8 +171,11 @@ def build(
         more = ["--threads", str(threads), *(["--full-refresh"] if full_refresh else [])]
         more += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
         run = _Run(settings, project, manifest, gate, started, on_event)
-        for phase in plan(manifest, chosen, exclude or (), listed):
+        for phase in plan(manifest, chosen, exclude or (), listed, awaited=LINKED if linking else ()):
+            if phase.waits:
+                linked()
             run.step(phase, more)
+        linked()
     return BuildResult(
         build_id=run.build_ids[0] if run.build_ids else "",
         started_at=started,
@@ -173,6 +184,23 @@ def build(
         ok=run.succeeded and all(m.ok for m in run.models),
         verdicts=run.verdicts,
     )
+
+
+@contextmanager
+def _beside(work: Callable[[], object] | None) -> Iterator[Callable[[], None]]:
+    """Start ``work`` in a thread; calling what is given waits for its end and raises its error."""
+    if work is None:
+        yield lambda: None
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="beside-build") as pool:
+        begun = pool.submit(work)
+
+        @cache
+        def ended() -> None:
+            begun.result()
+            _close_database()  # opened again, it has views of what was written
+
+        yield ended
 
 
 class _Run:

@@ -200,19 +200,25 @@ def build(
     """Build libraries and marts with dbt; without --select, after linking the records of persons that changed."""
     from lakehouse.present import note, print_json, print_table
     from warehouse.dbt_build import build as dbt_build
-    from warehouse.dbt_build import warm_up
+    from warehouse.linked_build import link_and_build
 
     settings, catalog = both()
-    if not select:
-        from warehouse.linking.run import link_persons
-
-        warm_up(settings)
-        link_persons(settings, catalog, now=utc_now(), progress=None if as_json else note)
 
     def show(event: Any) -> None:
         note(str(event))
 
-    result = dbt_build(settings, select=select or None, full_refresh=full_refresh, on_event=None if as_json else show)
+    on_event = None if as_json else show
+    if select:
+        result = dbt_build(settings, select=select, full_refresh=full_refresh, on_event=on_event)
+    else:
+        result = link_and_build(
+            settings,
+            catalog,
+            now=utc_now(),
+            full_refresh=full_refresh,
+            progress=None if as_json else note,
+            on_event=on_event,
+        )
     if result.verdicts:
         from quality.data_docs import build_docs
 
