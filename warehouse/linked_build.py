@@ -23,7 +23,7 @@ def link_and_build(
 ) -> BuildResult:
     """Link, and build ``select`` or everything; what reads no persons is built meanwhile.
 
-    The first time, and with ``link_all``, nothing is built meanwhile: comparing all records takes the memory and the cores.
+    The first time, and with ``link_all``, nothing is built meanwhile: comparing all records takes all memory and cores.
 
     Args:
         now: time of the run (UTC).
