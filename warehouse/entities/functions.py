@@ -57,16 +57,15 @@ class _Index:
             return pa.array([_text(m) if m else None for m in found], pa.string())
 
     def _current(self) -> Any:
-        from deltalake import DeltaTable
-
         from warehouse.entities.library import NAMES, library_names
         from warehouse.entities.matcher import EntityMatcher
+        from warehouse.log_state import version
 
         path = self._settings.table_path(*NAMES)
         with self._lock:
-            version = DeltaTable(path).version() if DeltaTable.is_deltatable(path) else -1
-            if self._matcher is None or version != self._version:
-                self._matcher, self._version = EntityMatcher(library_names(self._settings)), version
+            now = version(path)
+            if self._matcher is None or now != self._version:
+                self._matcher, self._version = EntityMatcher(library_names(self._settings)), now
             return self._matcher
 
 
