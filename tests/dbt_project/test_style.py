@@ -16,7 +16,7 @@ from catalog.registry import Catalog
 
 # Functions Spark 3.5 has but sqlglot has no class for; st_* come from Apache Sedona.
 SPARK_FUNCTIONS = {"unix_micros", "bround", "pmod", "st_x", "st_y", "st_contains", "st_geomfromwkb", "st_areaspheroid"}
-SPARK_FUNCTIONS |= {"translate", "last_day", "day", "concat_ws"}
+SPARK_FUNCTIONS |= {"translate", "last_day", "day", "concat_ws", "xxhash64"}
 SPARK_FUNCTIONS |= {"st_isvalid", "st_makevalid", "st_asbinary", "st_pointonsurface", "st_lengthspheroid"}
 SPARK_FUNCTIONS |= {"st_intersects", "st_intersection", "st_difference", "st_union_aggr"}
 # Our own, which an engine must be given: warehouse/addresses/functions.py gives them to DuckDB.
