@@ -176,14 +176,7 @@ def build(
                 linked()
             run.step(phase, more)
         linked()
-    return BuildResult(
-        build_id=run.build_ids[0] if run.build_ids else "",
-        started_at=started,
-        seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
-        models=run.models,
-        ok=run.succeeded and all(m.ok for m in run.models),
-        verdicts=run.verdicts,
-    )
+    return run.result()
 
 
 @contextmanager
@@ -255,6 +248,17 @@ class _Run:
         self.succeeded = self.succeeded and bool(outcome.success)
         with table_lock(self._settings, "platform.builds"):
             write_run_log(self._settings, listener.invocation_id, self._started, [m.model_dump() for m in built])
+
+    def result(self) -> BuildResult:
+        """What all steps came to."""
+        return BuildResult(
+            build_id=self.build_ids[0] if self.build_ids else "",
+            started_at=self._started,
+            seconds=round((datetime.now(UTC) - self._started).total_seconds(), 3),
+            models=self.models,
+            ok=self.succeeded and all(m.ok for m in self.models),
+            verdicts=self.verdicts,
+        )
 
 
 def warm_up(settings: Settings) -> None:

@@ -204,12 +204,8 @@ def open_rows(
     detail = {"feed": feed_id, "purpose": purpose, "columns": list(columns), "rows": rows}
     AuditLog(settings, actor=principal.id).append("vault.opened", detail, at=at)
     kept = [n for n in schema.names if n != SEALED and (beside is None or n in beside)]
-    made = pa.schema(
-        [
-            *(schema.field(n) for n in kept),
-            *(pa.field(f.name, arrow_type(f.type, f.precision, f.scale)) for f in fields),
-        ]
-    )
+    opened = (pa.field(f.name, arrow_type(f.type, f.precision, f.scale)) for f in fields)
+    made = pa.schema([*(schema.field(n) for n in kept), *opened])
     con = con or connect()
     con.execute("SET TimeZone = 'UTC'")
     sql = f"SELECT {', '.join(map(quote, [*kept, SEALED]))} FROM {scan_sql(con, path)}"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import duckdb
@@ -21,9 +19,10 @@ from deltalake import DeltaTable, write_deltalake
 from catalog.errors import Busy, UnknownName
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from warehouse.dbt_build import PROJECT, BuildEvent, BuildFailed, BuildResult, build, database, list_models
+from tests.warehouse.dbt_house import House, make_project
+from warehouse.dbt_build import BuildEvent, BuildFailed, BuildResult, database, list_models
 from warehouse.dbt_report import scrub
-from warehouse.duck import VERIFIED_ONCE, load_extension
+from warehouse.duck import load_extension
 from warehouse.schema import feed_schema
 from warehouse.tables import table_lock
 
@@ -87,57 +86,6 @@ FILES = {
             expect: {rows: [{k: 2, v: b}]}
         """,
 }
-
-
-class House:
-    """A lakehouse with a project and one input table."""
-
-    def __init__(self, home: Path, project: Path) -> None:
-        self.settings = Settings(home=home, lake=str(home / "lake"))
-        self.settings.make_dirs()
-        self.project = project
-
-    def put(self, *rows: tuple[int, str, str]) -> None:
-        columns = list(zip(*rows, strict=True)) or [[], [], []]
-        table = pa.table(
-            {
-                "k": pa.array(columns[0], pa.int32()),
-                "v": pa.array(columns[1], "string"),
-                "part": pa.array(columns[2], "string"),
-            }
-        )
-        write_deltalake(self.settings.feed_path("rows"), table, mode="overwrite")
-
-    def build(self, *select: str, **more: Any) -> BuildResult:
-        return build(self.settings, select=select or None, project=self.project, **more)
-
-    def path(self, layer: str, schema: str, table: str) -> str:
-        return self.settings.table_path(layer, schema, table)
-
-    def rows(self, layer: str, name: str, columns: str = "*") -> list[tuple[Any, ...]]:
-        schema, table = name.split(".")
-        with duckdb.connect(config=VERIFIED_ONCE) as con:
-            load_extension(con, "delta")
-            con.execute("set TimeZone = 'UTC'")
-            return con.execute(
-                f"select {columns} from delta_scan('{self.path(layer, schema, table)}') order by all"
-            ).fetchall()
-
-
-def make_project(root: Path, files: dict[str, str]) -> Path:
-    root.mkdir(parents=True)
-    for name in ("dbt_project.yml", "profiles.yml"):
-        shutil.copy(PROJECT / name, root)
-    settings = root / "dbt_project.yml"  # every model here is of grade 1
-    graded = "models:\n  xicheng_lakehouse:\n    +meta: {grade: 1}\n"
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace("models:\n  xicheng_lakehouse:\n", graded, 1), encoding="utf-8")
-    shutil.copytree(PROJECT / "macros" / "materializations", root / "macros" / "materializations")
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -453,58 +401,6 @@ class TestBrokenProjects:
         )
         result = broken(**{"snapshots|lib__snap.sql": text}).build()
         assert "incremental_strategy: history" in result.models[0].message
-
-
-PERSONS = {
-    "models/staging/staging__links.sql": "select person_key from {{ source('platform', 'person_links') }}",
-    "models/library/lib__firms.sql": "select 1 as k",
-    "models/library/lib__people.sql": "select person_key from {{ ref('staging__links') }}",
-    "models/marts/mart__firms.sql": "select k from {{ ref('lib__firms') }}",
-    "models/models.yml": """
-        sources:
-          - {name: platform, meta: {grade: 1}, tables: [{name: person_links, columns: [{name: person_key}]}]}
-        """,
-}
-
-
-def test_what_reads_no_persons_is_built_while_they_are_linked(tmp_path: Path) -> None:
-    house = House(tmp_path / "var", make_project(tmp_path / "dbt", PERSONS))
-    firms, order = threading.Event(), []
-
-    def linking() -> None:
-        assert firms.wait(60)  # it ends only when the model that does not wait for it is built
-        order.append("linked")
-        path = house.settings.platform_path("person_links")
-        write_deltalake(path, pa.table({"person_key": [f"p{turn}"]}), mode="overwrite")
-
-    def show(event: BuildEvent) -> None:
-        if event.state == "finished" and event.kind == "model":
-            order.append(event.name)
-            if event.name == "lib.firms":
-                firms.set()
-
-    for turn in (1, 2):
-        firms.clear()
-        order.clear()
-        house.build(linking=linking, on_event=show).raise_for_failure()
-        assert order == ["lib.firms", "linked", "staging.links", "lib.people", "mart.firms"]
-        assert house.rows("library", "lib.people") == [(f"p{turn}",)], "of this linking, not of the one before"
-    order.clear()
-    house.build(on_event=show).raise_for_failure()
-    assert sorted(order) == ["lib.firms", "lib.people", "mart.firms", "staging.links"]
-
-
-def test_persons_are_not_built_when_linking_fails(tmp_path: Path) -> None:
-    house = House(tmp_path / "var", make_project(tmp_path / "dbt", PERSONS))
-
-    def linking() -> None:
-        raise Busy("another process links", hint="wait")
-
-    with pytest.raises(Busy, match="links"):
-        house.build(linking=linking)
-    assert house.rows("library", "lib.firms") == [(1,)]
-    assert not Path(house.path("library", "lib", "people")).exists()
-    assert not Path(house.path("mart", "mart", "firms")).exists()
 
 
 def test_many_models_on_four_threads(tmp_path: Path) -> None:
