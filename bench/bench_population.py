@@ -121,7 +121,7 @@ def _otherwise(column: str) -> str:
     if column == "community_code":
         return "CASE WHEN community_code = '110102001004' THEN '110102001007' ELSE '110102001004' END"
     if column.endswith("_address"):  # another door: people and firms move
-        return f"translate({column}, '123456789', '234567891')"
+        return f"translate({column}, '123456', '214365')"
     return f"concat({column}, '东')"
 
 

@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,10 +24,18 @@ from warehouse.checkpoints import SuiteVerdict
 from warehouse.computed import refresh
 from warehouse.dbt_asked import leave_out, remember_asked
 from warehouse.dbt_call import BuildFailed, call, copy_of, failure, parse, target
-from warehouse.dbt_nodes import ModelInfo, describe, missing_ancestors, models_with_ancestors, remember_loaded
+from warehouse.dbt_nodes import (
+    ModelInfo,
+    describe,
+    missing_ancestors,
+    models_with_ancestors,
+    readers,
+    remember_loaded,
+)
 from warehouse.dbt_phases import LayerGate, Phase, blocked_by, not_built, plan, without
 from warehouse.dbt_report import scrub, write_run_log
 from warehouse.dbt_results import ModelResult, node_name, result_of, rows_of_response
+from warehouse.linking.store import MODELLED
 from warehouse.tables import table_lock
 
 if TYPE_CHECKING:
@@ -39,8 +46,8 @@ PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 WAIT_SECONDS = 600.0
 """How long a build waits for another one before it gives up with Busy."""
 
-LINKED = ("person_links", "person_identities", "person_redirects")
-"""Tables ``platform.<name>`` that linking writes."""
+Awaited: TypeAlias = tuple[frozenset[str], Callable[[], object]]
+"""Unique ids of models that wait, and what they call to wait."""
 
 _one_at_a_time = threading.Lock()
 
@@ -148,7 +155,7 @@ def build(
         unit_tests: run dbt's unit tests too; they test the code, not the data.
         now: instant from which new versions of a history hold (UTC), default the build's start.
         wait: seconds to wait for another build.
-        linking: writes the tables of `LINKED`; it is called beside the build of all that reads none of them.
+        linking: links the records of persons; it is called beside the build of all that reads none of its tables.
 
     Raises:
         Exception: what ``linking`` raised; nothing that reads its tables was built.
@@ -161,6 +168,7 @@ def build(
     started = datetime.now(UTC)
     with _beside(linking) as linked, _session(settings, threads=threads, now=now or started, wait=wait):
         manifest = parse(settings, project)
+        waiting = readers(manifest, MODELLED) if linking else frozenset()
         chosen, listed = list(select or ()), None
         if chosen:
             listed = _listed(settings, project, manifest, chosen, list(exclude or ()))
@@ -168,32 +176,29 @@ def build(
         _hold_to_grades(settings, project, manifest, listed, full_refresh, started.date())
         gate = LayerGate(settings, project, receipt=f"build-{started:%Y%m%dT%H%M%S%fZ}", now=started)
         leave_out(manifest, settings, gate.models, project)
-        more = ["--threads", str(threads), *(["--full-refresh"] if full_refresh else [])]
+        # as many as wait do nothing meanwhile
+        more = [
+            "--threads",
+            str(threads + len(MODELLED) * bool(waiting)),
+            *(["--full-refresh"] if full_refresh else []),
+        ]
         more += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
-        run = _Run(settings, project, manifest, gate, started, on_event)
-        for phase in plan(manifest, chosen, exclude or (), listed, awaited=LINKED if linking else ()):
-            if phase.waits:
-                linked()
+        run = _Run(settings, project, manifest, gate, started, on_event, awaited=(waiting, linked))
+        for phase in plan(manifest, chosen, exclude or (), listed):
             run.step(phase, more)
-        linked()
+            linked()
     return run.result()
 
 
 @contextmanager
-def _beside(work: Callable[[], object] | None) -> Iterator[Callable[[], None]]:
-    """Start ``work`` in a thread; calling what is given waits for its end and raises its error."""
+def _beside(work: Callable[[], object] | None) -> Iterator[Callable[[], object]]:
+    """Start ``work``; calling what is given waits for its end and raises its error."""
     if work is None:
         yield lambda: None
         return
     with ThreadPoolExecutor(1, thread_name_prefix="beside-build") as pool:
         begun = pool.submit(work)
-
-        @cache
-        def ended() -> None:
-            begun.result()
-            _close_database()  # opened again, it has views of what was written
-
-        yield ended
+        yield begun.result
 
 
 class _Run:
@@ -207,9 +212,12 @@ class _Run:
         gate: LayerGate,
         started: datetime,
         on_event: Callable[[BuildEvent], None] | None,
+        *,
+        awaited: Awaited,
     ) -> None:
         self._settings, self._project, self._manifest = settings, project, manifest
         self._gate, self._started, self._on_event = gate, started, on_event
+        self._awaited = awaited
         self.models: list[ModelResult] = []
         self.verdicts: list[SuiteVerdict] = []
         self.build_ids: list[str] = []
@@ -231,7 +239,7 @@ class _Run:
         if skipped and not phase.models:
             return
         refresh(self._settings, manifest, phase.models, before_write=_close_database)
-        listener = _Listener(manifest, self._on_event, self._gate.built)
+        listener = _Listener(manifest, self._on_event, self._gate.built, self._awaited)
         args = ["build", *_selectors(phase.select, phase.exclude), *more]
         with self._gate.watching(phase):
             outcome = call(args, self._settings, self._project, manifest=manifest, listener=listener)
@@ -423,9 +431,14 @@ class _Listener:
     """Turns dbt's events into ours. dbt calls it from several threads."""
 
     def __init__(
-        self, manifest: Any, on_event: Callable[[BuildEvent], None] | None, on_built: Callable[[str], None]
+        self,
+        manifest: Any,
+        on_event: Callable[[BuildEvent], None] | None,
+        on_built: Callable[[str], None],
+        awaited: Awaited,
     ) -> None:
         self._manifest, self._on_event, self._on_built = manifest, on_event, on_built
+        self._waiting, self._wait = awaited
         self._lock = threading.Lock()
         self._done = self._total = 0
         self.invocation_id = ""
@@ -434,6 +447,8 @@ class _Listener:
         self.invocation_id = event.info.invocation_id
         if event.info.name == "ConcurrencyLine":
             self._total = int(event.data.node_count)
+        if event.info.name == "LogStartLine" and event.data.node_info.unique_id in self._waiting:
+            self._wait()  # in the thread of the node, before its SQL is compiled; an error is the node's
         if event.info.name not in ("NodeStart", "NodeFinished"):
             return
         node = self._manifest.nodes.get(event.data.node_info.unique_id)  # unit tests and hooks are not among them

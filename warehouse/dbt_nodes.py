@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,18 @@ def models_with_ancestors(manifest: Any, chosen: Sequence[str] | None) -> list[A
             open_ends += _parents(manifest, unique_id)
     nodes = (manifest.nodes[unique_id] for unique_id in sorted(seen) if unique_id in manifest.nodes)
     return [node for node in nodes if str(node.resource_type) == "model"]
+
+
+def readers(manifest: Any, tables: Collection[str]) -> frozenset[str]:
+    """Unique ids of the models that read one of the platform tables ``tables``, or a model that does."""
+    infos, ends = describe(manifest), tuple(f".platform.{name}" for name in tables)
+    found = {m.node for m in infos for p in m.depends_on if p.startswith("source.") and p.endswith(ends)}
+    grown = bool(found)
+    while grown:
+        new = {m.node for m in infos if m.node not in found and found.intersection(m.depends_on)}
+        found |= new
+        grown = bool(new)
+    return frozenset(found)
 
 
 def table_of(settings: Settings, node: Any) -> str:

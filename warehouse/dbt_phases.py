@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog.settings import Settings
 from warehouse.checkpoints import SuiteVerdict
-from warehouse.dbt_nodes import ModelInfo, describe
+from warehouse.dbt_nodes import describe
 from warehouse.dbt_results import ModelResult
 
 if TYPE_CHECKING:
@@ -25,59 +25,30 @@ RESTORED = "本层未通过检查，已恢复到构建前的版本"
 
 @dataclass(frozen=True)
 class Phase:
-    """What one call of dbt builds.
-
-    Attributes:
-        select: dbt selectors, empty for all. models: ``schema.table`` of its models.
-        waits: whether a model of it, or of a phase before it, reads what is awaited.
-    """
+    """What one call of dbt builds. ``select`` is empty for all; ``models``: ``schema.table`` of its models."""
 
     select: tuple[str, ...]
     exclude: tuple[str, ...]
     models: tuple[str, ...]
-    waits: bool = False
 
 
-def plan(
-    manifest: Any,
-    chosen: Sequence[str],
-    exclude: Sequence[str],
-    listed: Sequence[str] | None,
-    awaited: Collection[str] = (),
-) -> list[Phase]:
+def plan(manifest: Any, chosen: Sequence[str], exclude: Sequence[str], listed: Sequence[str] | None) -> list[Phase]:
     """The steps of a build.
 
     Args:
         chosen, exclude: dbt selectors of the whole build.
         listed: unique ids they select, None for everything.
-        awaited: tables ``platform.<name>`` that are being written: what reads them is a step after what does not.
     """
     wanted = None if listed is None else set(listed)
-    infos = describe(manifest)
-    late = _readers(infos, awaited)
-    models = [((_STEPS.get(m.layer, 0), m.node in late), m) for m in infos if wanted is None or m.node in wanted]
-    # marts are one step: that which waits
-    models = [((step, bool(awaited)) if step else (step, waits), m) for (step, waits), m in models]
-    steps = sorted({step for step, _ in models}) or [(0, False)]
+    models = [m for m in describe(manifest) if wanted is None or m.node in wanted]
+    steps = sorted({_STEPS.get(m.layer, 0) for m in models}) or [0]
     found = []
     for i, step in enumerate(steps):
-        own = [m for at, m in models if at == step]
-        later = [_node_name(m.node) for at, m in models if at > step]
+        own = [m for m in models if _STEPS.get(m.layer, 0) == step]
+        later = [_node_name(m.node) for m in models if _STEPS.get(m.layer, 0) > step]
         # a test of two layers belongs to the later one: excluding a model excludes its tests
         select = tuple(chosen) if i == 0 else tuple(_node_name(m.node) for m in own)
-        found.append(Phase(select, (*exclude, *later), tuple(m.name for m in own), step[1]))
-    return found
-
-
-def _readers(infos: Sequence[ModelInfo], awaited: Collection[str]) -> set[str]:
-    """Unique ids of the models that read one of the platform tables ``awaited``, or a model that does."""
-    ends = tuple(f".platform.{name}" for name in awaited)
-    found = {m.node for m in infos for p in m.depends_on if p.startswith("source.") and ends and p.endswith(ends)}
-    grown = bool(found)
-    while grown:
-        new = {m.node for m in infos if m.node not in found and found.intersection(m.depends_on)}
-        found |= new
-        grown = bool(new)
+        found.append(Phase(select, (*exclude, *later), tuple(m.name for m in own)))
     return found
 
 
@@ -108,7 +79,7 @@ def without(phase: Phase, manifest: Any, blocked: set[str]) -> tuple[Phase, list
     skipped = [m.node for m in infos if m.node in bad and m.name in phase.models]
     names = {m.name for m in infos if m.node in set(skipped)}
     left = tuple(name for name in phase.models if name not in names)
-    return replace(phase, exclude=(*phase.exclude, *map(_node_name, skipped)), models=left), skipped
+    return Phase(phase.select, (*phase.exclude, *map(_node_name, skipped)), left), skipped
 
 
 def _node_name(unique_id: str) -> str:

@@ -28,6 +28,7 @@ from warehouse.dbt_remade import answered_by, changed_in_feeds, made_through
 from warehouse.delta import scan_sql
 from warehouse.duck import literal, load_extension, quote
 from warehouse.entities.functions import register as register_entity_match
+from warehouse.linking.store import MODELLED
 from warehouse.model_grades import PROJECT
 from warehouse.schema import VALID_FROM, VALID_TO, duckdb_type, feed_columns
 from warehouse.tables import TableRef, readable_tables, table_lock
@@ -116,7 +117,7 @@ def register_views(conn: duckdb.DuckDBPyConnection, settings: Settings, catalog:
             views["history", feed_id] = history_select(conn, catalog, feed_id, versions)
     for name, columns in platform_sources().items():
         table = tables.pop(("platform", "platform", name), None)
-        views["platform", name] = source_select(conn, columns, table)
+        views["platform", name] = source_select(conn, columns, table, live=name in MODELLED)
     for table in tables.values():
         views[table.schema, table.name] = f"select * from delta_scan({literal(table.path)})"
     there = conn.execute(
@@ -154,9 +155,14 @@ def source_select(
     table: TableRef | None,
     *,
     hidden: frozenset[str] = frozenset(),
+    live: bool = False,
 ) -> str:
-    """The same for columns with their DuckDB types; ``hidden`` ones of the table are left out."""
-    scan = scan_sql(conn, table.path) if table else ""
+    """The same for columns with their DuckDB types; ``hidden`` ones of the table are left out.
+
+    Args:
+        live: the table may be written while the build database is open.
+    """
+    scan = "" if table is None else f"delta_scan({literal(table.path)})" if live else scan_sql(conn, table.path)
     there: list[str] = conn.sql(f"from {scan}").columns if table else []
     parts = [quote(c) if c in there else f"cast(null as {kind}) as {quote(c)}" for c, kind in columns.items()]
     parts += [quote(name) for name in there if name not in columns and name not in hidden]

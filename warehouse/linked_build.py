@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
@@ -23,7 +24,7 @@ def link_and_build(
 ) -> BuildResult:
     """Link, and build ``select`` or everything; what reads no persons is built meanwhile.
 
-    The first time, and with ``link_all``, nothing is built meanwhile: comparing all records takes all memory and cores.
+    Nothing is built while all records are compared: that takes all memory and cores.
 
     Args:
         now: time of the run (UTC).
@@ -32,16 +33,12 @@ def link_and_build(
     Raises:
         LakehouseError: of `link_persons` and `build`.
     """
-    from warehouse.linking.run import link_persons
-    from warehouse.linking.store import last_run
+    from warehouse.linking.beside import link_beside
+    from warehouse.linking.run import is_due_in_full, link_persons
 
-    def link() -> None:
-        link_persons(settings, catalog, now=now, full=link_all, progress=progress)
-
-    beside = not link_all and last_run(settings) is not None
-    if not beside:
+    if link_all or is_due_in_full(settings, catalog):
         warm_up(settings)
-        link()
-    return build(
-        settings, select=select, full_refresh=full_refresh, on_event=on_event, linking=link if beside else None
-    )
+        link_persons(settings, catalog, now=now, full=link_all, progress=progress)
+        return build(settings, select=select, full_refresh=full_refresh, on_event=on_event)
+    linking = partial(link_beside, settings, now=now, progress=progress or (lambda _: None))
+    return build(settings, select=select, full_refresh=full_refresh, on_event=on_event, linking=linking)

@@ -29,12 +29,12 @@ PERSONS = {
 
 def test_what_reads_no_persons_is_built_while_they_are_linked(tmp_path: Path) -> None:
     house = House(tmp_path / "var", make_project(tmp_path / "dbt", PERSONS))
-    firms, order = threading.Event(), []
+    firms, order, path = threading.Event(), [], house.settings.platform_path("person_links")
+    write_deltalake(path, pa.table({"person_key": ["p0"]}))  # of a run before
 
     def linking() -> None:
         assert firms.wait(60)  # it ends only when the model that does not wait for it is built
         order.append("linked")
-        path = house.settings.platform_path("person_links")
         write_deltalake(path, pa.table({"person_key": [f"p{turn}"]}), mode="overwrite")
 
     def show(event: BuildEvent) -> None:

@@ -14,4 +14,5 @@ encrypted), and are never written: what leaves are keys of persons (``platform.p
     keys       stable keys of persons, and redirects for those that were merged or split
     write      the rows that are not as they were
     run        the whole, in full or for what changed
+    beside     the same in a process of its own
 """

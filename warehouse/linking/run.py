@@ -123,6 +123,12 @@ def link_persons(
     return result
 
 
+def is_due_in_full(settings: Settings, catalog: Catalog) -> bool:
+    """Whether the next run compares all records, because none was compared yet or they are compared otherwise now."""
+    last = store.last_run(settings)
+    return last is None or last["digest"] != _digest(catalog)
+
+
 class _Run:
     """One run over ``con``."""
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LINKS, IDENTITIES, REDIRECTS = "person_links", "person_identities", "person_redirects"
 REVIEWS, DECISIONS, RUNS = "person_reviews", "person_decisions", "person_runs"
+MODELLED = (LINKS, IDENTITIES, REDIRECTS)
+"""Those that models read."""
 APP = "linking.persons"
 
 

@@ -1,0 +1,43 @@
+"""Links the records that changed, in a process of its own: ``python -m warehouse.linking INSTANT``.
+
+Settings come from the environment. What happens is told as lines of JSON: ``note``, then ``result`` or ``error``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+from catalog.errors import LakehouseError
+from catalog.registry import load_catalog
+from catalog.settings import Settings
+from warehouse.linking.run import link_persons
+
+
+def main(instant: str) -> int:
+    """Link as of ``instant`` (ISO 8601, UTC); the exit code is that of the error, if there is one."""
+    settings = Settings.from_env()
+    try:
+        result = link_persons(
+            settings,
+            load_catalog(settings.catalog_dir),
+            now=datetime.fromisoformat(instant),
+            progress=lambda text: _say("note", text),
+        )
+    except LakehouseError as e:
+        where = {name: str(value) for name, value in e.where.items()}
+        _say("error", {"code": e.code, "message": e.message, "hint": e.hint, "where": where})
+        return e.exit_code
+    _say("result", result.model_dump())
+    return 0
+
+
+def _say(kind: str, what: Any) -> None:
+    sys.stdout.write(json.dumps({kind: what}, ensure_ascii=True) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
