@@ -99,30 +99,52 @@ def full(home: str) -> float:
 
 def day(home: str) -> float:
     """Seconds after one record in a hundred of every register was delivered again, some of them saying otherwise."""
-    from deltalake import DeltaTable
+    deliver_again(home, every=100, at=7)
+    return _linked(home, full=False)
 
+
+def deliver_again(home: str, *, every: int, at: int) -> None:
+    """Load one record in ``every`` of every register again: people and firms move to where others of them lived."""
     from catalog.linking import load_linking
-    from warehouse.delta import FileStyle, exists
+    from warehouse.delta import exists
 
     settings, catalog = _house(home)
-    as_loaded = FileStyle().properties()
     for feed_id in (*load_linking(catalog).registers, *_of_organisations(catalog)):
         if exists(settings.feed_path(feed_id)):
-            said = {"_loaded_at": f"CAST('{datetime.now(UTC).isoformat()}' AS TIMESTAMP)"}
-            said |= {c: _otherwise(c) for c in SAID_ANEW.get(feed_id, ())}
-            DeltaTable(settings.feed_path(feed_id)).update(
-                said, predicate="_row_number % 100 = 7", writer_properties=as_loaded
-            )
-    return _linked(home, full=False)
+            _deliver_again(settings.feed_path(feed_id), SAID_ANEW.get(feed_id, ()), every, at)
+
+
+def _deliver_again(path: str, said_anew: tuple[str, ...], every: int, at: int) -> None:
+    from deltalake import DeltaTable
+
+    from warehouse.delta import FileStyle, scan_sql
+    from warehouse.duck import connect
+
+    with connect(memory="2GB") as con:
+        con.execute("SET TimeZone = 'UTC'")
+        now = f"CAST('{datetime.now(UTC).isoformat()}' AS TIMESTAMP WITH TIME ZONE)"
+        rows = con.execute(
+            f"SELECT _receipt, _row_number, {now} AS _loaded_at"  # noqa: S608 - names of our own
+            f"{''.join(f', {_otherwise(c)} AS {c}' for c in said_anew)} "
+            f"FROM {scan_sql(con, path)} WHERE _row_number % {every} = {at}"
+        ).to_arrow_table()
+    merge = DeltaTable(path).merge(
+        rows,
+        predicate="t._receipt = s._receipt AND t._row_number = s._row_number",
+        source_alias="s",
+        target_alias="t",
+        writer_properties=FileStyle().properties(),
+    )
+    merge.when_matched_update({c: f"s.{c}" for c in ("_loaded_at", *said_anew)}).execute()
 
 
 def _otherwise(column: str) -> str:
     """SQL: another value of the same kind."""
     if column == "community_code":
         return "CASE WHEN community_code = '110102001004' THEN '110102001007' ELSE '110102001004' END"
-    if column.endswith("_address"):  # another door: people and firms move
-        return f"translate({column}, '123456', '214365')"
-    return f"concat({column}, '东')"
+    if column.endswith("_address"):
+        return f"lag({column}, 1, {column}) OVER (ORDER BY _receipt, _row_number)"
+    return f"{column} || '东'"
 
 
 def _linked(home: str, *, full: bool) -> float:
