@@ -26,6 +26,7 @@ from catalog.errors import Busy
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+_FEATURE, _PROPERTY = "deletionVectors", "delta.enableDeletionVectors"
 _MAGIC = struct.pack("<I", 1681511377)
 """First bytes of a RoaringBitmapArray in its portable form."""
 _Z85 = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#", np.uint8)
@@ -93,6 +94,8 @@ def commit(
 ) -> int:
     """Write the version after that of ``table``: ``files`` have more rows deleted, ``adds`` come.
 
+    A table that may not have deletion vectors yet is allowed them by a version of its own before.
+
     Args:
         files: files with all row numbers deleted in each; one whose rows are all deleted goes.
         adds: actions of files that lie in the table's folder already.
@@ -102,9 +105,11 @@ def commit(
     Raises:
         Busy: somebody else wrote that version meanwhile; nothing was changed.
     """
-    lines: list[dict[str, Any]] = [
-        {"commitInfo": {"timestamp": at, "operation": operation, "operationParameters": {}, **note}}
-    ]
+    log, version = Path(table.table_uri.removeprefix("file://")) / "_delta_log", table.version() + 1
+    if table.metadata().configuration.get(_PROPERTY) != "true":
+        _write(log, version, [_info(at, "SET TBLPROPERTIES"), *_allowing(table)])
+        version += 1
+    lines: list[dict[str, Any]] = [_info(at, operation, note)]
     if transaction is not None:
         name, number = transaction
         lines.append({"txn": {"appId": name, "version": number, "lastUpdated": at}})
@@ -115,11 +120,50 @@ def commit(
             stats = {**json.loads(file.add["stats"]), "tightBounds": False}  # bounds may be of deleted rows
             marked = {"stats": json.dumps(stats), "deletionVector": _vector(deleted), "dataChange": True}
             lines.append({"add": {**file.add, **marked}})
-    lines += [{"add": dict(add)} for add in adds]
-    version = table.version() + 1
-    log = Path(table.table_uri.removeprefix("file://")) / "_delta_log"
+    _write(log, version, [*lines, *({"add": dict(add)} for add in adds)])
+    return version
+
+
+def takes_vectors(table: DeltaTable) -> bool:
+    """Whether the table has deletion vectors, or is of a protocol that `commit` can add them to."""
+    said = table.protocol()
+    return said.min_reader_version in (1, 3) and said.min_writer_version in (1, 2, 7)
+
+
+def _allowing(table: DeltaTable) -> list[dict[str, Any]]:
+    """The actions that allow a table deletion vectors.
+
+    deltalake's own way waits for its workers with Python's lock in its hand, and they may wait for that lock to read
+    rows from Python: both for ever.
+    """
+    said, meta = table.protocol(), table.metadata()
+    implied = ["appendOnly", "invariants"] if said.min_writer_version == 2 else []
+    protocol = {
+        "minReaderVersion": 3,
+        "minWriterVersion": 7,
+        "readerFeatures": sorted({*(said.reader_features or []), _FEATURE}),
+        "writerFeatures": sorted({*(said.writer_features or implied), _FEATURE}),
+    }
+    metadata = {
+        "id": str(meta.id),
+        "name": meta.name,
+        "description": meta.description,
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": table.schema().to_json(),
+        "partitionColumns": meta.partition_columns,
+        "configuration": {**meta.configuration, _PROPERTY: "true"},
+        "createdTime": meta.created_time,
+    }
+    return [{"protocol": protocol}, {"metaData": {k: v for k, v in metadata.items() if v is not None}}]
+
+
+def _info(at: int, operation: str, note: Mapping[str, str] | None = None) -> dict[str, Any]:
+    return {"commitInfo": {"timestamp": at, "operation": operation, "operationParameters": {}, **(note or {})}}
+
+
+def _write(log: Path, version: int, actions: Iterable[Mapping[str, Any]]) -> None:
     draft = log / f"_commit_{uuid.uuid4()}.json.tmp"
-    draft.write_text("\n".join(json.dumps(line) for line in lines) + "\n", encoding="utf-8")
+    draft.write_text("\n".join(json.dumps(action) for action in actions) + "\n", encoding="utf-8")
     try:
         os.link(draft, log / f"{version:020d}.json")  # unlike a rename, never in place of another's
     except FileExistsError as e:
@@ -130,7 +174,6 @@ def commit(
         ) from e
     finally:
         draft.unlink()
-    return version
 
 
 def _adds(log: Path, version: int) -> dict[str, dict[str, Any]] | None:

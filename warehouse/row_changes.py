@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from deltalake import DeltaTable, TableFeatures, write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from pyroaring import BitMap64
 
 from catalog.errors import ContractError
 from quality.sql import literal
 from warehouse.delta import FileStyle, aside
-from warehouse.delta_log import DataFile, commit, data_files
+from warehouse.delta_log import DataFile, commit, data_files, takes_vectors
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +33,6 @@ MOST_FILES = 40
 """A table of more files is worn: each is opened by every reader."""
 MOST_DELETED = 0.25
 """Share of rows deleted, from which on a table is worn: each is read and left out by every reader."""
-_FEATURE = ("delta.enableDeletionVectors", "true")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def mark_rows(con: duckdb.DuckDBPyConnection, table: DeltaTable, gone: str) -> M
         None when the table has to be written whole: it is worn or would be, remote, partitioned or of an unknown form.
     """
     files = data_files(table)
-    if files is None or len(files) >= MOST_FILES:
+    if files is None or len(files) >= MOST_FILES or not takes_vectors(table):
         return None
     marked = _marked(con, files, gone) if files else ()
     rows, deleted = sum(f.rows for f in files), sum(len(d) for _, d in marked)
@@ -87,14 +86,16 @@ def change_rows(
     Raises:
         Busy: another process wrote the table since the rows were looked for. ContractError: other columns.
     """
-    table = _able(marked.table)
+    table = marked.table
     path = table.table_uri.removeprefix("file://")
     draft = aside(path, "rows")
     shutil.rmtree(draft, ignore_errors=True)
+    moved: list[Path] = []
     try:
         adds = _drafted(draft, rows, table, style) if rows is not None else []
         for add in adds:
-            os.rename(draft / str(add["path"]), Path(path) / str(add["path"]))
+            moved.append(Path(path) / str(add["path"]))
+            os.rename(draft / str(add["path"]), moved[-1])
         changed = [(f, d) for f, d in marked.files if len(d) > len(f.deleted)]
         return commit(
             table,
@@ -105,6 +106,10 @@ def change_rows(
             note=note,
             transaction=transaction,
         )
+    except BaseException:
+        for file in moved:  # no version names them
+            file.unlink(missing_ok=True)
+        raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -122,16 +127,6 @@ def _marked(
         for i, file in enumerate(found.column("_file").to_pylist())
     }
     return tuple((f, f.deleted | BitMap64(numbers.get(str(f.path), ()))) for f in files)
-
-
-def _able(table: DeltaTable) -> DeltaTable:
-    """The table, allowed deletion vectors; a commit of its own, once."""
-    if table.metadata().configuration.get(_FEATURE[0]) == _FEATURE[1]:
-        return table
-    if "deletionVectors" not in (table.protocol().writer_features or []):
-        table.alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
-    table.alter.set_table_properties(dict([_FEATURE]))
-    return DeltaTable(table.table_uri)
 
 
 def _drafted(

@@ -127,11 +127,11 @@ def test_who_comes_second_changes_nothing(con: duckdb.DuckDBPyConnection, path: 
     marked = mark_rows(con, DeltaTable(path), "k = 2")
     assert marked is not None
     DeltaTable(path).delete("k = 3")
-    before, files = _read(con, path), set(Path(path, "_delta_log").iterdir())
+    before, files = _read(con, path), set(Path(path).rglob("*"))
     with pytest.raises(Busy, match="meanwhile"):
         change_rows(marked, _rows([2], "b").to_reader(), note={})
     assert _read(con, path) == before
-    assert set(Path(path, "_delta_log").iterdir()) == files
+    assert set(Path(path).rglob("*")) == files
 
 
 def test_a_commit_counts_as_one_of_its_application(con: duckdb.DuckDBPyConnection, path: str) -> None:
