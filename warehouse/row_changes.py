@@ -21,7 +21,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from pyroaring import BitMap64
 
-from catalog.errors import ContractError
+from catalog.errors import Busy, ContractError
 from quality.sql import literal
 from warehouse.delta import FileStyle, aside
 from warehouse.delta_log import DataFile, commit, data_files, takes_vectors
@@ -106,9 +106,9 @@ def change_rows(
             note=note,
             transaction=transaction,
         )
-    except BaseException:
-        for file in moved:  # no version names them
-            file.unlink(missing_ok=True)
+    except Busy:  # nothing else: after the commit they are the table's
+        for file in moved:
+            file.unlink()
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
