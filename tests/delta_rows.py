@@ -19,6 +19,8 @@ def rows_of(table: DeltaTable | str, columns: Sequence[str] | None = None) -> pa
     files, parts = data_files(found), []
     assert files is not None
     for file in files:
-        rows = pq.ParquetFile(file.path).read(columns=wanted.names)
-        parts.append(rows.filter(pa.array([i not in file.deleted for i in range(rows.num_rows)], pa.bool_())))
-    return pa.concat_tables([wanted.empty_table(), *(p.select(wanted.names).cast(wanted) for p in parts)])
+        rows = pq.ParquetFile(file.path).read(columns=wanted.names).select(wanted.names).cast(wanted)
+        if file.deleted:
+            rows = rows.filter(pa.array([i not in file.deleted for i in range(rows.num_rows)], pa.bool_()))
+        parts.append(rows)
+    return pa.concat_tables([wanted.empty_table(), *parts])

@@ -13,6 +13,8 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from catalog.errors import UnknownName
 from catalog.settings import Settings
@@ -75,18 +77,26 @@ def _content(build: Path, path: str, columns: str, at: int) -> str:
     from deltalake import DeltaTable
 
     known, names = build / "knowledge.json", "/".join(Path(path).parts[-3:])
-    try:
-        kept = json.loads(known.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        kept = {}
     table = [DeltaTable(path).metadata().id, at, columns]
-    if kept.get(names, {}).get("table") != table:
-        kept[names] = {"table": table, "rows": _rows_digest(path, columns)}
-        build.mkdir(parents=True, exist_ok=True)
-        draft = known.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(kept), encoding="utf-8")
-        draft.replace(known)
-    return str(kept[names]["rows"])
+    kept = _kept(known).get(names, {})
+    if kept.get("table") != table:
+        kept = {"table": table, "rows": _rows_digest(path, columns)}
+        with _WRITING:  # models of one build ask at once
+            build.mkdir(parents=True, exist_ok=True)
+            draft = known.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps({**_kept(known), names: kept}), encoding="utf-8")
+            draft.replace(known)
+    return str(kept["rows"])
+
+
+_WRITING = Lock()
+
+
+def _kept(known: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return dict(json.loads(known.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):  # not there, or cut short by a crash: all is read again
+        return {}
 
 
 def _rows_digest(path: str, columns: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -12,6 +15,7 @@ from catalog.errors import UnknownName
 from catalog.settings import Settings
 from quality.addresses.book import Alias, make_book
 from quality.addresses.match import Matcher
+from warehouse import dbt_knowledge
 from warehouse.addresses.confirm import confirm
 from warehouse.addresses.library import STANDARDS, load_book, load_matcher, newest_book, versions
 from warehouse.dbt_knowledge import ADDRESSES, knowledge
@@ -43,6 +47,24 @@ def test_an_empty_lake_says_what_to_load(settings: Settings) -> None:
     with pytest.raises(UnknownName, match="empty"):
         load_matcher(settings)
     assert versions(settings) == (-1, -1, -1, -1)
+
+
+def test_models_that_ask_at_once_are_told_the_same(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {f"t{n}": settings.table_path("library", "spatiotemporal", f"t{n}") for n in range(8)}
+    for name, path in tables.items():
+        write_deltalake(path, pa.table({"name": [name]}))
+    all_there = threading.Barrier(len(tables) * 2)
+
+    def digest(path: str, _columns: str) -> str:
+        all_there.wait(30)
+        return path[-2:]
+
+    monkeypatch.setattr(dbt_knowledge, "_rows_digest", digest)
+    with ThreadPoolExecutor(len(tables) * 2) as pool:
+        asked = [pool.submit(dbt_knowledge._content, settings.build, p, "name", 0) for p in [*tables.values()] * 2]
+    assert [a.result() for a in asked] == [*tables] * 2
+    kept = json.loads((settings.build / "knowledge.json").read_text(encoding="utf-8"))
+    assert {k.rsplit("/", 1)[-1]: v["rows"] for k, v in kept.items()} == {t: t for t in tables}
 
 
 def test_the_book_is_read_from_the_tables(lake: Settings) -> None:
