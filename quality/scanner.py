@@ -137,10 +137,8 @@ def scan_table(
         scan = _Scan(con, copy, tuple(wanted), shown, day, cells, rows, tuple(map(bool, filled)), coded)
         counts = _count(scan)
         context = any(k.HEADER_MINOR.search(h) for h in heads.values())
-        out: list[ColumnFinding] = []
-        for i in range(len(wanted)):
-            out.extend(sorted(_column(scan, i, counts[i], context), key=lambda f: (-f.grade, -f.hits)))
-        return out
+        found = (_column(scan, i, counts[i], context) for i in range(len(wanted)))
+        return [f for column in found for f in sorted(column, key=lambda f: (-f.grade, -f.hits))]
     finally:
         con.execute(f"DROP TABLE {copy}")
 

@@ -176,12 +176,8 @@ def build(
         _hold_to_grades(settings, project, manifest, listed, full_refresh, started.date())
         gate = LayerGate(settings, project, receipt=f"build-{started:%Y%m%dT%H%M%S%fZ}", now=started)
         leave_out(manifest, settings, gate.models, project)
-        # as many as wait do nothing meanwhile
-        more = [
-            "--threads",
-            str(threads + len(MODELLED) * bool(waiting)),
-            *(["--full-refresh"] if full_refresh else []),
-        ]
+        at_once = threads + (len(MODELLED) if waiting else 0)  # so many do nothing but wait
+        more = ["--threads", str(at_once), *(["--full-refresh"] if full_refresh else [])]
         more += [] if unit_tests else ["--exclude-resource-type", "unit_test"]
         run = _Run(settings, project, manifest, gate, started, on_event, awaited=(waiting, linked))
         for phase in plan(manifest, chosen, exclude or (), listed):

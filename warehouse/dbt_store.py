@@ -191,7 +191,7 @@ def _remake(
     if _scalar(cur, f"select count(*) from {STAGE} where ({gone}) is not true"):
         raise StoreError(
             f"the query returns rows of a {remade.key} that has not changed",
-            hint="filter it by of_changed_persons or of_changed_records",
+            hint="filter it by of_changed_rows or of_changed_records",
             model=request.model,
         )
     rows = int(_scalar(cur, f"select count(*) from {STAGE}"))

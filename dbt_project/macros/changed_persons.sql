@@ -1,7 +1,7 @@
 {# Library tables of persons are remade for the persons that changed. Linking writes the run in which something of a
    person changed last (changed_run of person_identities, carried into the tables others read); a table notes, in its
    commit, up to which run it was made. A model says config(remade_by='person_key') and filters what it reads by
-   of_changed_rows or of_changed_persons; the rest of its text is of a plain table, which is what other engines make of
+   of_changed_rows; the rest of its text is of a plain table, which is what other engines make of
    it. *Everything* is remade when the dbt project changed, when the table's last commit was another's (put back by a
    gate, a person erased), and with --full-refresh. A model says depends_on: the identities and the redirects. #}
 
@@ -13,20 +13,6 @@
     {%- set since = lakehouse_made_through() if execute else '' -%}
     {%- if since != '' -%}
         {{ relation }}.changed_run > {{ since }} and {{ relation }}.changed_run <= {{ lakehouse_through() }}
-    {%- else -%}
-        true
-    {%- endif -%}
-{%- endmacro %}
-
-{# A condition: the person is among those to be remade, for rows without changed_run. #}
-{% macro of_changed_persons(column) %}{{ return(adapter.dispatch('of_changed_persons')(column)) }}{% endmacro %}
-{% macro default__of_changed_persons(column) %}true{% endmacro %}
-{% macro duckdb__of_changed_persons(column) -%}
-    {%- if execute and lakehouse_made_through() != '' -%}
-        {{ column }} in (
-            select identities.person_key from {{ ref('staging__platform__person_identities') }} as identities
-            where {{ of_changed_rows('identities') }}
-        )
     {%- else -%}
         true
     {%- endif -%}
