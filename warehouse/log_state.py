@@ -13,15 +13,15 @@ _COMMITS = 20
 
 def version(path: str) -> int:
     """The version of the table at ``path``; -1 when there is none."""
-    return _read(path, _state(path))[0]
+    return _read(path, state(path))[0]
 
 
 def commits(path: str) -> tuple[dict[str, Any], ...]:
     """Its last commits, the newest first; none when there is no table."""
-    return _read(path, _state(path))[1]
+    return _read(path, state(path))[1]
 
 
-def _state(path: str) -> tuple[int, int] | object:
+def state(path: str) -> tuple[int, int] | object:
     """Something that is another after every commit: a commit is a file of the log's folder."""
     if "://" in path:
         return object()  # never the same: it is read each time

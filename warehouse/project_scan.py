@@ -6,6 +6,7 @@ round it, and a resident ID written into a seed or a literal would be of grade 1
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -15,6 +16,7 @@ from typing import Any
 from catalog.errors import ContractError
 from catalog.signature import Signature, signature
 from catalog.yamlfile import read_yaml
+from quality import identifiers
 from quality.identifiers import is_phone, is_resident_id
 
 FOLDERS = ("models", "seeds", "tests", "snapshots", "analyses")
@@ -23,6 +25,9 @@ MODEL_FILES = (".sql", ".yml", ".yaml", ".md")
 JINJA_NAMES = frozenset({"ref", "source", "config", "this", "var", "is_incremental", "loop", "range"})
 """What a model may take from dbt while it is compiled, beside the macros of the project. Not among them: whatever runs
 a query (``run_query``, ``statement``, ``adapter``), reads the environment, or reaches one of these by another name."""
+NO_TEXT = ("target", "logs", "dbt_packages")
+"""What dbt writes into a project."""
+_LOOKING = (__file__, identifiers.__file__ or "")
 _LONG = re.compile(r"\d{11,}[\dXx]?")
 _BESIDE = re.compile(
     r"\b(?:pre_hook|post_hook|run_query|pre-hook|post-hook)\b|\bcall\s+statement\b"
@@ -43,7 +48,16 @@ def scan_project(project: Path) -> None:
     Raises:
         ContractError: with file and line, never the value.
     """
-    _look_through(project, signature(project, skip=("target", "logs", "dbt_packages")))
+    _look_through(project, signature(project, skip=NO_TEXT))
+
+
+def state_of(project: Path) -> str:
+    """A hash of every text of the project, and of what looks through it."""
+    found = hashlib.sha256()
+    for name in [*(name for name, _, _ in signature(project, skip=NO_TEXT)), *_LOOKING]:
+        content = Path(name).read_bytes()
+        found.update(f"{name}\0{len(content)}\0".encode() + content)
+    return found.hexdigest()
 
 
 @lru_cache(maxsize=4)

@@ -219,7 +219,7 @@ def test_the_history_is_a_source_of_dbt(kept: Callable[..., Any]) -> None:
     import yaml
 
     from quality.dbt_compile import sources_yaml
-    from warehouse.dbt_plugin import register_views
+    from warehouse.dbt_views import register_views
     from warehouse.duck import load_extension
     from warehouse.grade_check import feed_relations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import date
 from pathlib import Path
@@ -194,6 +195,19 @@ def test_put_ids_into_a_seed(tmp_path: Path, root: Path) -> None:
     (project / "seeds" / "codes__more.csv").write_text(f"code,name\n{PERSONS[0].resident_id},x\n", encoding="utf-8")
     with pytest.raises(ContractError, match="codes__more"):
         scan_project(project)
+
+
+def test_change_a_seed_after_the_project_was_looked_through(tmp_path: Path) -> None:
+    from warehouse.project_scan import state_of
+
+    seed = tmp_path / "seeds" / "codes__more.csv"
+    seed.parent.mkdir()
+    seed.write_text("code,name\n1,x\n", encoding="utf-8")
+    times, before = seed.stat(), state_of(tmp_path)
+    assert state_of(tmp_path) == before
+    seed.write_text("code,name\n2,x\n", encoding="utf-8")
+    os.utime(seed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert state_of(tmp_path) != before
 
 
 def test_write_an_id_or_phone_into_a_model(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_a_feed_without_a_table_reads_as_an_empty_one(house: House, catalog: Cat
 
 
 def test_a_feed_table_older_than_its_contract_reads_with_nulls(tmp_path: Path, catalog: Catalog) -> None:
-    from warehouse.dbt_plugin import register_views
+    from warehouse.dbt_views import register_views
 
     settings = Settings(home=tmp_path, lake=str(tmp_path / "lake"))
     write_deltalake(settings.feed_path("water__rain_gauges"), pa.table({"sensor_id": ["s"], "odd": [1]}))
@@ -166,6 +166,40 @@ def test_a_feed_table_older_than_its_contract_reads_with_nulls(tmp_path: Path, c
         names = con.sql("from feed.water__rain_gauges").columns
         assert names == [*feed_schema(catalog, "water__rain_gauges").names, "odd"]
         assert con.sql("select sensor_id, rain_mm, odd from feed.water__rain_gauges").fetchall() == [("s", None, 1)]
+
+
+def test_a_view_is_made_again_when_its_table_was_written_or_it_is_gone(tmp_path: Path, catalog: Catalog) -> None:
+    from warehouse.dbt_views import register_views
+
+    settings = Settings(home=tmp_path, lake=str(tmp_path / "lake"))
+    name, path = "feed.water__rain_gauges", settings.feed_path("water__rain_gauges")
+    write_deltalake(path, pa.table({"sensor_id": ["s"]}))
+    with duckdb.connect(str(tmp_path / "build.duckdb")) as con:
+        load_extension(con, "delta")
+        register_views(con, settings, catalog)
+        con.execute(f"create or replace view {name} as select 'as it was left' as sensor_id")
+        register_views(con, settings, catalog)
+        assert con.execute(f"select sensor_id from {name}").fetchall() == [("as it was left",)]
+        write_deltalake(path, pa.table({"sensor_id": ["t"]}), mode="append")
+        register_views(con, settings, catalog)
+        assert con.execute(f"select sensor_id from {name} order by all").fetchall() == [("s",), ("t",)]
+        con.execute(f"drop view {name}")
+        con.execute(f"create table {name} (sensor_id text)")
+        register_views(con, settings, catalog)
+        assert con.execute(f"select count(*) from {name}").fetchall() == [(2,)]
+
+
+def test_a_view_takes_the_place_of_what_had_its_name(house: House) -> None:
+    for there in ("view staging.rows as select 1 as k", "table staging.rows as select 1 as k"):
+        with duckdb.connect(str(database(house.settings))) as con:
+            con.execute("drop view if exists staging.rows")
+            con.execute(f"create {there}")
+        assert house.build("staging__rows").ok
+        with duckdb.connect(str(database(house.settings))) as con:
+            load_extension(con, "delta")
+            assert con.execute("select count(*) from staging.rows").fetchall() == [(3,)]
+            left = con.execute("select view_name from duckdb_views() where view_name like '%dbt%'").fetchall()
+        assert left == []
 
 
 def test_merge_takes_new_rows_and_full_refresh_all(house: House) -> None:

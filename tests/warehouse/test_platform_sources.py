@@ -16,7 +16,7 @@ def test_the_declared_columns_are_those_of_the_writers() -> None:
     from quality.verdict import validations_schema
     from warehouse import objections, seasonal, truths
     from warehouse.addresses import confirm
-    from warehouse.dbt_plugin import platform_sources
+    from warehouse.dbt_views import platform_sources
     from warehouse.linking import store
 
     linked = (store.LINKS, store.IDENTITIES, store.REDIRECTS)
@@ -39,7 +39,7 @@ def test_the_declared_columns_are_those_of_the_writers() -> None:
 
 @pytest.mark.slow
 def test_absent_tables_read_as_empty_and_others_as_they_are(settings: Settings, catalog: Catalog) -> None:
-    from warehouse.dbt_plugin import platform_sources, register_views
+    from warehouse.dbt_views import platform_sources, register_views
     from warehouse.delta import append_rows
     from warehouse.duck import load_extension
     from warehouse.truths import schema
