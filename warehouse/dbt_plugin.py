@@ -22,7 +22,7 @@ from catalog.registry import load_catalog
 from catalog.settings import PACKAGED_CATALOG, Settings
 from warehouse.addresses.functions import register as register_address_functions
 from warehouse.dbt_knowledge import knowledge
-from warehouse.dbt_remade import answered_by, changed_in_feeds, made_through
+from warehouse.dbt_remade import SCRATCH, answered_by, changed_in_feeds, made_through
 from warehouse.dbt_views import register_views
 from warehouse.delta import scan_sql
 from warehouse.duck import load_extension
@@ -44,6 +44,7 @@ class Plugin(BasePlugin):
         self._con = conn
         for name in EXTENSIONS:
             load_extension(conn, name)
+        conn.execute(f"attach if not exists ':memory:' as {SCRATCH}")
         conn.execute("set global TimeZone = 'UTC'")
         conn.execute("set global python_enable_replacements = false")
         conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
@@ -53,7 +54,7 @@ class Plugin(BasePlugin):
             "lakehouse_answered_by": (answered_by, 1, "VARCHAR"),
             "lakehouse_knowledge": (partial(knowledge, self.settings), 1, "VARCHAR"),
             "lakehouse_changed_in_feeds": (
-                lru_cache(64)(partial(changed_in_feeds, self.settings, catalog)),
+                lru_cache(64)(partial(changed_in_feeds, self.settings, catalog, conn.cursor)),
                 3,
                 "VARCHAR",
             ),

@@ -13,11 +13,13 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from warehouse.dbt_remade import KNOWLEDGE, PROJECT_DIGEST, note_of, project_digest
-from warehouse.duck import quote
+from warehouse.duck import literal, quote
 from warehouse.log_state import version
+from warehouse.schema import SYSTEM_COLUMNS
 
 INPUTS, ROWS = "made_from_versions", "rows_digest"
-"""Notes in a commit: the versions of the tables a model read, and its rows, told by their number and their hashes."""
+"""Notes in a commit: the versions of the tables a model read, with the rows of those that are told by their content,
+and its own rows, told by their number and their hashes."""
 
 
 class Standing(BaseModel):
@@ -66,13 +68,57 @@ def standing_now(inputs: Sequence[str], knows: str | None) -> Standing:
         inputs: paths of the tables it reads.
         knows: digest of what its functions know.
     """
-    read = {"/".join(Path(p).parts[-3:]): version(p) for p in sorted(inputs)}
+    read = {_name(p): version(p) for p in sorted(inputs)}
     return Standing(inputs=json.dumps(read), knows=knows or "")
+
+
+def by_content(
+    con: duckdb.DuckDBPyConnection, standing: Standing, was: Standing | None, inputs: Sequence[str]
+) -> Standing:
+    """The same for a table that reads feeds, and nothing of what a load writes beside their rows (`SYSTEM_COLUMNS`): a
+    feed is told by its rows then. Delivered again as it was, it has another version and is no change.
+
+    Args:
+        con: with the delta extension.
+        was: what the table was made from; feeds of another version than that are read.
+    """
+    read, noted = json.loads(standing.inputs), json.loads((was and was.inputs) or "{}")
+    for path in inputs:
+        name = _name(path)
+        if not name.startswith(_FEEDS) or read[name] < 0:
+            continue
+        before = noted.get(name)
+        known = isinstance(before, list)
+        if known and before[0] == read[name]:
+            read[name] = before
+        else:
+            rows = _digest_of_rows(con, path, read[name])
+            read[name] = before if known and before[1] == rows else [read[name], rows]
+    return standing.model_copy(update={"inputs": json.dumps(read)})
+
+
+_FEEDS = "feed/feed/"
+_LOADED = frozenset(c.name for c in SYSTEM_COLUMNS)
+
+
+def _name(path: str) -> str:
+    return "/".join(Path(path).parts[-3:])
+
+
+def _digest_of_rows(con: duckdb.DuckDBPyConnection, path: str, at: int) -> str:
+    """Number and hashes of a feed's rows, whatever their order, without what loads have written."""
+    table = f"delta_scan({literal(path)}, version => {at})"
+    names = [c for c in con.sql(f"from {table}").columns if c not in _LOADED]
+    return _rows(con, table, names)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> str:
+    names = ", ".join(map(quote, columns))
+    sql = f"select count(*), coalesce(bit_xor(hash({names})), 0), coalesce(sum(hash({names})), 0) from {table}"
+    found: Any = con.execute(sql).fetchone()
+    return ":".join(map(str, found))
 
 
 def with_rows(cur: duckdb.DuckDBPyConnection, standing: Standing, table: str, columns: Sequence[str]) -> Standing:
     """The same with the rows of a temporary table."""
-    names = ", ".join(map(quote, columns))
-    sql = f"select count(*), coalesce(bit_xor(hash({names})), 0), coalesce(sum(hash({names})), 0) from {table}"
-    found: Any = cur.execute(sql).fetchone()
-    return standing.model_copy(update={"rows": ":".join(map(str, found))})
+    return standing.model_copy(update={"rows": _rows(cur, table, columns)})

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict
 
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
 from warehouse.dbt_remade import FEEDS, KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
-from warehouse.dbt_standing import Standing, standing_now, standing_of, with_rows
+from warehouse.dbt_standing import Standing, by_content, standing_now, standing_of, with_rows
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.delta import FileStyle
 from warehouse.duck import literal, quote, streamable
@@ -83,6 +83,7 @@ class StoreRequest(BaseModel):
         hard_deletes: ``ignore`` or ``invalidate`` rows that are no longer returned (``history``).
         answered_by: digest of what the query's functions know, noted in the commit.
         inputs: paths of the tables the query reads, where the table may stay as it is (`warehouse.dbt_standing`).
+        by_content: feeds among them are told by their rows, not by their versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,6 +106,7 @@ class StoreRequest(BaseModel):
     remade: Remade | None = None
     answered_by: str | None = None
     inputs: tuple[str, ...] | None = None
+    by_content: bool = False
 
 
 class StoreResult(BaseModel):
@@ -129,8 +131,8 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
         if request.header.strip():
             cur.execute(request.header)
         exists = DeltaTable.is_deltatable(request.path)
-        now = _standing(request)
-        was = standing_of(request.path) if now and exists and not request.full_refresh else None
+        was = standing_of(request.path) if request.inputs is not None and exists and not request.full_refresh else None
+        now = _standing(cur, request, was)
         if now and was and was.reads_as(now):
             return StoreResult(rows=was.count, version=version(request.path))
         # Described on its own: as a subquery DuckDB would silently rename a repeated column.
@@ -153,9 +155,12 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
         cur.close()
 
 
-def _standing(request: StoreRequest) -> Standing | None:
+def _standing(cur: duckdb.DuckDBPyConnection, request: StoreRequest, was: Standing | None) -> Standing | None:
     """What the table is made from, before that is read; None for one that every build writes."""
-    return None if request.inputs is None else standing_now(request.inputs, request.answered_by)
+    if request.inputs is None:
+        return None
+    now = standing_now(request.inputs, request.answered_by)
+    return by_content(cur, now, was, request.inputs) if request.by_content else now
 
 
 def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str, note: dict[str, str]) -> StoreResult:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.registry import Catalog
 from catalog.settings import Settings
-from warehouse.duck import connect, literal, load_extension, quote
+from warehouse.duck import literal, quote
 from warehouse.schema import SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
+    import duckdb
     from deltalake import DeltaTable
 
 _SYSTEM = frozenset(c.name for c in SYSTEM_COLUMNS)
@@ -30,11 +31,17 @@ _COUNTED = frozenset({"MERGE", "UPDATE", "WRITE"})
 
 
 def changed_values(
-    settings: Settings, catalog: Catalog, feed_id: str, column: str, versions: tuple[int, int]
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    catalog: Catalog,
+    feed_id: str,
+    column: str,
+    versions: tuple[int, int],
 ) -> str | None:
     """A SELECT of the values of ``column`` in rows that came, changed or went between two versions of a feed table.
 
     Args:
+        con: with the delta extension; the SELECT is for it, as it may read a temporary table of what was looked at.
         versions: of before and of now; -1 for a table that was not there.
 
     Returns:
@@ -51,18 +58,19 @@ def changed_values(
     columns = [f.name for f in tables[1].schema().fields]
     if {f.name for f in tables[0].schema().fields} != set(columns) or column not in columns:
         return None
-    name, touched = quote(column), _touched(tables[1], since)
+    touched = _touched(tables[1], since)
     if touched is not None and set(_STAMPS) <= set(columns):
-        stamped = _with_new_stamps(was, current)
-        with connect(house_only=True) as con:
-            load_extension(con, "delta")
-            found: Any = con.execute(f"select count(*) {stamped}").fetchone()
+        key, stamped = catalog.table_key(catalog.feed(feed_id)), quote(f"stamped {feed_id}")
+        names = ", ".join(quote(c) for c in dict.fromkeys((*key, column)))
+        con.execute(f"create or replace temporary table {stamped} as select {names} {_with_new_stamps(was, current)}")
+        found: Any = con.execute(f"select count(*) from {stamped}").fetchone()
         if found[0] == touched:
-            return f"select {name} {stamped}{_before(was, stamped, catalog.table_key(catalog.feed(feed_id)), column)}"
+            return f"select {quote(column)} from {stamped}{_before(was, stamped, key, column)}"
+        con.execute(f"drop table {stamped}")
     said = ", ".join(quote(c) for c in columns if c not in _SYSTEM)
     rows = [f"select {said} from {table}" for table in (was, current)]
     either = (f"({a} except all {b})" for a, b in (rows, reversed(rows)))
-    return " union all ".join(f"select {name} from {one}" for one in either)
+    return " union all ".join(f"select {quote(column)} from {one}" for one in either)
 
 
 def _versions(path: str, versions: Sequence[int]) -> list[DeltaTable] | None:
@@ -110,4 +118,4 @@ def _before(was: str, stamped: str, key: Sequence[str], column: str) -> str:
     if not key or column in key:
         return ""
     names = ", ".join(quote(k) for k in key)
-    return f" union all select {quote(column)} from {was} where ({names}) in (select ({names}) {stamped})"
+    return f" union all select {quote(column)} from {was} where ({names}) in (select ({names}) from {stamped})"

@@ -1,9 +1,14 @@
-"""What is read from the log of a Delta table again and again in one build, read once for every state of the log."""
+"""What a build asks of the log of a Delta table again and again: its version, and what its last commits note.
+
+A local table's commits lie by name, and each tells of itself in its ``commitInfo``: that is read here, and not the
+whole log, which is as long as the table is old.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any
 
 _LOG = "_delta_log"
@@ -13,12 +18,36 @@ _COMMITS = 20
 
 def version(path: str) -> int:
     """The version of the table at ``path``; -1 when there is none."""
-    return _read(path, state(path))[0]
+    newest = newest_commit(path)
+    if newest is not None:
+        return newest
+    from deltalake import DeltaTable
+
+    return int(DeltaTable(path).version()) if DeltaTable.is_deltatable(path) else -1
 
 
-def commits(path: str) -> tuple[dict[str, Any], ...]:
-    """Its last commits, the newest first; none when there is no table."""
-    return _read(path, state(path))[1]
+def newest_commit(path: str) -> int | None:
+    """The number of the newest commit of a local table; None when it has none as a file of its own."""
+    if "://" in path:
+        return None
+    try:
+        names = os.listdir(os.path.join(path, _LOG))
+    except FileNotFoundError:
+        return None
+    return max((int(n[:20]) for n in names if len(n) == 25 and n.endswith(".json") and n[:20].isdigit()), default=None)
+
+
+def commits(path: str) -> Iterator[dict[str, Any]]:
+    """Its last commits, the newest first, each when it is asked for; none when there is no table."""
+    newest = newest_commit(path)
+    if newest is None:
+        yield from _history(path)
+        return
+    for number in range(newest, max(newest - _COMMITS, -1), -1):
+        told = _info(os.path.join(path, _LOG, f"{number:020d}.json"))
+        if told is None:  # cleaned away: a checkpoint has its rows, and nothing its note
+            return
+        yield told
 
 
 def state(path: str) -> tuple[int, int] | object:
@@ -32,11 +61,22 @@ def state(path: str) -> tuple[int, int] | object:
         return 0, 0
 
 
-@lru_cache(maxsize=64)
-def _read(path: str, _state: object) -> tuple[int, tuple[dict[str, Any], ...]]:
+def _info(file: str) -> dict[str, Any] | None:
+    """What a commit notes of itself: as a rule its first line, before those of its files, which may be long."""
+    try:
+        with open(file, encoding="utf-8") as lines:
+            for line in lines:
+                if '"commitInfo"' in line:
+                    action = json.loads(line)
+                    if "commitInfo" in action:
+                        return dict(action["commitInfo"])
+            return {}
+    except FileNotFoundError:
+        return None
+
+
+def _history(path: str) -> Iterator[dict[str, Any]]:
     from deltalake import DeltaTable
 
-    if not DeltaTable.is_deltatable(path):
-        return -1, ()
-    table = DeltaTable(path)
-    return table.version(), tuple(table.history(_COMMITS))
+    if DeltaTable.is_deltatable(path):
+        yield from DeltaTable(path).history(_COMMITS)

@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from pyroaring import BitMap64
 
 from warehouse.delta_log import deleted_rows
+from warehouse.log_state import newest_commit
 
 _PLAIN = frozenset({"WRITE", "DELETE", "UPDATE", "MERGE", "OPTIMIZE", "VACUUM START", "VACUUM END"})
 """Operations whose adds and removes are all that happens."""
@@ -68,13 +69,13 @@ class Changes:
 
 def standing(path: str) -> Standing | None:
     """The version of the table at ``path`` now; None when it is not there or not local."""
-    version = _newest(path)
+    version = newest_commit(path)
     return Standing(version, _mark(Path(path) / "_delta_log", version)) if version is not None else None
 
 
 def version_of(path: str) -> int | None:
     """The version of the table at ``path`` now, None when there is none; where its commits lie by name, they tell."""
-    newest = _newest(path)
+    newest = newest_commit(path)
     if newest is not None or not DeltaTable.is_deltatable(path):
         return newest
     return int(DeltaTable(path).version())
@@ -95,14 +96,6 @@ def changes_since(path: str, then: Standing) -> Changes | None:
         if not walked.take(actions):
             return None
     return walked.changes(Path(path), now)
-
-
-def _newest(path: str) -> int | None:
-    """The number of the newest commit of a local table; None when it has none as a file of its own."""
-    if "://" in path:
-        return None
-    names = (f.stem for f in (Path(path) / "_delta_log").glob("*.json"))
-    return max((int(name) for name in names if len(name) == 20 and name.isdigit()), default=None)
 
 
 def _mark(log: Path, version: int) -> str:

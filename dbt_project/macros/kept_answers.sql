@@ -3,7 +3,8 @@
    the same; on a day nearly all rows are such. A model says config(answered_by='addresses' or 'entity_names'), and its
    text is in three parts: the rows that ask, these common table expressions, and the rows of kept ones at its end.
    All is asked anew when the project or the knowledge changed, when the table's last commit was another's, and with
-   --full-refresh.
+   --full-refresh. So are the rows of few keys that changed in feeds: to look up what they asked before would read all
+   of the table.
    Compiling alone keeps nothing: the kept rows are the table's own columns, which say nothing of grades. #}
 
 {# CTEs kept and unanswered. keys identify a row of the CTE rows; asks are the columns it asks about, answers those that the
@@ -17,7 +18,7 @@ unanswered as (
 ),
 {% endmacro %}
 {% macro duckdb__answers_kept(rows, keys, asks, answers) %}
-    {%- if not (execute and lakehouse_answers_hold()) %}
+    {%- if not (execute and lakehouse_keeps_answers()) %}
         {{- return(default__answers_kept(rows, keys, asks, answers)) -}}
     {% endif -%}
 answered_before as (
@@ -47,7 +48,7 @@ unanswered as (
 {% macro union_kept(columns) %}{{ return(adapter.dispatch('union_kept')(columns)) }}{% endmacro %}
 {% macro default__union_kept(columns) %}{% endmacro %}
 {% macro duckdb__union_kept(columns) %}
-    {%- if execute and lakehouse_answers_hold() %}
+    {%- if execute and lakehouse_keeps_answers() %}
 union all
 select
     {{ columns | join(',\n    ') }}

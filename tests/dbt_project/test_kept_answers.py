@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -61,10 +61,11 @@ def test_a_day_asks_for_what_is_new(
 
     tables = ("population.resident_addresses", "legal_entity.names", "legal_entity.name_links")
 
-    def deliver(numbers: dict[str, int], listed: list[str]) -> None:
+    def deliver(numbers: dict[str, int], listed: list[str], crowd: int = 0, again: str = "") -> None:
+        numbers = numbers | {f"of many {i}": 1 for i in range(crowd)}
         rows = [
             {"resident_key": k, "registered_address": f"西城区白云胡同{n}号", "community_code": "110102010003",
-             "birth_date": date(1990, 1, 1), "updated_at": NOW}
+             "birth_date": date(1990, 1, 1), "updated_at": NOW + timedelta(days=k == again)}
             for k, n in numbers.items()
         ]  # fmt: skip
         fill(HOUSEHOLD, rows)
@@ -111,3 +112,10 @@ def test_a_day_asks_for_what_is_new(
     assert all(row[5] for row in later["population.resident_addresses"])
     assert {row[0]: row[1] for row in later["legal_entity.name_links"]} == {other: "91110106102167290A", stranger: None}
     assert len(asked) == 3 + 2
+    deliver({"a": 1, "b": 4}, [other], crowd=200)
+    crowd = made()
+    assert len(crowd["population.resident_addresses"]) == 202
+    deliver({"a": 1, "b": 4}, [other], crowd=200, again="b")  # it says the same: of so many, one is sooner asked again
+    assert made() == crowd
+    assert asked == ["西城区白云胡同4号"]
+    assert DeltaTable(path).history(1)[0]["strategy"] == "remade"

@@ -13,6 +13,7 @@ import yaml
 from sqlglot import exp
 
 from catalog.registry import Catalog
+from warehouse.schema import SYSTEM_COLUMNS
 
 # Functions Spark 3.5 has but sqlglot has no class for; st_* come from Apache Sedona.
 SPARK_FUNCTIONS = {"unix_micros", "bround", "pmod", "st_x", "st_y", "st_contains", "st_geomfromwkb", "st_areaspheroid"}
@@ -160,3 +161,33 @@ def test_rule_tables_are_dated_and_sourced(project: Path) -> None:
         assert header[-3:] == ["valid_from", "valid_to", "source"], seed["name"]
         assert set(seed["config"]["column_types"]) == set(header), seed["name"]
         assert all(",," not in line and not line.endswith(",") for line in lines), "dbt unit tests cannot read NULL"
+
+
+def test_what_is_told_by_content_reads_nothing_that_a_load_writes(model_files: dict[str, Path]) -> None:
+    """A table with ``stands='content'`` stays as it is when a feed was delivered again as it was."""
+    by_content = [p.read_text(encoding="utf-8") for p in model_files.values() if "stands='content'" in p.read_text()]
+    assert by_content
+    assert not [text for text in by_content for column in SYSTEM_COLUMNS if column.name in text]
+
+
+def test_a_name_is_its_own_key_only_where_making_the_key_changes_nothing(
+    models: Any, render: Callable[[str, str], str]
+) -> None:
+    """``name_key`` looks first whether there is anything to do: of every character there is, and of names."""
+    made = re.search(
+        r"(case when regexp_full_match\(entity_name, .*?) as name_key", render("legal_entity__names", "duckdb")
+    )
+    assert made is not None
+    plain = re.search(r"else\s+(.*)\s+end$", made.group(1), re.DOTALL)
+    assert plain is not None
+    names = "select chr(i::int) as entity_name from range(1, 65536) r(i) where i not between 55296 and 57343"
+    more = (
+        "select unnest(['北京甲（集团）公司', '甲 乙', '甲\u3000乙', 'ａbc公司', '甲\n公司', null, '', '甲(乙)公司B9'])"
+    )
+    told = models.rows(
+        f"select count(*), count(*) filter ({made.group(1)} is distinct from {plain.group(1)}), "
+        f"count(*) filter ({made.group(1)} is distinct from entity_name) from ({names} union all {more})"
+    )
+    assert told[0][0] > 60_000
+    assert told[0][1] == 0
+    assert told[0][2] > 1_000

@@ -54,12 +54,10 @@ class Register:
         return version
 
     def changed(self, since: int, column: str = COLUMN) -> set[str | None] | None:
-        sql = changed_values(self._settings, self._catalog, FEED, column, (since, max(self.said)))
-        if sql is None:
-            return None
         with connect() as con:
             load_extension(con, "delta")
-            return {row[0] for row in con.execute(sql).fetchall()}
+            sql = changed_values(con, self._settings, self._catalog, FEED, column, (since, max(self.said)))
+            return {row[0] for row in con.execute(sql).fetchall()} if sql is not None else None
 
     def differing(self, since: int) -> set[str]:
         """Names in rows of either version that the other has not."""

@@ -93,12 +93,14 @@
         'remade': lakehouse_remade() or none,
         'answered_by': lakehouse_knowledge() or none,
         'inputs': lakehouse_inputs(),
+        'by_content': config.get('stands') == 'content',
     }) }}
 {% endmacro %}
 
 {# Where what the model reads is, staging views looked through; none for a model whose table is written by every build.
    A model says config(stands=true) when it reads nothing else, and asks no function of ours but that of its answers
-   (answered_by): what is the same makes the same. Seeds are part of the project, whose state the table notes. #}
+   (answered_by): what is the same makes the same. With config(stands='content') a feed that was delivered again as it
+   was is the same, too: for models that take longer than reading their feeds through. Seeds are part of the project, whose state the table notes. #}
 {% macro lakehouse_inputs() %}
     {% if not config.get('stands') or config.get('remade_by') %}
         {{ return(none) }}

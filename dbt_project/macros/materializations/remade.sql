@@ -50,6 +50,11 @@
     {{ return(run_query("select lakehouse_answered_by('" ~ path ~ "')").rows[0][0] == known) }}
 {% endmacro %}
 
+{# Whether rows that ask what they asked before are worth looking up. #}
+{% macro lakehouse_keeps_answers() %}
+    {{ return(lakehouse_answers_hold() and not (config.get('changed_in') and lakehouse_changed_records()['few'])) }}
+{% endmacro %}
+
 {# The digest of what this model's function knows; empty for a model that keeps no answers. #}
 {% macro lakehouse_knowledge() %}
     {% set kind = config.get('answered_by') %}
@@ -60,7 +65,7 @@
 {% endmacro %}
 
 {# For a table that is remade by records: changed, a SELECT of the keys that changed in feeds, empty when all must be
-   made; and made_from, the versions of the feeds up to which that was looked for. The same in all of a build. #}
+   made; few, whether they are few beside the table; and made_from, the versions of the feeds up to which that was looked for. The same in all of a build. #}
 {% macro lakehouse_changed_records() %}
     {% set asked = [lakehouse_path(), tojson(config.get('changed_in'), sort_keys=true), invocation_id] %}
     {% set texts = [] %}

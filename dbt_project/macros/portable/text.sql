@@ -22,9 +22,14 @@
 {% macro spark__json_text(expr, key) %}get_json_object({{ expr }}, '$.{{ key }}'){% endmacro %}
 
 {# A name as a key for comparison: full-width brackets made half-width, all white space dropped, letters upper case. #}
-{% macro name_key(expr) %}
+{% macro name_key(expr) %}{{ return(adapter.dispatch('name_key')(expr)) }}{% endmacro %}
+{% macro default__name_key(expr) %}
     {%- set halved = "translate(" ~ expr ~ ", '（）【】', '()[]')" -%}
     upper({{ regexp_replace_all(halved, '[\\s　]+', '') }})
+{%- endmacro %}
+{# Most names are as their keys are: to see that takes a fourth of the time. #}
+{% macro duckdb__name_key(expr) -%}
+    case when regexp_full_match({{ expr }}, '[一-龥0-9A-Z()]*') then {{ expr }} else {{ default__name_key(expr) }} end
 {%- endmacro %}
 
 {# First and last n characters, 1-based. #}

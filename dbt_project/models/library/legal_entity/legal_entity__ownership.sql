@@ -4,6 +4,7 @@
 -- steps and so never too much. Chains are added up at each doubling of their length, not listed: of firms that all own
 -- each other there are more chains than anything can hold. Shares that are stated to be more than the whole of a
 -- company are scaled down to the whole.
+{{ config(stands='content') }}
 with stated as (
     select
         uscc,

@@ -1,5 +1,6 @@
 -- One row a shareholding: persons stand as pseudonyms, companies as their codes. In a ring: the company owns, directly
 -- or through others, its own shareholder.
+{{ config(stands='content') }}
 select
     facts.source_record_id,
     facts.uscc,

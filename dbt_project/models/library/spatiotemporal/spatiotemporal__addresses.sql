@@ -2,7 +2,7 @@
 -- community by name, position in CGCS2000, and whether the point lies inside the district and the street it names.
 -- Where the source names no community, the polygon tells it that the point lies in, if planning has delivered it.
 -- A compound's source puts a neighbourhood in brackets before the address; it names no street, the point tells it.
-{{ config(stands=true, answered_by='address_parts') }}
+{{ config(stands='content', answered_by='address_parts') }}
 with compounds as (
     select
         compound_name,

@@ -3,7 +3,7 @@
 -- Where only lists tell when a code came or went, valid_from and valid_to are the widest, certain_from and
 -- certain_to the narrowest span the lists allow. The middle is a point inside the polygon, or where there is none the
 -- one that the code list of statistics states: 9 digits of a street, 12 of a community, zeros put behind.
-{{ config(stands=true) }}
+{{ config(stands='content') }}
 with history as (
     select
         code,
