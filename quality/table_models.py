@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from catalog.errors import ContractError
+from catalog.signature import Signature, signature
 from catalog.yamlfile import Loc, YamlFile, read_yaml
 from quality.table_rules.base import CompiledTableRule, RuleRefused, TableColumn, TableContext, relation_of
 from quality.table_rules.registry import TableRuleUse, compile_table_rule
@@ -61,12 +62,17 @@ def read_models(project: Path = PROJECT) -> dict[str, TableModel]:
     Raises:
         ContractError: a rule under ``config.meta.quality`` is not what it must be; with file and line.
     """
+    return dict(_read(project, signature(project, skip=("target", "logs", "dbt_packages"))))
+
+
+@lru_cache(maxsize=4)
+def _read(project: Path, _state: Signature) -> dict[str, TableModel]:
     sources = _sources(project)
     described = _described(project)
     out: dict[str, TableModel] = {}
     for folder, layer in FOLDERS.items():
-        for name, path in sources.items():
-            if "__" in name and path.relative_to(project / "models").parts[0] == folder:
+        for name, sql in sources.items():
+            if "__" in name and sql.folder == folder:
                 out[_table(name)] = _model(project, name, layer, sources, described.get(name))
     return out
 
@@ -106,9 +112,22 @@ def _context(model: TableModel) -> TableContext:
     )
 
 
-def _sources(project: Path) -> dict[str, Path]:
-    """The text of every model, by name."""
-    return {p.stem: p for p in sorted((project / "models").rglob("*.sql"))}
+class _Sql(NamedTuple):
+    """A model as it is written: its folder below ``models``, the models and the feeds it names."""
+
+    folder: str
+    refs: frozenset[str]
+    feeds: frozenset[str]
+
+
+def _sources(project: Path) -> dict[str, _Sql]:
+    """Every model, by name."""
+    found = {}
+    for path in sorted((project / "models").rglob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        folder = path.relative_to(project / "models").parts[0]
+        found[path.stem] = _Sql(folder, frozenset(_REF.findall(text)) - {path.stem}, frozenset(_SOURCE.findall(text)))
+    return found
 
 
 class DataTest(NamedTuple):
@@ -120,19 +139,21 @@ class DataTest(NamedTuple):
     warns: bool = False
 
 
-def asked_by_suite(project: Path, model: TableModel, tests: Iterable[DataTest]) -> list[bool]:
-    """Of each test of ``model``: whether its suite asks the same, of all rows and as gravely."""
-    context, suite = _context(model), {r.code: r for r in compile_model(model)}
+def asked_by_suites(project: Path, tests: Iterable[tuple[TableModel, DataTest]]) -> list[bool]:
+    """Of each test of a table: whether the table's suite asks the same, of all rows and as gravely."""
     sources = _sources(project)
+    suites: dict[str, dict[str, CompiledTableRule]] = {}
     found = []
-    for test in tests:
+    for model, test in tests:
+        if model.table not in suites:
+            suites[model.table] = {r.code: r for r in compile_model(model)}
         uses = _uses(project, model, test, sources)
-        wanted = [rule for use in uses for rule in compile_table_rule(use, context)]
-        found.append(bool(wanted) and all(_holds(suite.get(w.code), w) for w in wanted))
+        wanted = [rule for use in uses for rule in compile_table_rule(use, _context(model))]
+        found.append(bool(wanted) and all(_holds(suites[model.table].get(w.code), w) for w in wanted))
     return found
 
 
-def _uses(project: Path, model: TableModel, test: DataTest, sources: dict[str, Path]) -> list[TableRuleUse]:
+def _uses(project: Path, model: TableModel, test: DataTest, sources: Mapping[str, _Sql]) -> list[TableRuleUse]:
     """The table rules that together say what ``test`` says, none where they cannot."""
     severity: Any = "warn" if test.warns else "stop"
     columns = set(test.arguments.get("columns") or ()) if test.kind == "unique_key" else {test.column}
@@ -194,7 +215,7 @@ def _model(
     project: Path,
     name: str,
     layer: Literal["library", "mart"],
-    sources: dict[str, Path],
+    sources: Mapping[str, _Sql],
     described: tuple[Path, Loc, dict[str, Any]] | None,
 ) -> TableModel:
     path, at, entry = described or (None, (), {})
@@ -210,7 +231,7 @@ def _model(
         key=tuple(k for k in meta.get("key") or () if k in columns),
         columns=columns,
         inputs=tuple(sorted(_inputs(name, sources, set()))),
-        parents=tuple(sorted(_table(p) for p in _parents(name, sources) if _is_table(p, sources, project))),
+        parents=tuple(sorted(_table(p) for p in _parents(name, sources) if _is_table(p, sources))),
         uses=tuple(uses),
         yml=path,
         at=at,
@@ -224,29 +245,24 @@ def _column(entry: Mapping[str, Any], model_grade: int) -> TableColumn:
     return TableColumn(name, str(meta.get("label") or name), str(entry.get("data_type") or "").lower(), grade)  # type: ignore[arg-type]
 
 
-def _parents(name: str, sources: Mapping[str, Path]) -> set[str]:
-    path = sources.get(name)
-    return set(_REF.findall(path.read_text(encoding="utf-8"))) - {name} if path else set()
+def _parents(name: str, sources: Mapping[str, _Sql]) -> frozenset[str]:
+    return sources[name].refs if name in sources else frozenset()
 
 
-def _is_table(name: str, sources: Mapping[str, Path], project: Path) -> bool:
-    path = sources.get(name)
-    return path is not None and path.relative_to(project / "models").parts[0] in FOLDERS
+def _is_table(name: str, sources: Mapping[str, _Sql]) -> bool:
+    return name in sources and sources[name].folder in FOLDERS
 
 
-def _inputs(name: str, sources: Mapping[str, Path], seen: set[str]) -> set[str]:
+def _inputs(name: str, sources: Mapping[str, _Sql], seen: set[str]) -> set[str]:
     """Feeds that flow into a model."""
     if name in seen or name not in sources:
         return set()
     seen.add(name)
-    found = set(_SOURCE.findall(sources[name].read_text(encoding="utf-8")))
-    for parent in _parents(name, sources):
-        found |= _inputs(parent, sources, seen)
-    return found
+    return set(sources[name].feeds).union(*(_inputs(parent, sources, seen) for parent in sources[name].refs))
 
 
 def _implied(
-    project: Path, entry: Mapping[str, Any], at: Loc, sources: Mapping[str, Path]
+    project: Path, entry: Mapping[str, Any], at: Loc, sources: Mapping[str, _Sql]
 ) -> Iterator[tuple[TableRuleUse, Loc]]:
     """Rules that follow from the key, the grades and dbt's data tests."""
     yield TableRuleUse(rule="key_not_null"), at
@@ -269,7 +285,7 @@ def _implied(
     yield TableRuleUse(rule="row_count_shift"), at
 
 
-def _of_test(project: Path, column: str, test: Any, sources: Mapping[str, Path]) -> TableRuleUse | None:
+def _of_test(project: Path, column: str, test: Any, sources: Mapping[str, _Sql]) -> TableRuleUse | None:
     """The table rule that says what a generic dbt test says; None for one without."""
     kind, given = (test, {}) if isinstance(test, str) else next(iter(test.items()))
     given = given or {}
@@ -289,7 +305,7 @@ def _of_test(project: Path, column: str, test: Any, sources: Mapping[str, Path])
     target = _REF.search(str(arguments.get("to") or ""))
     if kind != "relationships" or target is None:
         return None
-    if _is_table(target[1], sources, project):
+    if _is_table(target[1], sources):
         to = {"column": column, "to": _table(target[1]), "field": arguments.get("field") or ""}
         return TableRuleUse(rule="reference", severity=severity, params=to)
     codes = _seed_codes(project / "seeds" / f"{target[1]}.csv", str(arguments.get("field")))

@@ -15,7 +15,7 @@ from typing import Any
 
 from catalog.settings import Settings
 from quality.dbt_compile import TAG
-from quality.table_models import DataTest, TableModel, asked_by_suite
+from quality.table_models import DataTest, TableModel, asked_by_suites
 
 _ONE_FAILS = "!= 0"
 """dbt's words for a test that fails, or warns, at its first row."""
@@ -24,14 +24,12 @@ _ONE_FAILS = "!= 0"
 def leave_out(manifest: Any, settings: Settings, models: Mapping[str, TableModel], project: Path) -> None:
     """Take out of ``manifest``, which is the caller's own, the tests that need not be asked."""
     asked = _read(settings) & {u for u, node in manifest.nodes.items() if _is_source_test(node)}
-    of_tables: dict[str, dict[str, DataTest]] = {}
+    tests = {}
     for unique_id, node in manifest.nodes.items():
         if (table := _table_of(manifest, node)) in models and (test := _plain(node)) is not None:
-            of_tables.setdefault(table, {})[unique_id] = test
-    gated = set()
-    for table, tests in of_tables.items():
-        answers = asked_by_suite(project, models[table], tests.values())
-        gated |= {unique_id for unique_id, answer in zip(tests, answers, strict=True) if answer}
+            tests[unique_id] = models[table], test
+    answers = asked_by_suites(project, tests.values())
+    gated = {unique_id for unique_id, answer in zip(tests, answers, strict=True) if answer}
     for unique_id in asked | gated:
         del manifest.nodes[unique_id]
     # a question a contract has ceased to ask is forgotten: should it come back, rows of in between are asked
