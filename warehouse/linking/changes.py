@@ -15,7 +15,7 @@ from quality.pseudonym import PseudonymKey
 from quality.sql import literal, quote
 from warehouse.access import Principal
 from warehouse.delta import exists, scan_sql
-from warehouse.linking.index import PARTS, feeds_sql, index_parts, part_sql, record_sql
+from warehouse.linking.index import PARTS, feeds_sql, index_parts, part_sql, record_sql, roles_sql
 from warehouse.linking.records import RAW, load_records, loaded_since_sql, shape_records
 
 if TYPE_CHECKING:
@@ -94,11 +94,12 @@ def _find_gone(
 ) -> None:
     """Add to `CHANGED` the records that the registers do not have any more; makes the index of links."""
     index_parts(con, settings)
-    record = record_sql("feed", "record_key")
+    _part_changed(con, linking)
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE known AS SELECT record FROM {PARTS}"
-        f" WHERE record IN (SELECT {record} FROM {CHANGED})"
+        f"CREATE OR REPLACE TEMP TABLE known AS SELECT record FROM changed_parts"
+        f" WHERE part IN (SELECT part FROM {PARTS} SEMI JOIN changed_parts USING (part))"
     )
+    record = record_sql("feed", "record_key")
     new = f"SELECT feed, count(*) FROM {CHANGED} WHERE {record} NOT IN (SELECT record FROM known) GROUP BY feed"
     came = dict(con.execute(new).fetchall())
     for number, feed_id in enumerate(linking.registers):
@@ -110,6 +111,18 @@ def _find_gone(
                 WHERE feed = {literal(feed_id)} AND record_key NOT IN ({keys[feed_id]})
                 """
             )
+
+
+def _part_changed(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
+    """``changed_parts``: the digest of every person (``part``) that a record in `CHANGED` (``record``) can have."""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE changed_parts AS
+        SELECT DISTINCT {record_sql("feed", "c.record_key")} AS record,
+            {part_sql("feed", "c.record_key", "r.role")} AS part
+        FROM {CHANGED} AS c INNER JOIN {roles_sql(linking)} USING (feed)
+        """
+    )
 
 
 def leave_out_said_before(
@@ -148,10 +161,12 @@ def leave_out_said_before(
 def _set_aside_unsaid(con: duckdb.DuckDBPyConnection, linking: Linking) -> None:
     """Move from `RAW` to ``unsaid`` what says what it said before; ``before``: how all records of `CHANGED` stood."""
     part = part_sql("f.feed", "r.record_key", "r.role")
+    _part_changed(con, linking)
     con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE before AS SELECT * FROM {PARTS}
-        WHERE record IN (SELECT {record_sql("feed", "record_key")} FROM {CHANGED})
+        """
+        CREATE OR REPLACE TEMP TABLE before AS
+        SELECT part, c.record, l.person, l.name, l.content, l.evidence, l.place
+        FROM linked AS l INNER JOIN changed_parts AS c USING (part)
         """
     )
     con.execute(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from quality.pseudonym import PseudonymKey
 from warehouse.linking.identity import IDENTIFIED
+from warehouse.linking.index import digest_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,15 +41,15 @@ def share_names(con: duckdb.DuckDBPyConnection, key: PseudonymKey, *, closed: st
     that are named.
 
     Args:
-        closed: SQL of ``name``, the digest (DuckDB's hash) of ``name_key``, of the records this run has not opened.
+        closed: SQL of ``name``, the digest of ``name_key``, of the records this run has not opened.
     """
     con.register(
         "names_said", hashed(con, key, f"SELECT DISTINCT 'name ' || name FROM {IDENTIFIED} WHERE name IS NOT NULL")
     )
-    con.execute("CREATE OR REPLACE TEMP TABLE named AS SELECT *, hash(pseudonym) AS digest FROM names_said")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE named AS SELECT *, {digest_sql('pseudonym')} AS digest FROM names_said")
     con.unregister("names_said")
     opened = f"SELECT 'name ' || name AS said, count(*) AS records FROM {IDENTIFIED} WHERE name IS NOT NULL GROUP BY 1"
-    closed = closed or "SELECT CAST(NULL AS UBIGINT) AS name WHERE false"
+    closed = closed or "SELECT CAST(NULL AS BIGINT) AS name WHERE false"
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {SHARES} AS

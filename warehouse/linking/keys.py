@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quality.pseudonym import PseudonymKey
+from warehouse.linking.index import digest_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,7 +124,7 @@ def _living(con: duckdb.DuckDBPyConnection, keys: list[str], living: str | None)
     if living is None:
         return set()
     con.register("keys_asked", pa.table({"person_key": pa.array(keys, pa.string())}))
-    sql = f"SELECT person_key FROM keys_asked WHERE hash(person_key) IN (SELECT person FROM {living})"
+    sql = f"SELECT person_key FROM keys_asked WHERE {digest_sql('person_key')} IN (SELECT person FROM {living})"
     found = {k for (k,) in con.execute(sql).fetchall()}
     con.unregister("keys_asked")
     return found

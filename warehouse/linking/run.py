@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -221,9 +222,10 @@ def _digest(catalog: Catalog) -> str:
     here = Path(__file__).parent
     files = [
         catalog.root / LINKING_FILE,
-        *(here / f"{n}.py" for n in ("records", "identity", "blocking", "frequencies", "scoring", "store")),
+        *(here / f"{n}.py" for n in ("records", "identity", "blocking", "frequencies", "scoring", "store", "index")),
     ]
-    return sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()[:16]
+    engine = version("duckdb").encode()  # its hashes stand in the tables
+    return sha256(b"\0".join((engine, *(f.read_bytes() for f in files)))).hexdigest()[:16]
 
 
 def _model_of(last: dict[str, Any]) -> Model:

@@ -72,10 +72,9 @@ def make_scope(
         UNION ALL SELECT part, false FROM {NEWS} WHERE NOT is_news AND person NOT IN (SELECT person FROM concerned)
         """
     )
-    part = part_sql("l.feed", "l.record_key", "l.role")
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {STOOD} AS SELECT l.*, w.part, w.is_concerned FROM linked AS l"
-        f" INNER JOIN wanted AS w ON {part} = w.part"
+        f"CREATE OR REPLACE TEMP TABLE {STOOD} AS SELECT l.*, w.is_concerned FROM linked AS l"
+        " INNER JOIN wanted AS w ON l.part = w.part"
     )
     con.execute(f"CREATE OR REPLACE TABLE {PRIOR} AS SELECT * FROM {STOOD} WHERE is_concerned")
     con.execute(
@@ -225,8 +224,7 @@ def _find_met(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
             WHERE part IN (SELECT part FROM {NEWS} WHERE is_news)
         ),
         held AS (
-            SELECT {digest_sql("person_key")} AS person, {each_block_sql("blocks")} AS block
-            FROM linked WHERE blocks IS NOT NULL
+            SELECT person, {each_block_sql("blocks")} AS block FROM linked WHERE blocks IS NOT NULL
         )
         SELECT DISTINCT part, person FROM held INNER JOIN news USING (block)
         """,

@@ -1,11 +1,11 @@
 """What linking leaves in the lake, and how it is read again: ``platform.person_*``; keys and counts, no identifier.
 
-person_links       one row a person of a record: which person it is, how that was found, the pseudonyms of the name
-                   and of the valid resident ID it states, believed or not, and keyed digests: of all the record says,
-                   of what is weighed in linking, of the community, and, where no ID of the person is believed, of its
-                   blocking keys
-person_identities  one row a person: the pseudonym of the believed resident ID, the birth and sex it tells, and the run
-                   in which something of the person changed last
+person_links       one row a person of a record: which person it is, how that was found, and as numbers (see `index`)
+                   the record and role, the person, the pseudonyms of the name and of the valid resident ID it states,
+                   believed or not, and keyed digests: of all the record says, of what is weighed in linking, of the
+                   community, and, where no ID of the person is believed, of its blocking keys
+person_identities  one row a person: the pseudonym of the believed resident ID, the birth and sex it tells, the run
+                   in which something of the person changed last, and as numbers the person and the ID
 person_redirects   keys that were merged, split or are gone
 person_reviews     pairs a person has to decide
 person_decisions   what was decided
@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.settings import Settings
-from warehouse.delta import append_rows, commit_once, exists, row_count, scan_sql, transaction_version
+from warehouse.delta import FileStyle, append_rows, commit_once, exists, row_count, scan_sql, transaction_version
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,6 +30,10 @@ REVIEWS, DECISIONS, RUNS = "person_reviews", "person_decisions", "person_runs"
 MODELLED = (LINKS, IDENTITIES, REDIRECTS)
 """Those that models read."""
 APP = "linking.persons"
+STYLES = {
+    LINKS: FileStyle(distinct=("record_key", "person_key", "part", "person", "number", "content", "evidence", "place")),
+    IDENTITIES: FileStyle(distinct=("person_key", "resident_key", "person", "number")),
+}
 
 
 def schemas() -> dict[str, pa.Schema]:
@@ -43,13 +47,20 @@ def schemas() -> dict[str, pa.Schema]:
     decided = [("verdict", text), ("decided_by", text), ("reason", text), ("decided_at", at)]
     counts = [(n, whole) for n in ("records", "records_compared", "persons", "pairs", "reviews")]
     texts = [(n, text) for n in ("registers", "watermarks", "digest", "model")]
-    said = [("name_key", text), ("number_key", text), ("content", whole), ("evidence", whole)]
-    said += [("place", whole), ("blocks", text)]
+    said = [(n, whole) for n in ("part", "person", "name", "number", "content", "evidence", "place")]
+    said += [("blocks", text)]
     link = [("person_key", text), ("method", text), ("weight", real), ("has_own_id", flag), *said]
     redirect = [(n, text) for n in ("from_key", "to_key", "current_key", "reason")]
     columns = {
         LINKS: [("feed", text), ("record_key", text), ("role", text), *link],
-        IDENTITIES: [("person_key", text), *persons, ("is_identified", flag), ("changed_run", whole)],
+        IDENTITIES: [
+            ("person_key", text),
+            *persons,
+            ("is_identified", flag),
+            ("changed_run", whole),
+            ("person", whole),
+            ("number", whole),
+        ],
         REDIRECTS: [*redirect, ("changed_at", at)],
         REVIEWS: [("review", text), *ref, ("weight", real), ("agreement", text), ("found_at", at)],
         DECISIONS: [("review", text), *ref, *decided],
@@ -76,7 +87,7 @@ def replace(con: duckdb.DuckDBPyConnection, settings: Settings, table: str, sql:
     """Write the rows of ``sql`` in place of those of a linking table, once a run; returns how many there are now."""
     path = settings.platform_path(table)
     rows = cast_rows(con.execute(sql).to_arrow_reader(100_000), table)
-    commit_once(path, rows, mode="overwrite", evolve=True, app_id=APP, version=run)
+    commit_once(path, rows, mode="overwrite", evolve=True, app_id=APP, version=run, style=STYLES.get(table))
     return row_count(path)
 
 

@@ -16,7 +16,7 @@ from warehouse.linking import store
 from warehouse.linking.blocking import KEYS, blocks_sql
 from warehouse.linking.changes import CHANGED
 from warehouse.linking.identity import IDENTIFIED
-from warehouse.linking.index import part_sql
+from warehouse.linking.index import digest_sql, part_sql
 from warehouse.linking.keys import KEYED, PRIOR, REDIRECTS
 from warehouse.linking.records import salt_of
 from warehouse.linking.scope import RESTATED, STOOD
@@ -46,17 +46,23 @@ def write_linked(
     store.replace(con, settings, store.REDIRECTS, "SELECT * FROM all_redirects", run)
     store.replace(con, settings, store.REVIEWS, "SELECT * FROM new_reviews", run)
     columns = ", ".join(store.schemas()[store.LINKS].names)
-    linked = f"SELECT {columns} FROM (SELECT k.*, b.blocks FROM {KEYED} AS k LEFT JOIN blocked AS b USING (record))"
+    linked = f"""
+        SELECT {columns} FROM (
+            SELECT k.*, {part_sql("feed", "record_key", "role")} AS part, {digest_sql("person_key")} AS person,
+                {digest_sql("name_key")} AS name, {digest_sql("number_key")} AS number, b.blocks
+            FROM {KEYED} AS k LEFT JOIN blocked AS b USING (record)
+        )
+    """
     persons = "SELECT * FROM new_identities"
     if full:
         count = store.replace(con, settings, store.IDENTITIES, persons, run)
         records = store.replace(con, settings, store.LINKS, linked, run)
     else:
-        stood, person = "SELECT * FROM stood_identities", "hash(person_key)"
-        count = _change(con, settings, store.IDENTITIES, persons, stood, key=person, run=run)
+        stood = "SELECT * FROM stood_identities"
+        count = _change(con, settings, store.IDENTITIES, persons, stood, key="person", run=run)
         linked = f"{linked} UNION ALL SELECT {columns} FROM {RESTATED}"
-        stood, part = f"SELECT {columns} FROM {STOOD}", part_sql("feed", "record_key", "role")
-        records = _change(con, settings, store.LINKS, linked, stood, key=part, run=run)
+        stood = f"SELECT {columns} FROM {STOOD}"
+        records = _change(con, settings, store.LINKS, linked, stood, key="part", run=run)
     counted = dict(con.execute(f"SELECT reason, count(*) FROM {REDIRECTS} GROUP BY reason").fetchall())
     return {
         "records": records,
@@ -98,8 +104,8 @@ def _block(con: duckdb.DuckDBPyConnection, key: PseudonymKey) -> None:
 def _make_identities(con: duckdb.DuckDBPyConnection, run: int, *, full: bool) -> None:
     """``new_identities``: one row a person whose records were looked at or say something new, with the pseudonym of its
     number and what that number tells; ``stood_identities``: how these, and those that are gone, stood."""
-    keys = " UNION ".join(f"SELECT person_key FROM {t}" for t in (KEYED, PRIOR, RESTATED))
-    within = "" if full else f" WHERE person_key IN ({keys})"
+    keys = " UNION ".join(f"SELECT {digest_sql('person_key')} FROM {t}" for t in (KEYED, PRIOR, RESTATED))
+    within = "" if full else f" WHERE person IN ({keys})"
     con.execute(f"CREATE OR REPLACE TEMP TABLE stood_identities AS SELECT * FROM old_{store.IDENTITIES}{within}")
     con.execute(
         f"""
@@ -116,7 +122,7 @@ def _make_identities(con: duckdb.DuckDBPyConnection, run: int, *, full: bool) ->
                 IS NOT DISTINCT FROM (b.resident_key, b.birth_date, b.sex_code, b.records, b.is_identified)
                 THEN coalesce(b.changed_run, {run})
             ELSE {run}
-        END AS changed_run
+        END AS changed_run, {digest_sql("m.person_key")} AS person, {digest_sql("m.resident_key")} AS number
         FROM made AS m LEFT JOIN touched AS t USING (person_key) LEFT JOIN stood_identities AS b USING (person_key)
         UNION ALL
         SELECT * REPLACE ({run} AS changed_run) FROM stood_identities
@@ -162,7 +168,7 @@ def _change(
 
     Args:
         new, stood: SQL of rows of the table, as they are to be and as they are; what is in both stays where it is.
-        key: SQL that tells a row by its columns.
+        key: the column that tells a row.
     """
     con.execute(f"CREATE OR REPLACE TEMP TABLE coming AS ({new}) EXCEPT ({stood})")
     con.execute(f"CREATE OR REPLACE TEMP TABLE going AS SELECT {key} AS key FROM (({stood}) EXCEPT ({new}))")
@@ -172,7 +178,8 @@ def _change(
         return row_count(path)
     if marked := mark_rows(con, DeltaTable(path), gone):
         rows = store.cast_rows(con.execute("SELECT * FROM coming").to_arrow_reader(100_000), table)
-        change_rows(marked, rows, note={"linking": table}, transaction=(store.APP, run))
+        style = store.STYLES.get(table)
+        change_rows(marked, rows, note={"linking": table}, transaction=(store.APP, run), style=style)
         return row_count(path)
     store.view(con, settings, table, "standing")
     whole = f"SELECT * FROM coming UNION ALL SELECT * FROM standing WHERE NOT ({gone})"
