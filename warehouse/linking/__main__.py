@@ -36,9 +36,17 @@ def main(instant: str) -> int:
     return 0
 
 
+class _Unused:
+    """Finds no pandas: pyarrow and duckdb load it only to see that what they are given is no data frame."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(f"{name} is not loaded to link", name=name)
+
+
 def _load_less() -> None:
     """Keep libraries from loading what nothing here uses: a third of a second of a day."""
-    sys.modules["pandas"] = None  # type: ignore[assignment] # pyarrow and duckdb load it to find no data frame is given
+    sys.meta_path.insert(0, _Unused())
     os.environ["PYPINYIN_NO_PHRASES"] = "1"  # characters are asked for one by one
 
 
