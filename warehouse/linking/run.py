@@ -102,9 +102,10 @@ def link_persons(
     with table_lock(settings, "platform.person_links"), work_database(settings) as con:
         last = store.last_run(settings)
         digest = _digest(catalog)
+        full = full or last is None or last["digest"] != digest
+        _take_threads(con, full)
         changes = find_changes(con, settings, catalog, linking, last)
         _hold_to_size(linking, changes, last, accept_drop)
-        full = full or last is None or last["digest"] != digest
         decided = last is not None and _decided_since(settings, last)
         if not full and (changes.changed or decided):
             note("looking which records say something new")
@@ -115,6 +116,7 @@ def link_persons(
         full = full or changes.share > FULL_SHARE
         if not full and last is not None and not changes.changed and not decided:
             return _unchanged(settings, last, changes, digest, now, started)
+        _take_threads(con, full)
         run = _Run(settings, catalog, linking, con, changes.tables, store.next_run(settings), now, note)
         counts = run.link(full=full, last=last)
         result = LinkResult(
@@ -198,6 +200,12 @@ class _Run:
         sure = _count(self._con, f"SELECT count(DISTINCT own_id) FROM {IDENTIFIED} WHERE is_hard")
         before = 0 if full else _count(self._con, f"SELECT count(*) FROM {PERSONS} WHERE is_identified")
         return max(sure, before, FEWEST)
+
+
+def _take_threads(con: duckdb.DuckDBPyConnection, full: bool) -> None:
+    """One thread for a day, which asks hundreds of small questions: two take a quarter more processor time to answer
+    them, about as long by the clock, and the second is wanted by who builds meanwhile."""
+    con.execute("RESET threads" if full else "SET threads = 1")
 
 
 def _hold_to_size(linking: Linking, changes: Changes, last: dict[str, Any] | None, accepted: tuple[str, ...]) -> None:

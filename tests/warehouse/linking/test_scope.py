@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,6 +21,15 @@ pytestmark = pytest.mark.slow
 
 Links = Callable[[], dict[tuple[str, str, str], str]]
 LATER = NOW + timedelta(days=1)
+
+
+def in_two_registers(register: Register, *, unnumbered: Container[int] = ()) -> tuple[list[Any], list[Any]]:
+    """Three hundred people, and their rows of the first of two registers; the second has no number of some."""
+    base = people(300)
+    register(HEALTH, rows := [health(f"h{i}", **p) for i, p in enumerate(base)])
+    register(INSURED, [insured(f"s{i}", **p | ({"resident_id": None} if i in unnumbered else {}))
+                       for i, p in enumerate(base)])  # fmt: skip
+    return base, rows
 
 
 @pytest.mark.parametrize("rule", KEYS)
@@ -48,12 +57,7 @@ def test_what_persons_are_not_linked_by_opens_nobody_else(
     links: Links,
     settings: Settings,
 ) -> None:
-    base = people(300)
-    rows = [health(f"h{i}", **p) for i, p in enumerate(base)]
-    register(HEALTH, rows)
-    register(
-        INSURED, [insured(f"s{i}", **(p | {"resident_id": None} if i % 50 == 5 else p)) for i, p in enumerate(base)]
-    )
+    _, rows = in_two_registers(register, unnumbered=range(5, 300, 50))
     link()
     before, said = store.read(settings, store.LINKS, "ORDER BY ALL"), identities(settings)
     for i in (5, 6):
@@ -129,10 +133,8 @@ def test_who_stands_in_a_record_with_another_keeps_all_their_records(
     links: Links,
     settings: Settings,
 ) -> None:
-    base = people(300)
+    base, rows = in_two_registers(register)
     wife = base[10] | {"sex_code": "2"}
-    register(HEALTH, rows := [health(f"h{i}", **p) for i, p in enumerate(base)])
-    register(INSURED, [insured(f"s{i}", **p) for i, p in enumerate(base)])
     row = {
         "marriage_number": "m1",
         "husband_name": base[9]["person_name"],
@@ -158,9 +160,7 @@ def test_a_run_that_died_is_done_again_and_comes_to_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Killed before the links are written: identities stand already, the links do not."""
-    base = people(300)
-    register(HEALTH, rows := [health(f"h{i}", **p) for i, p in enumerate(base)])
-    register(INSURED, [insured(f"s{i}", **p) for i, p in enumerate(base)])
+    base, rows = in_two_registers(register)
     link()
     before = links()
     rows[3] |= {"resident_id": None, "phone": None, "residence_address": None, "_loaded_at": LATER}
