@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quality.addresses.names import TypoIndex, family
-from quality.addresses.parse import Door, read_door
+from quality.addresses.parse import Door, is_plain_lane, plain_local, read_door
 from quality.addresses.text import name_key
 
 METRES_PER_DEGREE = (85_300.0, 111_000.0)
@@ -248,12 +248,19 @@ def _index_standards(
     """Lanes and compounds. Confirmed writings lead to their address, before anything the library says itself."""
     lanes: dict[str, Lane] = defaultdict(lambda: Lane(standards))
     compounds: dict[str, list[int]] = defaultdict(list)
+    plain: dict[str, Lane] = {}
     for i, s in enumerate(standards):
+        if not s.compound and (lane := plain.get(s.name)) and (plain_door := plain_local(s.house_number)):
+            lane.ids.append(i)
+            lane.doors_of.append(plain_door)
+            continue
         for key, door in _known_at(s):
             if door or s.longitude is not None:
                 lane = lanes[key]
                 lane.ids.append(i)
                 lane.doors_of.append(door)
+                if is_plain_lane(s.name) and key == name_key(s.name):
+                    plain[s.name] = lane  # what else is written so is read so
         if s.compound:
             compounds[name_key(s.compound.split("(")[0])].append(i)
     aliases = list(aliases)

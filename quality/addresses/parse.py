@@ -145,8 +145,8 @@ def read_door(name: str, local: str) -> tuple[str, Door]:
 
     A library has many doors with few ways to write what follows the lane (12号院3号楼): each plain one is read once.
     """
-    door = _plain_local(local)
-    if door is not None and _is_plain_lane(name):
+    door = plain_local(local)
+    if door is not None and is_plain_lane(name):
         return name, door
     found = parse(name + local)
     return found.name, Door(found.stem, found.number, found.building)
@@ -159,12 +159,14 @@ _PLAIN_LOCAL = re.compile(r"[甲乙丙丁]?[0-9][0-9甲乙丙丁号院楼]{0,40}
 
 
 @lru_cache(maxsize=65536)
-def _is_plain_lane(name: str) -> bool:
+def is_plain_lane(name: str) -> bool:
+    """Whether ``name`` is the name of any address that begins with it and goes on with a `plain_local`."""
     return _PLAIN_LANE.fullmatch(name) is not None and parse(f"{name}1号").name == name
 
 
 @lru_cache(maxsize=65536)
-def _plain_local(local: str) -> Door | None:
+def plain_local(local: str) -> Door | None:
+    """The door of what follows a plain lane; None where that is not to be told without the lane."""
     if not _PLAIN_LOCAL.fullmatch(local):
         return None
     found = parse(f"某胡同{local}")

@@ -24,6 +24,8 @@ _NOTE = re.compile(
 _NUMBERS = "(0123456789"
 _NUMBERED = re.compile(r"^\(?[0-9]{1,5}[、.)](?=[^0-9])")
 _LEFT_OUT = re.compile(r"[\s·・•‧.,，。、;；:：'\"‘’“”`´*_|/\\~\-—–―‐‑−<>《》〈〉「」『』?!？！]+")
+_PLAIN = re.compile(r"[一-龥A-Z0-9]*")
+"""What is spelled already, but for traditional characters."""
 _BRACKETS = str.maketrans(
     {"【": "(", "〔": "(", "[": "(", "{": "(", "】": ")", "〕": ")", "]": ")", "}": ")", "〇": "零", "○": "零"}
 )
@@ -47,17 +49,16 @@ _KIND = re.compile("[省市区县]")
 _PREFIX = re.compile(rf"(?:中国)?({_PLACES})")
 _BRACKETED = re.compile(rf"\(({_PLACES})\)")
 
-_PARTNERSHIP = r"(?:特殊普通合伙|普通合伙|有限合伙)"
-_FORM = re.compile(
-    rf"(股份有限责任公司|股份有限公司|有限责任公司|有限公司|股份公司|总公司|公司)?((?<!^){_PARTNERSHIP})?$"
-)
-_LONGEST_FORM = len("股份有限责任公司特殊普通合伙")
+_PARTNERSHIPS = ("特殊普通合伙", "普通合伙", "有限合伙")
+_COMPANIES = ("股份有限责任公司", "股份有限公司", "有限责任公司", "有限公司", "股份公司", "总公司", "公司")
+"""Both the longest first."""
+_PARTNERS = re.compile(rf"\((?:{'|'.join(_PARTNERSHIPS)})\)")
 _FORMS = {
     "股份有限责任公司": "股份有限公司",
     "股份公司": "股份有限公司",
     "有限责任公司": "有限公司",
 }
-_BRANCH = re.compile(r"(股份有限责任公司|股份有限公司|有限责任公司|有限公司|股份公司|总公司|公司)(?=.)")
+_BRANCH = re.compile(rf"({'|'.join(_COMPANIES)})(?=.)")
 
 
 class NameParts(NamedTuple):
@@ -88,12 +89,17 @@ EMPTY = NameParts("", "", "", "", "")
 
 def spelled(names: Sequence[str | None]) -> list[str]:
     """Each name in half-width, simplified, capital form, brackets kept; empty for none, or for one over `MAX_NAME`."""
-    texts = [unicodedata.normalize("NFKC", n) if n and len(n) <= MAX_NAME else "" for n in names]
-    # once more: without its blanks a text may compose to other characters
-    texts = [unicodedata.normalize("NFKC", "".join(t.split()).replace("\0", "")) for t in texts]
-    if not texts:
+    if not names:
         return []
-    return [t.upper().translate(_BRACKETS) for t in simplified("\n".join(texts)).split("\n")]
+    plain = _PLAIN.fullmatch
+    texts = [(n if plain(n) else _one_width(n)) if n and len(n) <= MAX_NAME else "" for n in names]
+    spelled = simplified("\n".join(texts)).split("\n")
+    return [t if plain(t) else t.upper().translate(_BRACKETS) for t in spelled]
+
+
+def _one_width(text: str) -> str:
+    text = "".join(unicodedata.normalize("NFKC", text).split()).replace("\0", "")
+    return unicodedata.normalize("NFKC", text)  # once more: without its blanks it may compose to other characters
 
 
 def parts(names: Sequence[str | None]) -> list[NameParts]:
@@ -106,19 +112,20 @@ def _parts(text: str) -> NameParts:
         text = _NUMBERED.sub("", text)
     while text.endswith(")") and (cut := _NOTE.sub("", text)) != text and cut:
         text = cut
-    plain = _LEFT_OUT.sub("", text)
+    # a text of letters and digits has no marks to leave out; searches are left out, too, where a look tells their end
+    plain = text if text.isalnum() else _LEFT_OUT.sub("", text)
     full = plain.replace("(", "").replace(")", "")
     if not full:
         return EMPTY
     if _KIND.search(plain):
         plain = _DISTRICT_KIND.sub(r"\1", _PLACE_KIND.sub(r"\1", plain))
     head, form, branch = plain, "", ""
-    if found := _BRANCH.search(plain):
+    if 0 <= plain.find("公司") < len(plain) - 2 and (found := _BRANCH.search(plain)):
         rest = plain[found.end() :]
-        if not re.fullmatch(rf"\({_PARTNERSHIP}\)", rest):
+        if not _PARTNERS.fullmatch(rest):
             head, form, branch = plain[: found.start()], found.group(1), rest
     place = ""
-    if found := _BRACKETED.search(head):
+    if "(" in head and (found := _BRACKETED.search(head)):
         if found.start():
             place = f"({found.group(1)})"
             head = head[: found.start()] + head[found.end() :]
@@ -128,9 +135,20 @@ def _parts(text: str) -> NameParts:
     elif (found := _PREFIX.match(head)) and found.group(0)[:2] != "中国" and len(head) - found.end() >= 2:
         place, head = found.group(1), head[found.end() :]
     core = head.replace("(", "").replace(")", "")
-    if not branch and (found := _FORM.search(core, max(0, len(core) - _LONGEST_FORM))) and found.start():
-        form = (found.group(1) or "") + (found.group(2) or "")
-        core = core[: found.start()]
+    if not branch and (written := _form_behind(core)):
+        form, core = written, core[: -len(written)]
     if not core:  # nothing but a place, in brackets
         return NameParts(full, "", full, "", "")
     return NameParts(full, place, core, _FORMS.get(form, form), branch.replace("(", "").replace(")", ""))
+
+
+def _form_behind(core: str) -> str:
+    """The legal form at the end; none when nothing else is there."""
+    partners = company = ""
+    if core.endswith("合伙"):
+        partners = next((p for p in _PARTNERSHIPS if core.endswith(p) and core != p), "")
+    head = core[: len(core) - len(partners)]
+    if head.endswith("公司"):
+        company = next(c for c in _COMPANIES if head.endswith(c))
+    form = company + partners
+    return form if form != core else ""
