@@ -120,8 +120,12 @@ class Lane:
     @cached_property
     def spots(self) -> list[Spot]:
         """Positions along it."""
-        here = (self.standards[i] for i in dict.fromkeys(self.ids))
-        return [_spot(s) for s in here if s.longitude is not None]
+        spots = []
+        for i, door in dict(zip(self.ids, self.doors_of, strict=True)).items():
+            s = self.standards[i]
+            if s.longitude is not None:
+                spots.append(_spot(s, door if door and not s.compound else None))
+        return spots
 
 
 class Points(NamedTuple):
@@ -285,10 +289,10 @@ def _known_at(s: Standard) -> list[tuple[str, Door | None]]:
     return places
 
 
-def _spot(s: Standard) -> Spot:
-    _, door = read_door(s.name, s.house_number)
-    number = door.number if door.number is not None else _int(door.building)
-    return Spot(door.stem, number, *metres(s.longitude, s.latitude))
+def _spot(s: Standard, door: Door | None) -> Spot:
+    """Where a standard address stands; ``door``: at its lane, where that was read already."""
+    stem, number, building = door or read_door(s.name, s.house_number)[1]
+    return Spot(stem, number if number is not None else _int(building), *metres(s.longitude, s.latitude))
 
 
 def settle_labels(areas: Iterable[Area]) -> list[Area]:

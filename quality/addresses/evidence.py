@@ -61,6 +61,8 @@ WEIGHTS: dict[str, float] = {
 
 REACH_M = 700.0
 """Places farther away say nothing about a community; the district's are 200 to 800 m across."""
+_GENEROUS = 1 + 1e-9
+"""More than squares of distances may be off by."""
 _NEAR_M = {"around.fine": 50.0, "around.wide": 150.0}
 """How fast the say of a place fades with its distance, metres."""
 _MIDDLE_M = 200.0
@@ -277,15 +279,20 @@ def near_places(
     """The nearest places whose community is known, within reach: metres and community, nearest first."""
     where, labels, label_areas = book.labelled
     first, last = (int(i) for i in np.searchsorted(where[:, 0], (x - REACH_M, x + REACH_M)))
-    distance = np.hypot(where[first:last, 0] - x, where[first:last, 1] - y)
-    reached = np.flatnonzero(distance <= REACH_M)
-    if len(reached) > count:  # a strip of the town holds thousands: only the nearest are put in order
-        reached = reached[distance[reached] <= np.partition(distance[reached], count - 1)[count - 1]]
+    apart = where[first:last] - (x, y)
+    # a strip of the town holds thousands: by squares, a little generously, those are left for which it counts
+    squares = np.einsum("ij,ij->i", apart, apart)
+    reached = np.flatnonzero(squares <= REACH_M**2 * _GENEROUS)
+    if len(reached) > count:
+        reached = reached[squares[reached] <= np.partition(squares[reached], count - 1)[count - 1] * _GENEROUS]
+    distance = np.hypot(apart[reached, 0], apart[reached, 1])
+    reached, distance = reached[distance <= REACH_M], distance[distance <= REACH_M]
+    order = np.argsort(distance, kind="stable")[:count]
     found = []
-    for i in reached[np.argsort(distance[reached], kind="stable")][:count]:
-        areas = label_areas[first + int(i)]
+    for i, metres in zip(reached[order].tolist(), distance[order].tolist(), strict=True):
+        areas = label_areas[first + i]
         if not (areas and areas <= hide):
-            found.append((float(distance[i]), labels[first + int(i)]))
+            found.append((metres, labels[first + i]))
     return found
 
 

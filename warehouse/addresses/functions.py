@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -95,11 +95,11 @@ class _Index:
         """One answer a text, with what is known of its street and community."""
         asked = (texts.to_pylist(), streets.to_pylist(), communities.to_pylist())
         with self._turn, uncollected():
-            return _strings(_compact(m) for m in self._current().match_many(*asked))
+            return _strings(map(vars, self._current().match_many(*asked)))
 
     def match_text(self, texts: pa.ChunkedArray) -> pa.Array:
         """One answer a text, nothing else being known."""
-        return _strings(_compact(m) for m in self._current().match_many(texts.to_pylist()))
+        return _strings(map(vars, self._current().match_many(texts.to_pylist())))
 
     def pieces(self, texts: pa.ChunkedArray, printed: pa.ChunkedArray) -> pa.Array:
         """The pieces of each area, with the community its list prints."""
@@ -124,7 +124,7 @@ class _Index:
         ask = self._current().reverse
         points = zip(longitudes.to_pylist(), latitudes.to_pylist(), strict=True)
         found = (None if x is None or y is None else ask(x, y) for x, y in points)
-        return _strings(_compact(m) if m else None for m in found)
+        return _strings(vars(m) if m else None for m in found)
 
     def _current(self) -> Matcher:
         from quality.addresses.match import Matcher
@@ -153,14 +153,11 @@ def _each(texts: pa.ChunkedArray, function: Callable[[str | None], dict[str, Any
     return _strings(function(t) for t in texts.to_pylist())
 
 
-def _strings(found: Iterable[dict[str, Any] | None]) -> pa.Array:
-    return pa.array(_texts(found), pa.string())
+def _strings(found: Iterable[Mapping[str, Any] | None]) -> pa.Array:
+    """JSON of what is known of each; NULL where nothing is."""
+    kept = ({k: v for k, v in f.items() if v not in _NOTHING} if f else None for f in found)
+    return pa.array([_ENCODER.encode(f) if f else None for f in kept], pa.string())
 
 
-def _texts(found: Iterable[dict[str, Any] | None]) -> list[str | None]:
-    kept = ({k: v for k, v in f.items() if v not in ("", None)} if f else None for f in found)
-    return [json.dumps(f, ensure_ascii=False) if f else None for f in kept]
-
-
-def _compact(match: Any) -> dict[str, Any]:
-    return {k: v for k, v in match.model_dump().items() if v not in ("", None)}
+_NOTHING = ("", None)
+_ENCODER = json.JSONEncoder(ensure_ascii=False)

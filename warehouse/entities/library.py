@@ -86,8 +86,8 @@ def match_names(settings: Settings, names: Sequence[str | None], *, threshold: f
 
 
 def _of_library(con: duckdb.DuckDBPyConnection, path: str) -> dict[tuple[str, str], KnownName]:
-    rows = _rows(con, "uscc, entity_name, name_kind", path, "entity_name IS NOT NULL")
-    return {(row[0], row[1]): KnownName(*row) for row in rows}
+    rows = map(KnownName._make, _rows(con, "uscc, entity_name, name_kind", path, "entity_name IS NOT NULL"))
+    return {row[:2]: row for row in rows}
 
 
 def _rows(con: duckdb.DuckDBPyConnection, columns: str, path: str, where: str) -> Iterable[tuple[Any, ...]]:

@@ -89,9 +89,9 @@ class EntityMatcher:
         self._former: dict[str, str | None] = {}
         self._canonical: dict[str, str | None] = {}
         self._core: defaultdict[str, list[KnownName]] = defaultdict(list)
-        self._parts = dict(zip((n.name for n in names), parts([n.name for n in names]), strict=True))
-        for n in names:
-            one = self._parts[n.name]
+        read = parts([n.name for n in names])
+        self._parts = {n.name: one for n, one in zip(names, read, strict=True)}
+        for n, one in zip(names, read, strict=True):
             if one.full:
                 _put(self._exact if n.kind == "registered" else self._former, one.full, n.uscc)
                 _put(self._canonical, one.canonical, n.uscc)

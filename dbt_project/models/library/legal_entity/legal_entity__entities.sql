@@ -212,7 +212,7 @@ select
     merged.registered_capital_currency,
     merged.business_scope,
     merged.entity_address,
-    districts.code as district_code,
+    coalesce(districts.code, districts_by_short_name.code) as district_code,
     substring(merged.uscc, 3, 6) as authority_area_code,
     substring(merged.uscc, 9, 9) as org_code,
     registrations.registration_number,
@@ -230,9 +230,9 @@ select
     cast(arrears.tax_arrears_cny as decimal(24, 3)) as tax_arrears_cny
 from merged
 left join districts
-    on
-        merged.district_name = districts.name
-        or merged.district_name || '区' = districts.name
+    on merged.district_name = districts.name
+left join districts as districts_by_short_name
+    on merged.district_name || '区' = districts_by_short_name.name
 left join penalties
     on merged.uscc = penalties.uscc
 left join arrears
