@@ -9,9 +9,11 @@ itself (storage type ``i``), so that no vacuum can take one away.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import struct
 import uuid
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,11 @@ from catalog.errors import Busy
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+logger = logging.getLogger("lakehouse.delta")
+
+SUMMED_UP_AFTER = 10
+"""So many of these commits lie in a log that has no checkpoint of them, as Delta has it by default: each repeats the
+vectors of all files it changes, and whoever opens the table reads all commits since the last checkpoint."""
 _FEATURE, _PROPERTY = "deletionVectors", "delta.enableDeletionVectors"
 _MAGIC = struct.pack("<I", 1681511377)
 """First bytes of a RoaringBitmapArray in its portable form."""
@@ -121,7 +128,25 @@ def commit(
             marked = {"stats": json.dumps(stats), "deletionVector": _vector(deleted), "dataChange": True}
             lines.append({"add": {**file.add, **marked}})
     _write(log, version, [*lines, *({"add": dict(add)} for add in adds)])
+    _sum_up(log.parent, version)
     return version
+
+
+def _sum_up(root: Path, version: int) -> None:
+    """Write a checkpoint at every tenth version, of each table at another one: a day changes most tables of the house.
+
+    The commit stands by then: without a checkpoint the table is as it is, and slower to open.
+    """
+    turn = zlib.crc32("/".join(root.parts[-3:]).encode())
+    if version < SUMMED_UP_AFTER or (version + turn) % SUMMED_UP_AFTER:
+        return
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        DeltaTable(str(root), version=version).create_checkpoint()
+    except (DeltaError, OSError) as e:
+        logger.warning("no checkpoint of %s was written (%s)", "/".join(root.parts[-3:]), type(e).__name__)
 
 
 def takes_vectors(table: DeltaTable) -> bool:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
 
 from catalog.errors import Busy, ContractError
 from warehouse.delta import commit_once, row_count, scan_sql, transaction_version
-from warehouse.delta_log import data_files
+from warehouse.delta_log import SUMMED_UP_AFTER, data_files
 from warehouse.duck import connect, load_extension
 from warehouse.row_changes import MOST_DELETED, MOST_FILES, change_rows, mark_rows
+from warehouse.table_changes import Standing, changes_since
 
 ROWS = 3000
 
@@ -169,3 +172,36 @@ def test_rows_of_other_columns_are_refused(con: duckdb.DuckDBPyConnection, path:
     with pytest.raises(ContractError, match="columns"):
         _change(con, path, "k = 1", pa.table({"k": pa.array([1], pa.int32()), "v": ["b"]}))
     assert _read(con, path) == before
+
+
+def test_a_log_is_summed_up_now_and_then_and_tells_the_same(con: duckdb.DuckDBPyConnection, path: str) -> None:
+    log = Path(path, "_delta_log")
+    expected = dict.fromkeys(range(ROWS), "a")
+    for turn in range(SUMMED_UP_AFTER + 10):
+        _change(con, path, f"k = {turn}", _rows([turn], f"t{turn}"))
+        expected[turn] = f"t{turn}"
+    summed = sorted(int(f.name[:20]) for f in log.glob("*.checkpoint.parquet"))
+    assert summed, "one version of ten is"
+    assert min(summed) >= SUMMED_UP_AFTER
+    then = Standing(min(summed) - 1, sha256((log / f"{min(summed) - 1:020d}.json").read_bytes()).hexdigest()[:32])
+    told = changes_since(path, then)
+    assert told is not None
+    assert told.new_rows == DeltaTable(path).version() - then.version, "what happened before and after it"
+    for file in log.glob("*.json"):
+        if int(file.stem) < max(summed):
+            file.unlink()
+    assert _read(con, path) == expected
+    assert row_count(path) == ROWS
+
+
+def test_a_commit_stands_without_its_checkpoint(
+    con: duckdb.DuckDBPyConnection, path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_: DeltaTable) -> None:
+        raise DeltaError("no space left")
+
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", full)
+    for turn in range(SUMMED_UP_AFTER + 10):
+        _change(con, path, f"k = {turn}", None)
+    assert len(_read(con, path)) == ROWS - SUMMED_UP_AFTER - 10
+    assert "no checkpoint of library/population/sources was written" in caplog.text
