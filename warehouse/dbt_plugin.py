@@ -21,11 +21,12 @@ from duckdb.func import FunctionNullHandling
 from catalog.registry import load_catalog
 from catalog.settings import PACKAGED_CATALOG, Settings
 from warehouse.addresses.functions import register as register_address_functions
+from warehouse.changed_records import SCRATCH, changed_records
 from warehouse.dbt_knowledge import knowledge
-from warehouse.dbt_remade import SCRATCH, answered_by, changed_in_feeds, made_through
+from warehouse.dbt_remade import answered_by, person_runs
 from warehouse.dbt_views import register_views
 from warehouse.delta import scan_sql
-from warehouse.duck import load_extension
+from warehouse.duck import literal, load_extension
 from warehouse.entities.functions import register as register_entity_match
 from warehouse.tables import table_lock
 
@@ -50,11 +51,11 @@ class Plugin(BasePlugin):
         conn.create_function("lakehouse_delta_exists", _delta_exists, ["VARCHAR"], "BOOLEAN", side_effects=True)
         catalog = load_catalog(self.settings.catalog_dir)
         asked: dict[str, tuple[Callable[..., Any], int, str]] = {
-            "lakehouse_made_through": (made_through, 1, "BIGINT"),
+            "lakehouse_person_runs": (partial(person_runs, self.settings), 2, "VARCHAR"),
             "lakehouse_answered_by": (answered_by, 1, "VARCHAR"),
             "lakehouse_knowledge": (partial(knowledge, self.settings), 1, "VARCHAR"),
-            "lakehouse_changed_in_feeds": (
-                lru_cache(64)(partial(changed_in_feeds, self.settings, catalog, conn.cursor)),
+            "lakehouse_changed_records": (
+                lru_cache(64)(partial(changed_records, self.settings, catalog, conn.cursor)),
                 3,
                 "VARCHAR",
             ),
@@ -83,7 +84,8 @@ class Plugin(BasePlugin):
         relation = target_config.relation
         with table_lock(self.settings, f"{relation.schema}.{relation.identifier}"):
             result = store(self._con, request)
-            scan = scan_sql(self._con, request.path)
+            marked = f"delta_scan({literal(request.path)})"
+            scan = marked if result.marked else scan_sql(self._con, request.path)
         reply.update(rows=result.rows, version=result.version, scan=scan)
 
 

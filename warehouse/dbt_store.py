@@ -16,8 +16,6 @@ A table with `Remade` is changed for the keys that changed only (`warehouse.row_
 # ruff: noqa: S608 - SQL is put together here from quoted identifiers, escaped literals and dbt's own SELECT
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date, datetime
 from itertools import chain, groupby
 from typing import Any, Literal
@@ -32,11 +30,11 @@ from warehouse.dbt_remade import FEEDS, KNOWLEDGE, PROJECT_DIGEST, THROUGH, proj
 from warehouse.dbt_standing import Standing, by_content, standing_now, standing_of, with_rows
 from warehouse.dbt_types import Column, StoreError, delta_columns
 from warehouse.delta import FileStyle
-from warehouse.duck import literal, quote, streamable
+from warehouse.duck import literal, quote
 from warehouse.log_state import version
 from warehouse.row_changes import change_rows, mark_rows
+from warehouse.row_stream import Rows
 
-BATCH_ROWS = 100_000
 MERGE_ROWS_IN_MEMORY = 1_000_000
 """Up to so many rows a merge holds its source in memory: only then does it skip files without its keys."""
 STAGE, CHANGED = "lakehouse_increment", "lakehouse_changed"
@@ -110,12 +108,17 @@ class StoreRequest(BaseModel):
 
 
 class StoreResult(BaseModel):
-    """Rows written by the commit (of a merge: rows offered to it) and the table's version after it."""
+    """Rows written by the commit (of a merge: rows offered to it) and the table's version after it.
+
+    Attributes:
+        marked: rows of its files are marked as deleted; False where that was not looked for.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     rows: int
     version: int
+    marked: bool = False
 
 
 def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
@@ -135,12 +138,12 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
         now = _standing(cur, request, was)
         if now and was and was.reads_as(now):
             return StoreResult(rows=was.count, version=version(request.path))
+        if exists and request.remade and request.remade.changed_sql and not request.full_refresh:
+            return _remake(cur, request, request.remade)
         # Described on its own: as a subquery DuckDB would silently rename a repeated column.
         columns = delta_columns(cur.sql(request.sql), model=request.model)
         _check_request(request, columns)
         query = f"select {_list(columns)} from (\n{request.sql}\n)"
-        if exists and request.remade and request.remade.changed_sql and not request.full_refresh:
-            return _remake(cur, request, request.remade, columns, query)
         if request.strategy == "overwrite" or request.full_refresh or not exists:
             if request.strategy == "history":
                 query = first_version(query, request.at)
@@ -164,7 +167,7 @@ def _standing(cur: duckdb.DuckDBPyConnection, request: StoreRequest, was: Standi
 
 
 def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str, note: dict[str, str]) -> StoreResult:
-    with _Rows(cur, query, request) as rows:
+    with Rows(cur, query, request) as rows:
         write_deltalake(
             request.path,
             rows.reader,
@@ -177,9 +180,7 @@ def _overwrite(cur: duckdb.DuckDBPyConnection, request: StoreRequest, query: str
     return StoreResult(rows=rows.count, version=DeltaTable(request.path).version())
 
 
-def _remake(
-    cur: duckdb.DuckDBPyConnection, request: StoreRequest, remade: Remade, columns: tuple[Column, ...], query: str
-) -> StoreResult:
+def _remake(cur: duckdb.DuckDBPyConnection, request: StoreRequest, remade: Remade) -> StoreResult:
     """Put the rows the query gives of the remade keys in place of those the table has of them.
 
     They are marked as deleted where the table takes it, and left out of a table written whole where not. A merge takes
@@ -188,10 +189,17 @@ def _remake(
     table = DeltaTable(request.path)  # of now: a commit that comes between is a conflict, never undone
     target = delta_columns(cur.sql(f"from delta_scan({literal(request.path)})"), model=request.model)
     keyed = request.model_copy(update={"unique_key": remade.table_key, "on_schema_change": "fail"})
+    # run first and described then: a column that stands twice has another name, which the table does not have
+    cur.execute(f"create or replace temporary table {STAGE} as from (\n{request.sql}\n)")
+    columns = delta_columns(cur.sql(f"from {STAGE}"), model=request.model)
+    _check_request(keyed, columns)
     written = _match(cur, keyed, columns, target)
-    cur.execute(f"create or replace temporary table {STAGE} as select {_list(written)} from (\n{query}\n)")
+    if any(c.expression != quote(c.name) for c in (*columns, *written)):
+        cast = f"select {_list(written)} from (select {_list(columns)} from {STAGE})"
+        cur.execute(f"create or replace temporary table {STAGE} as {cast}")
     _check_keys(cur, keyed)
-    cur.execute(f"create or replace temporary table {CHANGED} as select distinct k from ({remade.changed_sql}) t(k)")
+    changed = _changed_keys(cur, request.invocation_id, remade.changed_sql)
+    cur.register(CHANGED, changed)
     gone = f"{quote(remade.key)} in (from {CHANGED})"
     if _scalar(cur, f"select count(*) from {STAGE} where ({gone}) is not true"):
         raise StoreError(
@@ -204,18 +212,35 @@ def _remake(
     there = f"from delta_scan({literal(request.path)}) where"
     if not rows and not (marked.rows if marked else _scalar(cur, f"select exists (select 1 {there} {gone})")):
         return StoreResult(rows=0, version=table.version())
-    with _Rows(cur, f"from {STAGE}", request) as new:
+    names = ", ".join(quote(c.name) for c in written)
+    with Rows(cur, f"select {names} from {STAGE}", request) as new:
         if marked is not None:
-            note = _note(request, "remade")
-            return StoreResult(rows=rows, version=change_rows(marked, new.reader, note=note, style=FileStyle()))
-        names = ", ".join(quote(c.name) for c in written)
-        kept = f"select {names} {there} ({quote(remade.key)} in ({remade.changed_sql})) is not true"  # no stage beside
-        with cur.cursor() as beside, _Rows(beside, kept, request) as old:
-            both = pa.RecordBatchReader.from_batches(new.reader.schema, chain(new.reader, old.reader))
-            write_deltalake(
-                table, both, mode="overwrite", writer_properties=_WRITER, commit_properties=_commit(request, "remade")
-            )
+            done = change_rows(marked, new.reader, note=_note(request, "remade"), style=FileStyle())
+            return StoreResult(rows=rows, version=done, marked=True)
+        with cur.cursor() as beside:  # without the stage
+            beside.register(CHANGED, changed)
+            with Rows(beside, f"select {names} {there} ({gone}) is not true", request) as old:
+                both = pa.RecordBatchReader.from_batches(new.reader.schema, chain(new.reader, old.reader))
+                _rewrite(table, both, _commit(request, "remade"))
     return StoreResult(rows=rows, version=DeltaTable(request.path).version())
+
+
+def _rewrite(table: DeltaTable, rows: Any, commit: CommitProperties) -> None:
+    write_deltalake(table, rows, mode="overwrite", writer_properties=_WRITER, commit_properties=commit)
+
+
+def _changed_keys(cur: duckdb.DuckDBPyConnection, build: str, changed_sql: str) -> pa.Table:
+    """The keys that are remade; asked once a build, as most tables of persons are remade for the same."""
+    found = _keys.get((build, changed_sql))
+    if found is None:
+        found = cur.execute(f"select distinct k from ({changed_sql}) t(k)").to_arrow_table()
+        for other in [k for k in _keys if k[0] != build]:
+            _keys.pop(other, None)
+        _keys[build, changed_sql] = found
+    return found
+
+
+_keys: dict[tuple[str, str], pa.Table] = {}
 
 
 def _increment(
@@ -249,7 +274,7 @@ def _increment(
         predicate = _partitions(cur, table.metadata().partition_columns)
     rows = _scalar(cur, f"select count(*) from {stage}")
     if rows or len({c.name for c in written} - {c.name for c in target}):
-        with _Rows(cur, f"from {stage}", request) as stream:
+        with Rows(cur, f"from {stage}", request) as stream:
             _commit_increment(request, table, stream.reader, predicate, rows)
     return StoreResult(rows=rows, version=DeltaTable(request.path).version())
 
@@ -415,60 +440,6 @@ def _value(value: Any, column: str) -> str:
         hint="partition by a month or day column",
         column=column,
     )
-
-
-class _Rows:
-    """A query's rows as a stream that counts, keeps not_null and remembers the first error.
-
-    The writer wraps an error of its input in its own; leaving the context raises the one that came first, after the
-    query has come to its end.
-    """
-
-    def __init__(self, cur: duckdb.DuckDBPyConnection, query: str, request: StoreRequest) -> None:
-        self._cur, self._source = cur, cur.execute(streamable(cur, query)).to_arrow_reader(BATCH_ROWS)
-        self.count = 0
-        self.error: BaseException | None = None
-        self._request = request
-        self.reader = pa.RecordBatchReader.from_batches(self._source.schema, self._pass(self._source))
-
-    def _pass(self, source: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in source:
-                for name in self._request.not_null:
-                    if batch.column(name).null_count:
-                        raise StoreError(
-                            "the contract says not_null, and rows have no value",
-                            hint="filter or fill them in the model, or drop the constraint",
-                            model=self._request.model,
-                            column=name,
-                        )
-                self.count += batch.num_rows
-                yield batch
-        except GeneratorExit:
-            raise
-        except BaseException as e:
-            self.error = e
-            raise
-
-    def __enter__(self) -> _Rows:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            self._end()
-        if error is not None and self.error is not None and self.error is not error:
-            raise self.error from error
-
-    def _end(self) -> None:
-        """Stop the query and read what is left of it.
-
-        DuckDB closes a result that is dropped half read with Python's lock in its hand, and waits for its threads;
-        one that is in a function of ours (``entity_match``) waits for that lock. Reading gives the lock up.
-        """
-        self._cur.interrupt()
-        with suppress(duckdb.Error, pa.ArrowException, OSError):
-            for _ in self._source:
-                pass
 
 
 def _commit(request: StoreRequest, strategy: str = "") -> CommitProperties:

@@ -17,8 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 from pyroaring import BitMap64
 
 from catalog.settings import Settings
@@ -29,6 +27,7 @@ from quality.table_rules import relation_of
 from warehouse import duck
 from warehouse.answers import Answered, digest_of
 from warehouse.delta_log import DataFile, files_at
+from warehouse.gone_rows import gone_values_sql, tells_gone_rows
 from warehouse.table_changes import Changes, Standing, changes_since, standing
 
 if TYPE_CHECKING:
@@ -203,23 +202,15 @@ class ChangesGate:
     ) -> str | None:
         then, now = since
         changes, column = changes_since(self._path(parent), then), duck.quote(field)
-        if changes is None or changes.whole or not all(g.rows is not None and g.file.exists() for g in changes.gone):
+        if changes is None or not tells_gone_rows(changes):
             return UNKNOWN
         if not changes.gone:
             return None
         name, numbers = f"_lost_{len(self._lost)}", f"_gone_{len(self._lost)}"
-        files, rows = [], []
-        for i, gone in enumerate(changes.gone):
-            files.append(
-                f"SELECT file.{column} AS v FROM read_parquet({duck.literal(str(gone.file))}, file_row_number = true) "
-                f"AS file SEMI JOIN (SELECT n FROM {numbers} WHERE i = {i}) AS gone ON file.file_row_number = gone.n"
-            )
-            numbered = np.array(gone.rows, dtype=np.int64)
-            rows.append(pa.table({"i": np.full(len(numbered), i), "n": numbered}))
-        con.register(numbers, pa.concat_tables(rows))
+        values = gone_values_sql(con, changes.gone, field, numbers)
         known, there = duck.quote(known), duck.quote(relation_of(parent))
         con.execute(
-            f"CREATE TEMP TABLE {name} AS SELECT DISTINCT v FROM ({' UNION ALL '.join(files)}) AS gone "
+            f"CREATE TEMP TABLE {name} AS SELECT DISTINCT v FROM ({values}) AS gone "
             f"ANTI JOIN {known} USING (v) WHERE v IS NOT NULL"
         )
         con.unregister(numbers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _LOG = "_delta_log"
@@ -50,6 +51,11 @@ def commits(path: str) -> Iterator[dict[str, Any]]:
         yield told
 
 
+def transaction_version(path: str, app_id: str) -> int:
+    """The highest version ``app_id`` has committed to it; 0 when none or no table."""
+    return _committed(path, app_id, state(path))
+
+
 def state(path: str) -> tuple[int, int] | object:
     """Something that is another after every commit: a commit is a file of the log's folder."""
     if "://" in path:
@@ -59,6 +65,15 @@ def state(path: str) -> tuple[int, int] | object:
         return os.stat(log).st_mtime_ns, len(os.listdir(log))
     except FileNotFoundError:
         return 0, 0
+
+
+@lru_cache(maxsize=16)
+def _committed(path: str, app_id: str, _state: object) -> int:
+    from deltalake import DeltaTable
+
+    if not DeltaTable.is_deltatable(path):
+        return 0
+    return DeltaTable(path).transaction_version(app_id) or 0
 
 
 def _info(file: str) -> dict[str, Any] | None:

@@ -10,9 +10,10 @@
 {% macro of_changed_rows(relation) %}{{ return(adapter.dispatch('of_changed_rows')(relation)) }}{% endmacro %}
 {% macro default__of_changed_rows(relation) %}true{% endmacro %}
 {% macro duckdb__of_changed_rows(relation) -%}
-    {%- set since = lakehouse_made_through() if execute else '' -%}
-    {%- if since != '' -%}
-        {{ relation }}.changed_run > {{ since }} and {{ relation }}.changed_run <= {{ lakehouse_through() }}
+    {#- a unit test has no table of its own #}
+    {%- set runs = lakehouse_person_runs() if execute and model.resource_type != 'unit_test' else {'since': ''} -%}
+    {%- if runs['since'] != '' -%}
+        {{ relation }}.changed_run > {{ runs['since'] }} and {{ relation }}.changed_run <= {{ runs['through'] }}
     {%- else -%}
         true
     {%- endif -%}

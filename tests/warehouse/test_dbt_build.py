@@ -328,11 +328,11 @@ def store(con, request):
     if where == "after":
         real(con, request)
         os.kill(os.getpid(), signal.SIGKILL)
-    cut = dbt_store._Rows._pass
+    cut = dbt_store.Rows._pass
     def until_killed(self, source):
         yield from (batch for batch in cut(self, source))
         os.kill(os.getpid(), signal.SIGKILL)
-    dbt_store._Rows._pass = until_killed
+    dbt_store.Rows._pass = until_killed
     return real(con, request)
 dbt_store.store = store
 home, project = map(Path, sys.argv[2:])

@@ -1,24 +1,17 @@
-{# The run up to which this model's table was made; empty when all must be made. #}
-{% macro lakehouse_made_through() %}
-    {# a unit test has no table of its own #}
-    {% if should_full_refresh() or model.resource_type == 'unit_test' %}
-        {{ return('') }}
-    {% endif %}
-    {% set path = adapter.escape_sql_string(lakehouse_path()) %}
-    {% set found = run_query("select lakehouse_made_through('" ~ path ~ "')") %}
-    {{ return(found.rows[0][0] | string if found.rows[0][0] is not none else '') }}
-{% endmacro %}
-
-{# The run up to which this model's table can be made now: linking's newest, or less where a table it reads is behind. #}
-{% macro lakehouse_through() %}
-    {% set identities = ref('staging__platform__person_identities') %}
-    {% set newest = run_query('select coalesce(max(changed_run), 0) from ' ~ identities).rows[0][0] | int %}
-    {% set runs = [newest] %}
+{# Of a model that is remade by person: since, the run of linking up to which its table was made, empty when all must be
+   made; and through, the run up to which it can be made now. #}
+{% macro lakehouse_person_runs() %}
+    {% set read = [] %}
     {% for node in model.depends_on.nodes if node in graph.nodes and graph.nodes[node].config.get('remade_by') == 'person_key' %}
-        {% set path = adapter.escape_sql_string(lakehouse_path(graph.nodes[node])) %}
-        {% do runs.append(run_query("select coalesce(lakehouse_made_through('" ~ path ~ "'), 0)").rows[0][0] | int) %}
+        {% do read.append(lakehouse_path(graph.nodes[node])) %}
     {% endfor %}
-    {{ return(runs | min) }}
+    {% set texts = [] %}
+    {% for text in [lakehouse_path(), tojson(read)] %}{% do texts.append("'" ~ adapter.escape_sql_string(text) ~ "'") %}{% endfor %}
+    {% set found = fromjson(run_query('select lakehouse_person_runs(' ~ texts | join(', ') ~ ')').rows[0][0]) %}
+    {% if should_full_refresh() or found['since'] is none %}
+        {% do found.update(since='') %}
+    {% endif %}
+    {{ return(found) }}
 {% endmacro %}
 
 {# For the writer: what is remade, and the note of this commit. Empty for a model that is not remade by person. #}
@@ -30,7 +23,8 @@
     {% if config.get('changed_in') is not none %}
         {{ return(lakehouse_remade_records(key)) }}
     {% endif %}
-    {% set since, through = lakehouse_made_through(), lakehouse_through() %}
+    {% set runs = lakehouse_person_runs() %}
+    {% set since, through = runs['since'], runs['through'] %}
     {% set changed = '' if since == '' else
         'select person_key from ' ~ ref('staging__platform__person_identities')
         ~ ' where changed_run > ' ~ since ~ ' and changed_run <= ' ~ through
@@ -64,13 +58,19 @@
     {{ return(run_query("select lakehouse_knowledge('" ~ adapter.escape_sql_string(kind) ~ "')").rows[0][0]) }}
 {% endmacro %}
 
-{# For a table that is remade by records: changed, a SELECT of the keys that changed in feeds, empty when all must be
-   made; few, whether they are few beside the table; and made_from, the versions of the feeds up to which that was looked for. The same in all of a build. #}
+{# For a table that is remade by records: changed, a SELECT of the keys that changed in the feeds and models it is made
+   from, empty when all must be made; few, whether they are few beside the table; and made_from, their versions up to
+   which that was looked for. The same in all of a build. #}
 {% macro lakehouse_changed_records() %}
-    {% set asked = [lakehouse_path(), tojson(config.get('changed_in'), sort_keys=true), invocation_id] %}
+    {% set made_from = {} %}
+    {% for name, column in config.get('changed_in').items() %}
+        {% set node = graph.nodes.get('model.' ~ model.package_name ~ '.' ~ name) %}
+        {% do made_from.update({name: [column, lakehouse_path(node) if node else none]}) %}
+    {% endfor %}
+    {% set asked = [lakehouse_path(), tojson(made_from, sort_keys=true), invocation_id] %}
     {% set texts = [] %}
     {% for text in asked %}{% do texts.append("'" ~ adapter.escape_sql_string(text) ~ "'") %}{% endfor %}
-    {% set found = fromjson(run_query('select lakehouse_changed_in_feeds(' ~ texts | join(', ') ~ ')').rows[0][0]) %}
+    {% set found = fromjson(run_query('select lakehouse_changed_records(' ~ texts | join(', ') ~ ')').rows[0][0]) %}
     {% set holds = config.get('answered_by') is none or lakehouse_answers_hold() %}
     {% if not holds or should_full_refresh() or found['changed'] is none %}
         {% do found.update(changed='') %}

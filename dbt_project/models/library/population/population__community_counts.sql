@@ -7,16 +7,26 @@ with as_of as (
     from {{ ref('population__residents') }}
 ),
 
+-- of each day but once: a day has many persons
+birthdays as (
+    select
+        days.birth_date,
+        bands.age_band
+    from (select distinct birth_date from {{ ref('population__residents') }}) as days
+    cross join as_of
+    inner join {{ ref('age_bands') }} as bands
+        on
+            {{ age_years('days.birth_date', 'as_of.as_of_date') }} between bands.age_lo and bands.age_hi
+),
+
 people as (
     select
         residents.community_code,
         case when residents.sex_code in ('1', '2') then residents.sex_code else '0' end as sex_code,
-        bands.age_band
+        birthdays.age_band
     from {{ ref('population__residents') }} as residents
-    cross join as_of
-    inner join {{ ref('age_bands') }} as bands
-        on
-            {{ age_years('residents.birth_date', 'as_of.as_of_date') }} between bands.age_lo and bands.age_hi
+    inner join birthdays
+        on residents.birth_date = birthdays.birth_date
     where residents.community_code is not null and residents.status in ('resident', 'floating')
 ),
 

@@ -1,5 +1,6 @@
 -- One row a registered household of living members. Its head is the member recorded as such; with none, or several, the
 -- one updated last stands in and has_recorded_head says so.
+{{ config(remade_by='household_key', changed_in={'population__residents': 'household_key'}) }}
 with members as (
     select
         household_key,
@@ -15,7 +16,7 @@ with members as (
                 person_key asc
         ) as place
     from {{ ref('population__residents') }}
-    where household_key is not null and status = 'resident'
+    where household_key is not null and status = 'resident' and {{ of_changed_records('household_key') }}
 )
 
 select
