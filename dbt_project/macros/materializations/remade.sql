@@ -71,8 +71,10 @@
     {% set texts = [] %}
     {% for text in asked %}{% do texts.append("'" ~ adapter.escape_sql_string(text) ~ "'") %}{% endfor %}
     {% set found = fromjson(run_query('select lakehouse_changed_records(' ~ texts | join(', ') ~ ')').rows[0][0]) %}
+    {# what is only compiled is asked where its columns come from: the keys that changed are no model #}
+    {% set builds = flags.WHICH in ('build', 'run') and not should_full_refresh() %}
     {% set holds = config.get('answered_by') is none or lakehouse_answers_hold() %}
-    {% if not holds or should_full_refresh() or found['changed'] is none %}
+    {% if not builds or not holds or found['changed'] is none %}
         {% do found.update(changed='') %}
     {% endif %}
     {{ return(found) }}
