@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from warehouse.dbt_history import VALID_FROM, VALID_TO, check_history, first_version, next_version
 from warehouse.dbt_remade import FEEDS, KNOWLEDGE, PROJECT_DIGEST, THROUGH, project_digest
 from warehouse.dbt_standing import Standing, by_content, standing_now, standing_of, with_rows
-from warehouse.dbt_types import Column, StoreError, delta_columns
+from warehouse.dbt_types import Column, StoreError, contracted, delta_columns
 from warehouse.delta import FileStyle
 from warehouse.duck import literal, quote
 from warehouse.log_state import version
@@ -71,6 +71,7 @@ class StoreRequest(BaseModel):
 
     Attributes:
         sql: the model's compiled SELECT; ``header``: statements to run before it.
+        contract: columns in the order the table has them, with their declared types; empty where none is enforced.
         unique_key: columns that identify a row (``merge``, ``history``).
         partition_by: partition columns; they are fixed when the table is created.
         on_schema_change: ``ignore`` keeps the table's columns, ``append_new_columns`` adds new ones, ``fail`` stops.
@@ -91,6 +92,7 @@ class StoreRequest(BaseModel):
     path: str
     sql: str
     header: str = ""
+    contract: tuple[tuple[str, str], ...] = ()
     strategy: Strategy
     unique_key: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
@@ -126,7 +128,8 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
 
     Raises:
         DeltaTypeError: a column's type has no place in Delta.
-        StoreError: schema changed against the policy, empty or repeated key, broken not_null, history going back.
+        StoreError: columns against the contract, schema changed against the policy, empty or repeated key, broken
+            not_null, history going back.
         duckdb.Error: the query itself fails.
     """
     cur = con.cursor()
@@ -141,7 +144,7 @@ def store(con: duckdb.DuckDBPyConnection, request: StoreRequest) -> StoreResult:
         if exists and request.remade and request.remade.changed_sql and not request.full_refresh:
             return _remake(cur, request, request.remade)
         # Described on its own: as a subquery DuckDB would silently rename a repeated column.
-        columns = delta_columns(cur.sql(request.sql), model=request.model)
+        columns = contracted(cur.sql(request.sql), request.contract, model=request.model)
         _check_request(request, columns)
         query = f"select {_list(columns)} from (\n{request.sql}\n)"
         if request.strategy == "overwrite" or request.full_refresh or not exists:

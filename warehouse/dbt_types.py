@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,42 @@ def delta_columns(relation: duckdb.DuckDBPyRelation, *, model: str) -> tuple[Col
             )
         columns.append(_column(name, kind, model))
     return tuple(columns)
+
+
+def contracted(
+    relation: duckdb.DuckDBPyRelation, contract: Sequence[tuple[str, str]], *, model: str
+) -> tuple[Column, ...]:
+    """The same, in the order of a contract that names every column with its type; an empty one is no contract.
+
+    Raises:
+        StoreError: a column is not the contract's. DeltaTypeError: of `delta_columns`.
+    """
+    columns = {c.name: c for c in delta_columns(relation, model=model)}
+    if not contract:
+        return tuple(columns.values())
+    gives = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    says = {name: _declared(name, kind, model) for name, kind in contract}
+    differ = [
+        f"{name}: {says.get(name, 'nothing')} by contract, {gives.get(name, 'nothing')} by query"
+        for name in says | gives
+        if says.get(name) != gives.get(name)
+    ]
+    if differ:
+        raise StoreError(
+            f"the query's columns are not those of its contract: {'; '.join(differ)}",
+            hint="cast or name them in the model as its yml says, or correct the yml",
+            model=model,
+        )
+    return tuple(columns[name] for name in says)
+
+
+def _declared(name: str, kind: str, model: str) -> str:
+    try:
+        return str(duckdb.sqltype(kind))
+    except duckdb.Error as e:
+        raise StoreError(
+            f"the contract's type {kind} is none of DuckDB's", hint="correct it in the yml", model=model, column=name
+        ) from e
 
 
 def _column(name: str, kind: duckdb.sqltypes.DuckDBPyType, model: str) -> Column:

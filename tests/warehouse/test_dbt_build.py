@@ -381,19 +381,30 @@ class TestBrokenProjects:
             "models: [{name: lib__a, config: {contract: {enforced: true}},"
             " columns: [{name: k, data_type: varchar, meta: {grade: 1}}]},"
             " {name: lib__b, config: {contract: {enforced: true}},"
-            " columns: [{name: k, data_type: integer, constraints: [{type: not_null}], meta: {grade: 1}}]}]"
+            " columns: [{name: k, data_type: integer, constraints: [{type: not_null}], meta: {grade: 1}}]},"
+            " {name: lib__d, config: {contract: {enforced: true}},"
+            " columns: [{name: w, data_type: decimal(9,2), meta: {grade: 1}},"
+            " {name: k, data_type: int, meta: {grade: 1}}, {name: v, data_type: varchar, meta: {grade: 1}}]},"
+            " {name: lib__e, config: {contract: {enforced: true}},"
+            " columns: [{name: k, data_type: number of things, meta: {grade: 1}}]}]"
         )
         house = broken(
             **{
                 "models|library|lib__a.sql": "select 1 as k",
                 "models|library|lib__b.sql": "select cast(null as integer) as k",
                 "models|library|lib__c.sql": "select k from {{ ref('lib__b') }}",
+                "models|library|lib__d.sql": "select 1 as k, cast(1 as decimal(9,3)) as w",
+                "models|library|lib__e.sql": "select 1 as k",
                 "models|library|m.yml": yml,
             }
         )
         result = house.build()
         found = {m.name: m for m in result.models}
-        assert "contract" in found["lib.a"].message
+        assert "k: VARCHAR by contract, INTEGER by query" in found["lib.a"].message
+        assert "w: DECIMAL(9,2) by contract, DECIMAL(9,3) by query" in found["lib.d"].message
+        assert "v: VARCHAR by contract, nothing by query" in found["lib.d"].message
+        assert "k: INTEGER" not in found["lib.d"].message
+        assert "number of things" in found["lib.e"].message
         assert "not_null" in found["lib.b"].message
         assert found["lib.c"].status == "skipped"
         assert not result.ok

@@ -38,15 +38,9 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {%- set select = compiled_code -%}
-    {%- if config.get('contract').enforced -%}
-        {%- do get_assert_columns_equivalent(compiled_code) -%}
-        {%- set select = get_select_subquery(compiled_code) -%}
-    {%- endif -%}
-
     {# The plugin reads on a cursor of its own: what hooks made must be committed to be seen. #}
     {% do adapter.commit() %}
-    {%- set reply = {'request': lakehouse_request(strategy, path, select)} -%}
+    {%- set reply = {'request': lakehouse_request(strategy, path)} -%}
     {% do adapter.store_relation('lakehouse', target_relation, [], path, 'delta', reply) %}
 
     {% if existing_relation is not none and not existing_relation.is_view %}
@@ -56,7 +50,7 @@
         create or replace view {{ target_relation }} as select * from {{ reply['scan'] }}
     {%- endcall %}
     {% call noop_statement('main', 'OK ' ~ reply['rows'], 'OK', reply['rows']) -%}
-        {{ select }}
+        {{ compiled_code }}
     {%- endcall %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
@@ -68,7 +62,7 @@
 {% endmacro %}
 
 {# What the plugin is asked to do: the fields of warehouse.dbt_store.StoreRequest. #}
-{% macro lakehouse_request(strategy, path, select) %}
+{% macro lakehouse_request(strategy, path) %}
     {% set policy = config.get('on_schema_change') or 'ignore' %}
     {% if policy not in ('ignore', 'append_new_columns', 'fail') %}
         {% do exceptions.raise_compiler_error(
@@ -78,7 +72,8 @@
         'model': model.unique_id,
         'invocation_id': invocation_id,
         'path': path,
-        'sql': select,
+        'sql': compiled_code,
+        'contract': lakehouse_contract(),
         'header': config.get('sql_header') or '',
         'strategy': strategy,
         'unique_key': lakehouse_list(config.get('unique_key')),
@@ -131,6 +126,18 @@
 
 {% macro lakehouse_list(value) %}
     {{ return([] if value is none else ([value] if value is string else value | list)) }}
+{% endmacro %}
+
+{# Columns and types of an enforced contract. The plugin holds the query to them when it reads its columns: dbt's own way
+   plans every query once more. #}
+{% macro lakehouse_contract() %}
+    {% set columns = [] %}
+    {% if config.get('contract').enforced %}
+        {% for column in model.columns.values() %}
+            {% do columns.append([column.name, column.data_type]) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(columns) }}
 {% endmacro %}
 
 {# Columns an enforced contract wants filled. Keys and checks are data tests: Delta cannot enforce them. #}
