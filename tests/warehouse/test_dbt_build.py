@@ -383,7 +383,7 @@ class TestBrokenProjects:
             " {name: lib__b, config: {contract: {enforced: true}},"
             " columns: [{name: k, data_type: integer, constraints: [{type: not_null}], meta: {grade: 1}}]},"
             " {name: lib__d, config: {contract: {enforced: true}},"
-            " columns: [{name: w, data_type: decimal(9,2), meta: {grade: 1}},"
+            " columns: [{name: w, data_type: 'decimal(9,2)', meta: {grade: 1}},"
             " {name: k, data_type: int, meta: {grade: 1}}, {name: v, data_type: varchar, meta: {grade: 1}}]},"
             " {name: lib__e, config: {contract: {enforced: true}},"
             " columns: [{name: k, data_type: number of things, meta: {grade: 1}}]}]"
