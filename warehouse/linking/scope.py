@@ -238,34 +238,69 @@ def _settle(con: duckdb.DuckDBPyConnection) -> None:
     A record that states the number and name it did is of the person it was of, when all records of that person, and no
     others, state that number, and all by that name: whatever else it says, the number is believed, as long as this
     record or a second register speaks for it. What it says of home and telephone is evidence for those who are not sure
-    of their number; when it meets none of them, nor stands in a pair to be decided, nothing follows.
+    of their number; when it meets none of them, nor stands in a pair to be decided, nothing follows. Where no more than
+    the community is another, the person may have other records too, but for those it finds by the community.
     """
+    _find_own_records(con)
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE settled AS
-        WITH own AS (
-            SELECT n.part, n.person, t.number, t.name, t.is_sure
-            FROM {NEWS} AS n INNER JOIN told AS t USING (part) INNER JOIN {PERSONS} AS i ON n.person = i.person
-            WHERE n.is_news AND i.is_identified AND t.number = i.number AND t.name = n.name
-        ),
-        records AS (
-            SELECT o.part, p.register, p.person IS DISTINCT FROM o.person OR NOT p.has_own_id
-                OR p.number IS DISTINCT FROM o.number OR p.name IS DISTINCT FROM o.name AS is_odd
-            FROM own AS o INNER JOIN {PARTS} AS p ON o.person = p.person
+        WITH records AS (
+            SELECT part, register, CASE
+                WHEN is_weighed THEN is_unsure OR NOT is_named_so
+                ELSE is_unsure AND is_named_so AND other IN (SELECT part FROM found_by_place)
+            END AS is_odd
+            FROM own_records
             UNION ALL
-            SELECT o.part, p.register, true FROM own AS o INNER JOIN {PARTS} AS p ON o.number = p.number
+            SELECT o.part, p.register, true FROM stated_again AS o INNER JOIN {PARTS} AS p ON o.number = p.number
             WHERE p.person <> o.person
         ),
         plain AS (
             SELECT part, count(DISTINCT register) AS registers FROM records GROUP BY part HAVING NOT bool_or(is_odd)
         )
-        SELECT part FROM own INNER JOIN plain USING (part)
+        SELECT part FROM stated_again INNER JOIN plain USING (part)
         WHERE (is_sure OR registers > 1) AND part NOT IN (SELECT part FROM met)
             AND person NOT IN (SELECT unnest([a, b]) FROM decided_pairs)
         """
     )
     con.execute(f"UPDATE {NEWS} SET is_news = false, is_weighed = false WHERE part IN (SELECT part FROM settled)")
     con.execute("DELETE FROM told WHERE part IN (SELECT part FROM settled)")
+
+
+def _find_own_records(con: duckdb.DuckDBPyConnection) -> None:
+    """``stated_again``: news of persons of a believed number, with that number and the name of before;
+    ``own_records``: with each (``part``) all records of the person (``other``), ``is_unsure`` of the number or
+    ``is_named_so``; ``found_by_place``: those of them that one of the news finds, or found, by its name and community.
+    """
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE stated_again AS
+        SELECT n.part, n.person, n.is_weighed, t.number, t.name, t.is_sure
+        FROM {NEWS} AS n INNER JOIN told AS t USING (part) INNER JOIN {PERSONS} AS i ON n.person = i.person
+        WHERE n.is_news AND i.is_identified AND t.number = i.number AND t.name = n.name
+        """
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE own_records AS
+        SELECT o.part, o.is_weighed, p.part AS other, p.register,
+            NOT p.has_own_id OR p.number IS DISTINCT FROM o.number AS is_unsure,
+            p.name IS NOT DISTINCT FROM o.name AS is_named_so
+        FROM stated_again AS o INNER JOIN {PARTS} AS p ON o.person = p.person
+        """
+    )
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE found_by_place AS
+        WITH asked AS (
+            SELECT o.other, s.place AS now_there, b.place AS was_there
+            FROM own_records AS o INNER JOIN said AS s USING (part) INNER JOIN before AS b USING (part)
+            WHERE NOT o.is_weighed AND o.is_unsure AND o.is_named_so
+        )
+        SELECT l.part FROM linked AS l INNER JOIN asked AS a ON l.part = a.other
+        WHERE l.place IN (a.now_there, a.was_there)
+        """
+    )
 
 
 def _add_likely(con: duckdb.DuckDBPyConnection) -> None:

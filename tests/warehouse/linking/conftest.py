@@ -19,6 +19,7 @@ NOW = datetime(2026, 6, 30, 2, 0, tzinfo=UTC)
 Register = Callable[..., None]
 HEALTH, INSURED = "health__records", "social_security__insured"
 HOUSEHOLD, MARRIAGES = "public_security__household", "civil_affairs__marriages"
+HOUSING = "housing__occupants"
 HOME = "北京市西城区安德路12号院3号楼201室"
 
 

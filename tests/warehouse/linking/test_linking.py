@@ -20,6 +20,7 @@ from warehouse.objections import ObjectionRefused
 
 from .conftest import (
     HEALTH,
+    HOUSING,
     INSURED,
     MARRIAGES,
     NOW,
@@ -34,7 +35,7 @@ from .conftest import (
 pytestmark = pytest.mark.slow
 
 Links = Callable[[], dict[tuple[str, str, str], str]]
-HOUSING = "housing__occupants"
+PLACES = ("110102001001", "110102001004", "110102001007")
 LI = {"person_name": "李建国", "sex_code": "1", "birth_date": date(1970, 3, 4), "phone": "13800010002"}
 LI_ID = resident_id("1970-03-04", 11)
 
@@ -234,6 +235,7 @@ def said_otherwise(
         {"resident_id": None, "phone": None, "residence_address": None},
         {"phone": draw.choice(others)["phone"], "residence_address": draw.choice(others)["residence_address"]},
         {"person_name": draw.choice(others)["person_name"], "resident_id": None},
+        {"community_code": draw.choice(PLACES), "community_name": draw.choice(PLACES)},
     ]
     return row | draw.choice([f for f in faults if names or "person_name" not in f])
 
@@ -272,10 +274,16 @@ def test_days_of_changes_come_to_what_all_anew_comes_to(
     base = people(300)
     years = [{k: v for k, v in p.items() if k not in ("birth_date", "sex_code")} for p in base]
     tables: dict[str, list[dict[str, Any]]] = {
-        HEALTH: [health(f"h{i}", **p) for i, p in enumerate(base)],
+        HEALTH: [health(f"h{i}", community_code=PLACES[i % 3], **p) for i, p in enumerate(base)],
         INSURED: [insured(f"s{i}", **p) for i, p in enumerate(base)],
         HOUSING: [
-            {"occupancy_number": f"o{i}", "updated_at": NOW, "birth_year": p["birth_date"].year} | years[i]
+            {
+                "occupancy_number": f"o{i}",
+                "updated_at": NOW,
+                "birth_year": p["birth_date"].year,
+                "community_name": PLACES[i % 3],
+            }
+            | years[i]
             for i, p in enumerate(base)
         ],
     }

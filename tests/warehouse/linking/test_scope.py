@@ -15,7 +15,7 @@ from warehouse.linking import store
 from warehouse.linking import write as linking_write
 from warehouse.linking.blocking import KEYS, blocks_sql
 
-from .conftest import HEALTH, INSURED, MARRIAGES, NOW, Register, health, identities, insured, people
+from .conftest import HEALTH, HOUSING, INSURED, MARRIAGES, NOW, Register, health, identities, insured, people
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +99,36 @@ def test_who_moves_and_is_known_by_a_number_opens_nobody_else(
     assert {p for p in said if said[p] != now[p]} == {before[HEALTH, "h251", "self"]}
     link(9, full=True)
     assert (links(), identities(settings)) == (stepwise, now)
+
+
+def test_who_changes_the_community_opens_whom_it_finds_by_it(
+    register: Register, link: Any, links: Links, settings: Settings
+) -> None:
+    """A person has a record without a number too: it matters where the community it says is the old or the new one."""
+    old, new = "110102001004", "110102001007"
+    base = people(300)
+    rows = [health(f"h{i}", community_code=old, **p) for i, p in enumerate(base)]
+    register(HEALTH, rows)
+    said: list[dict[str, Any]] = [
+        {k: p[k] for k in ("person_name", "phone", "residence_address")} | {"birth_year": p["birth_date"].year}
+        for p in base[:4]
+    ]
+    said[3] = {"person_name": base[3]["person_name"]}
+    there = ("110102001001", old, new, old)
+    register(HOUSING, [{"occupancy_number": f"o{i}", "updated_at": NOW, "community_name": place} | one
+                       for i, (one, place) in enumerate(zip(said, there, strict=True))])  # fmt: skip
+    link()
+    before = links()
+    assert [before[HOUSING, f"o{i}", "self"] == before[HEALTH, f"h{i}", "self"] for i in range(3)] == [True] * 3
+    for day, seen in enumerate((0, 2, 2, None)):
+        rows[day] |= {"community_code": new, "_loaded_at": NOW + timedelta(days=day + 1)}
+        register(HEALTH, rows)
+        done = link(day + 1)
+        assert done.mode == "changes"
+        assert seen in (done.compared, None)
+    stepwise, told = links(), identities(settings)
+    link(9, full=True)
+    assert (links(), identities(settings)) == (stepwise, told)
 
 
 def test_one_without_a_number_is_looked_at_when_a_change_may_be_theirs(
