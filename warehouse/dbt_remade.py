@@ -61,8 +61,13 @@ def note_of(path: str) -> dict[str, Any]:
 
 def project_digest() -> str:
     """A digest of models, macros and seeds: what they make may be different after any change of them."""
-    files = sorted(f for folder in _FOLDERS for f in (_PROJECT / folder).rglob("*") if f.is_file())
-    return _digest(tuple((str(f), os.stat(f).st_mtime_ns) for f in files))
+    found: list[os.DirEntry[str]] = []
+    folders = [str(_PROJECT / folder) for folder in _FOLDERS]
+    while folders:
+        with os.scandir(folders.pop()) as entries:  # asked a hundred times in a build: pathlib takes five times as long
+            for entry in entries:
+                folders.append(entry.path) if entry.is_dir() else found.append(entry)
+    return _digest(tuple(sorted((entry.path, entry.stat().st_mtime_ns) for entry in found)))
 
 
 @lru_cache(maxsize=4)

@@ -52,6 +52,7 @@ _BRACKETED = re.compile(rf"\(({_PLACES})\)")
 _PARTNERSHIPS = ("特殊普通合伙", "普通合伙", "有限合伙")
 _COMPANIES = ("股份有限责任公司", "股份有限公司", "有限责任公司", "有限公司", "股份公司", "总公司", "公司")
 """Both the longest first."""
+_ENDS = ("公司", "合伙")
 _PARTNERS = re.compile(rf"\((?:{'|'.join(_PARTNERSHIPS)})\)")
 _FORMS = {
     "股份有限责任公司": "股份有限公司",
@@ -114,7 +115,7 @@ def _parts(text: str) -> NameParts:
         text = cut
     # a text of letters and digits has no marks to leave out; searches are left out, too, where a look tells their end
     plain = text if text.isalnum() else _LEFT_OUT.sub("", text)
-    full = plain.replace("(", "").replace(")", "")
+    full = _without_brackets(plain)
     if not full:
         return EMPTY
     if _KIND.search(plain):
@@ -134,16 +135,24 @@ def _parts(text: str) -> NameParts:
             head = head[found.end() :]
     elif (found := _PREFIX.match(head)) and found.group(0)[:2] != "中国" and len(head) - found.end() >= 2:
         place, head = found.group(1), head[found.end() :]
-    core = head.replace("(", "").replace(")", "")
-    if not branch and (written := _form_behind(core)):
+    core = _without_brackets(head)
+    if branch:
+        branch = _without_brackets(branch)
+    elif written := _form_behind(core):
         form, core = written, core[: -len(written)]
     if not core:  # nothing but a place, in brackets
         return NameParts(full, "", full, "", "")
-    return NameParts(full, place, core, _FORMS.get(form, form), branch.replace("(", "").replace(")", ""))
+    return NameParts(full, place, core, _FORMS.get(form, form), branch)
+
+
+def _without_brackets(text: str) -> str:
+    return text if text.isalnum() else text.replace("(", "").replace(")", "")
 
 
 def _form_behind(core: str) -> str:
     """The legal form at the end; none when nothing else is there."""
+    if core[-2:] not in _ENDS:
+        return ""
     partners = company = ""
     if core.endswith("合伙"):
         partners = next((p for p in _PARTNERSHIPS if core.endswith(p) and core != p), "")
