@@ -119,5 +119,9 @@ def record(settings: Settings, decision: Decision, **detail: Any) -> None:
     """
     from warehouse.audit import AuditLog
 
-    event = decision.model_dump(mode="json", exclude={"at"})
-    AuditLog(settings, actor=decision.principal).append("access.decided", {**event, **detail}, at=decision.at)
+    AuditLog(settings, actor=decision.principal).append_all([event_of(decision, **detail)], at=decision.at)
+
+
+def event_of(decision: Decision, **detail: Any) -> tuple[str, dict[str, Any]]:
+    """The event that `record` appends, for who appends others with it."""
+    return "access.decided", {**decision.model_dump(mode="json", exclude={"at"}), **detail}

@@ -21,7 +21,7 @@ from quality.cipher import TEXT_MARK, Opener, Sealer
 from quality.data_keys import DataKeys
 from quality.keys import provider_of
 from quality.sql import literal, quote
-from warehouse.access import Principal, decide, local_operator, record
+from warehouse.access import Principal, decide, event_of, local_operator, record
 from warehouse.schema import SEALED, arrow_type, vault_schema
 
 if TYPE_CHECKING:
@@ -196,13 +196,15 @@ def open_rows(
     needs_purpose(purpose)
     require_migrated(settings, catalog, feed)
     decision = decide(principal, [f"vault.{feed_id}"], purpose, now=at, linking=True)
-    record(settings, decision, columns=list(columns))
-    decision.require()
+    if not decision.allowed:
+        record(settings, decision, columns=list(columns))
+        decision.require()
     path, schema = settings.vault_path(feed_id), vault_schema(catalog, feed)
     ensure_table(path, schema)
     rows = row_count(path) if keys is None else keys.num_rows
     detail = {"feed": feed_id, "purpose": purpose, "columns": list(columns), "rows": rows}
-    AuditLog(settings, actor=principal.id).append("vault.opened", detail, at=at)
+    events = [event_of(decision, columns=list(columns)), ("vault.opened", detail)]
+    AuditLog(settings, actor=principal.id).append_all(events, at=at)
     kept = [n for n in schema.names if n != SEALED and (beside is None or n in beside)]
     opened = (pa.field(f.name, arrow_type(f.type, f.precision, f.scale)) for f in fields)
     made = pa.schema([*(schema.field(n) for n in kept), *opened])
