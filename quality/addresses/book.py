@@ -206,7 +206,8 @@ class AddressBook:
         anew = np.ones(len(order), dtype=bool)
         anew[1:] = (where[1:] != where[:-1]).any(axis=1) | (labels[1:] != labels[:-1])
         of_areas = [*said.values(), *repeat(frozenset[str](), len(coded))]
-        return Points(where[anew], labels[anew].tolist(), [of_areas[i] for i in order[anew]])
+        columns = np.asfortranarray(where[anew])  # each is gone through alone
+        return Points(columns, labels[anew].tolist(), [of_areas[i] for i in order[anew]])
 
 
 _NO_LANE = Lane()

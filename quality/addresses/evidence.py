@@ -278,21 +278,27 @@ def near_places(
 ) -> list[tuple[float, str]]:
     """The nearest places whose community is known, within reach: metres and community, nearest first."""
     where, labels, label_areas = book.labelled
-    first, last = (int(i) for i in np.searchsorted(where[:, 0], (x - REACH_M, x + REACH_M)))
-    apart = where[first:last] - (x, y)
-    # a strip of the town holds thousands: by squares, a little generously, those are left for which it counts
-    squares = np.einsum("ij,ij->i", apart, apart)
-    reached = np.flatnonzero(squares <= REACH_M**2 * _GENEROUS)
-    if len(reached) > count:
-        reached = reached[squares[reached] <= np.partition(squares[reached], count - 1)[count - 1] * _GENEROUS]
-    distance = np.hypot(apart[reached, 0], apart[reached, 1])
-    reached, distance = reached[distance <= REACH_M], distance[distance <= REACH_M]
+    reached, distance = np.empty(0, np.intp), np.empty(0)
+    for reach in (REACH_M / 6, REACH_M / 2, REACH_M):  # a strip of the town holds thousands, and most ends at the first
+        first, last = (int(i) for i in np.searchsorted(where[:, 0], (x - reach, x + reach)))
+        apart = where[first:last, 0] - x, where[first:last, 1] - y
+        # by squares, a little generously, those are left for which it counts
+        squares = apart[0] * apart[0] + apart[1] * apart[1]
+        reached = np.flatnonzero(squares <= reach**2 * _GENEROUS)
+        if len(reached) > count:
+            near = squares[reached]
+            reached = reached[near <= np.partition(near, count - 1)[count - 1] * _GENEROUS]
+        distance = np.hypot(apart[0][reached], apart[1][reached])
+        within = distance <= reach
+        reached, distance = reached[within] + first, distance[within]
+        if len(reached) >= count:
+            break
     order = np.argsort(distance, kind="stable")[:count]
     found = []
     for i, metres in zip(reached[order].tolist(), distance[order].tolist(), strict=True):
-        areas = label_areas[first + i]
+        areas = label_areas[i]
         if not (areas and areas <= hide):
-            found.append((metres, labels[first + i]))
+            found.append((metres, labels[i]))
     return found
 
 

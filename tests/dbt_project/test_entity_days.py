@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -17,13 +19,14 @@ from warehouse.delta import commit_once, delete_once
 from warehouse.schema import feed_schema
 
 pytestmark = pytest.mark.slow
-ENTERPRISES, EMPLOYERS, ABNORMAL = (
+ENTERPRISES, EMPLOYERS, ABNORMAL, SHAREHOLDERS = (
     "market_supervision__enterprises", "social_security__employers", "market_supervision__abnormal_list",
+    "market_supervision__shareholders",
 )  # fmt: skip
 A, B, C, D = "91110102101379136C", "91110106102167290A", "91110107802286266J", "91110102MA01XYZ12H"
 TWIN, ROCK, LAKE = "北京双胞商贸有限公司", "北京磐石科技有限公司", "北京镜湖文化有限公司"
 TABLES = ("record_codes", "names", "name_links", "identifiers", "sources", "abnormal_list", "penalties", "persons",
-          "entity_addresses")  # fmt: skip
+          "entity_addresses", "ownership")  # fmt: skip
 
 
 def test_a_day_comes_to_what_everything_anew_comes_to(
@@ -58,9 +61,13 @@ def test_a_day_comes_to_what_everything_anew_comes_to(
     upsert([firm(A, TWIN, 1), firm(B, ROCK, 2), firm(C, LAKE, 3)])
     fill(EMPLOYERS, [{"employer_number": str(i), "entity_name": n} for i, n in enumerate((TWIN, ROCK, LAKE))])
     fill(ABNORMAL, [{"entity_name": n, "listed_date": date(2020, 1, 1)} for n in (TWIN, LAKE, "北京无名氏公司")])
+    owned = [{"source_record_id": "1", "uscc": A, "shareholder_uscc": B, "shareholding_pct": Decimal(60)}]
+    fill(SHAREHOLDERS, owned)
     first = made()
     assert {row[2] for row in first["abnormal_list"]} == {A, C, None}
+    assert [row[:3] for row in first["ownership"]] == [("entity", B, A)]
     stood = versions()
+    fill(SHAREHOLDERS, [row | {"_receipt": "again"} for row in owned])
     # ROCK takes the name of another, LAKE is gone, a firm is founded, TWIN moves, an entry leaves a list
     upsert([firm(B, TWIN, 2), firm(D, "北京新芽咨询有限公司", 4), firm(A, TWIN, 9)])
     delete_once(settings.feed_path(ENTERPRISES), pa.table({"uscc": [C]}), key=["uscc"], app_id="t", version=loads + 1)
@@ -71,5 +78,9 @@ def test_a_day_comes_to_what_everything_anew_comes_to(
     assert {row[0] for row in by_day["entity_addresses"]} == {A, B, D}
     changed = {name for name, version in versions().items() if stood.get(name) != version}
     assert {"names", "name_links", "entity_addresses", "sources", "abnormal_list"} <= changed
-    assert not {"persons", "penalties"} & changed
+    assert not {"persons", "penalties", "ownership"} & changed
+    noted = DeltaTable(settings.table_path("library", "legal_entity", "ownership")).history(1)[0]["made_from_versions"]
+    version, rows = json.loads(noted)[f"feed/feed/{SHAREHOLDERS}"]  # told by its rows
+    assert version < DeltaTable(settings.feed_path(SHAREHOLDERS)).version()
+    assert rows.startswith("1:")
     assert made(full=True) == by_day
