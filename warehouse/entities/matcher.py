@@ -44,6 +44,8 @@ a name from its branch."""
 _SUCCESSIONS = ({"公司", "有限公司"}, {"总公司", "有限公司"}, {"公司", "总公司"}, {"有限公司", "股份有限公司"})
 """Legal forms of one organisation before and after it was converted; it keeps its code."""
 _NATIONAL = frozenset("中国")
+_SOUNDS_ALIKE = 0.85
+"""Confidence of a guess by the sound of one character."""
 _SHORT_CORE = 4
 _SIMILAR_CORE = 6
 _LONG_WORD = 4
@@ -102,7 +104,9 @@ class EntityMatcher:
         least = max(5, self._size // 5000)
         self._trades = frozenset(e for e, n in endings.items() if n >= least)
         self._words = frozenset(map(self._own_word, cores))
-        self._near = _Near([key for key, core in zip(self._core, cores, strict=True) if len(core) >= _SIMILAR_CORE])
+        self._like = _LONG_WORD if threshold > _SOUNDS_ALIKE else 0  # by what is sure, firms begin alike
+        long = [key for key, core in zip(self._core, cores, strict=True) if len(core) >= _SIMILAR_CORE]
+        self._near = _Near(long, self._like)
 
     def __len__(self) -> int:
         """Names in the index."""
@@ -148,10 +152,11 @@ class EntityMatcher:
         """The one organisation whose name differs by one slip: a character left out, added, exchanged or swapped."""
         if len(q.core) < _SIMILAR_CORE:
             return None
-        shorter, beginning = _one_less(key), ""
-        if self._own_word(q.core) in self._words:
+        alike = self._like
+        if not alike and self._own_word(q.core) in self._words:
             # a firm goes by this word: another's name may differ in the trade only, and what begins otherwise is none
-            shorter, beginning = shorter[_LONG_WORD:], key[:_LONG_WORD]
+            alike = _LONG_WORD
+        shorter, beginning = _one_less(key, alike), key[:alike]
         near = self._near.to([key, *shorter])
         near.update(gone for gone in shorter if gone in self._core)
         best: tuple[float, str] | None = None
@@ -188,8 +193,10 @@ class EntityMatcher:
             return 0.0 if ends & self._trades else 0.92
         if word_a in self._words:
             return 0.0
+        if self._like:  # no need to know how they sound
+            return 0.0
         if len(was) == len(now) == 1 and min(len(word_a), len(word_b)) >= _LONG_WORD and _sound_alike(was, now):
-            return 0.85
+            return _SOUNDS_ALIKE
         return 0.0
 
     def _own_word(self, core: str) -> str:
@@ -223,14 +230,18 @@ def _put(index: dict[str, str | None], key: str, uscc: str) -> None:
 
 
 class _Near:
-    """Keys by the hash of what is left of each when one of its characters is dropped: an array, as there are many."""
+    """Keys by the hash of what is left of each when one of its characters is dropped: an array, as there are many.
 
-    def __init__(self, keys: list[str]) -> None:
+    Args:
+        alike: so many characters at their beginning are not dropped; each key is longer.
+    """
+
+    def __init__(self, keys: list[str], alike: int) -> None:
         self._keys = keys
-        hashes = np.fromiter((hash(gone) for key in keys for gone in _one_less(key)), np.int64)
+        hashes = np.fromiter((hash(gone) for key in keys for gone in _one_less(key, alike)), np.int64)
         order = np.argsort(hashes)
         self._hashes = hashes[order]
-        self._of = np.repeat(np.arange(len(keys)), [len(key) for key in keys])[order]
+        self._of = np.repeat(np.arange(len(keys)), [len(key) - alike for key in keys])[order]
 
     def to(self, forms: list[str]) -> set[str]:
         """The keys of which one of ``forms`` is left, and a few that only share a hash."""
@@ -240,9 +251,9 @@ class _Near:
         return {self._keys[i] for i in there}
 
 
-def _one_less(text: str) -> list[str]:
-    """``text`` without each one of its characters."""
-    return [text[:i] + text[i + 1 :] for i in range(len(text))]
+def _one_less(text: str, alike: int) -> list[str]:
+    """``text`` without each one of its characters behind the first ``alike``."""
+    return [text[:i] + text[i + 1 :] for i in range(alike, len(text))]
 
 
 def _difference(a: str, b: str) -> tuple[int, int, int]:
