@@ -33,12 +33,14 @@ def link_and_build(
     Raises:
         LakehouseError: of `link_persons` and `build`.
     """
-    from warehouse.linking.beside import link_beside
+    from warehouse.linking.beside import linking_beside
     from warehouse.linking.run import is_due_in_full, link_persons
 
-    if link_all or is_due_in_full(settings, catalog):
-        warm_up(settings)
-        link_persons(settings, catalog, now=now, full=link_all, progress=progress)
-        return build(settings, select=select, full_refresh=full_refresh, on_event=on_event)
-    linking = partial(link_beside, settings, now=now, progress=progress or (lambda _: None))
-    return build(settings, select=select, full_refresh=full_refresh, on_event=on_event, linking=linking)
+    if not link_all:
+        with linking_beside(settings, now=now) as link:  # it gets ready while it is looked whether a day is due
+            if not is_due_in_full(settings, catalog):
+                linking = partial(link, progress or (lambda _: None))
+                return build(settings, select=select, full_refresh=full_refresh, on_event=on_event, linking=linking)
+    warm_up(settings)
+    link_persons(settings, catalog, now=now, full=link_all, progress=progress)
+    return build(settings, select=select, full_refresh=full_refresh, on_event=on_event)

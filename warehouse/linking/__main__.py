@@ -1,6 +1,7 @@
 """Links the records that changed, in a process of its own: ``python -m warehouse.linking INSTANT``.
 
-Settings come from the environment. What happens is told as lines of JSON: ``note``, then ``result`` or ``error``.
+Settings come from the environment. It begins when a line comes in, and ends with nothing done when none does. What
+happens is told as lines of JSON: ``note``, then ``result`` or ``error``.
 """
 
 from __future__ import annotations
@@ -59,6 +60,6 @@ def _say(kind: str, what: Any) -> None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1])
+    code = main(sys.argv[1]) if sys.stdin.readline() else 0
     sys.stderr.flush()
     os._exit(code)  # all is written, and what lies in memory need not be taken apart for that

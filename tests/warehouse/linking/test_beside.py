@@ -9,8 +9,8 @@ import pytest
 
 from catalog.settings import Settings
 from tests.warehouse.linking.conftest import HEALTH, INSURED, NOW, Register, health, insured, people
-from warehouse.linking import beside
-from warehouse.linking.beside import LinkingEnded, link_beside
+from warehouse.linking import beside, store
+from warehouse.linking.beside import LinkingEnded, link_beside, linking_beside
 from warehouse.linking.run import RegisterShrank, is_due_in_full
 
 pytestmark = pytest.mark.slow
@@ -48,6 +48,16 @@ def test_its_error_is_raised_here(linked: list[dict[str, Any]], register: Regist
         link_beside(settings, now=NOW + timedelta(days=1))
     assert caught.value.where == {"feed": INSURED}
     assert "--accept-drop" in caught.value.hint
+
+
+def test_a_process_that_is_not_asked_does_nothing(
+    linked: list[dict[str, Any]], register: Register, settings: Settings
+) -> None:
+    register(INSURED, [*linked, insured("s900", **people(1)[0])], at=NOW + timedelta(days=1))
+    before = store.last_run(settings)
+    with linking_beside(settings, now=NOW + timedelta(days=1)):
+        pass
+    assert store.last_run(settings) == before
 
 
 def test_a_process_that_was_ended_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
