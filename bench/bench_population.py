@@ -47,6 +47,10 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
             name = f"link and build both libraries, {residents:,} residents, {records:,} records of persons"
             args = {"home": home}
             rows.append(compare(name, ours=f"{SIDE}full", args=args, rows=records, runs=1, target=target))
+            if share == CURVE[0]:
+                change = f"as many changes as a day's 1 % of the whole district, {residents:,} residents"
+                every = {"every": round(100 * share)}
+                rows.append(compare(change, ours=f"{SIDE}day", args=args | every, runs=1))
             if share == CURVE[-1]:
                 change = f"the same for a day's 1 %, {residents:,} residents"
                 rows.append(
@@ -97,9 +101,9 @@ def full(home: str) -> float:
     return _linked(home, full=True)
 
 
-def day(home: str) -> float:
-    """Seconds after one record in a hundred of every register was delivered again, some of them saying otherwise."""
-    deliver_again(home, every=100, at=7)
+def day(home: str, every: int = 100) -> float:
+    """Seconds after one record in ``every`` of every register was delivered again, some of them saying otherwise."""
+    deliver_again(home, every=every, at=7)
     return _linked(home, full=False)
 
 
