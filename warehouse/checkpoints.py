@@ -194,9 +194,10 @@ def path_of(settings: Settings, model: TableModel) -> str:
 
 def versions(settings: Settings, models: Iterable[TableModel]) -> dict[str, int | None]:
     """The Delta version of each table, None where there is none."""
-    from warehouse.table_changes import version_of
+    from warehouse.log_state import version
 
-    return {m.table: version_of(path_of(settings, m)) for m in models}
+    found = {m.table: version(path_of(settings, m)) for m in models}
+    return {table: at if at >= 0 else None for table, at in found.items()}
 
 
 def made_from(stopped: Iterable[str], models: Mapping[str, TableModel], built: Iterable[str]) -> list[str]:

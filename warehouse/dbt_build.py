@@ -322,8 +322,7 @@ def _hold_to_grades(
     from warehouse.grade_check import check_models, digest, remember_checked, was_checked
     from warehouse.project_scan import scan_project, state_of
 
-    text = state_of(project)
-    if project == PROJECT and not was_checked(settings, text):
+    if project == PROJECT and not was_checked(settings, text := state_of(project)):
         scan_project(project)
         remember_checked(settings, text)
     catalog = load_catalog(settings.catalog_dir)

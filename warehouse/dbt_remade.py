@@ -12,7 +12,7 @@ from typing import Any
 
 from catalog.settings import Settings
 from warehouse.linking.store import APP, IDENTITIES
-from warehouse.log_state import commits, transaction_version
+from warehouse.log_state import commits, committed_by
 
 THROUGH, PROJECT_DIGEST, KNOWLEDGE, FEEDS = "made_through", "made_by", "answered_by", "made_from"
 """Notes in a commit: the run of linking, the digest of the dbt project that made the rows, the digest of what was asked
@@ -45,7 +45,7 @@ def person_runs(settings: Settings, path: str, read: str) -> str:
         JSON: ``since``, the run it was made through, NULL when all is to be made; and ``through``, the run up to which
         it can be made now: linking's newest, or less where a table it reads is behind.
     """
-    newest = transaction_version(settings.platform_path(IDENTITIES), APP)
+    newest = committed_by(settings.platform_path(IDENTITIES), APP)
     through = min([newest, *(made_through(p) or 0 for p in json.loads(read))])
     return json.dumps({"since": made_through(path), "through": through})
 

@@ -194,7 +194,7 @@ def _remake(cur: duckdb.DuckDBPyConnection, request: StoreRequest, remade: Remad
     keyed = request.model_copy(update={"unique_key": remade.table_key, "on_schema_change": "fail"})
     # run first and described then: a column that stands twice has another name, which the table does not have
     cur.execute(f"create or replace temporary table {STAGE} as from (\n{request.sql}\n)")
-    columns = delta_columns(cur.sql(f"from {STAGE}"), model=request.model)
+    columns = contracted(cur.sql(f"from {STAGE}"), request.contract, model=request.model)
     _check_request(keyed, columns)
     written = _match(cur, keyed, columns, target)
     if any(c.expression != quote(c.name) for c in (*columns, *written)):

@@ -51,7 +51,7 @@ def commits(path: str) -> Iterator[dict[str, Any]]:
         yield told
 
 
-def transaction_version(path: str, app_id: str) -> int:
+def committed_by(path: str, app_id: str) -> int:
     """The highest version ``app_id`` has committed to it; 0 when none or no table."""
     return _committed(path, app_id, state(path))
 
@@ -69,11 +69,9 @@ def state(path: str) -> tuple[int, int] | object:
 
 @lru_cache(maxsize=16)
 def _committed(path: str, app_id: str, _state: object) -> int:
-    from deltalake import DeltaTable
+    from warehouse.delta import transaction_version
 
-    if not DeltaTable.is_deltatable(path):
-        return 0
-    return DeltaTable(path).transaction_version(app_id) or 0
+    return transaction_version(path, app_id) or 0
 
 
 def _info(file: str) -> dict[str, Any] | None:

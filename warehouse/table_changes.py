@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from deltalake import DeltaTable
 from pyroaring import BitMap64
 
 from warehouse.delta_log import deleted_rows
@@ -71,14 +70,6 @@ def standing(path: str) -> Standing | None:
     """The version of the table at ``path`` now; None when it is not there or not local."""
     version = newest_commit(path)
     return Standing(version, _mark(Path(path) / "_delta_log", version)) if version is not None else None
-
-
-def version_of(path: str) -> int | None:
-    """The version of the table at ``path`` now, None when there is none; where its commits lie by name, they tell."""
-    newest = newest_commit(path)
-    if newest is not None or not DeltaTable.is_deltatable(path):
-        return newest
-    return int(DeltaTable(path).version())
 
 
 def changes_since(path: str, then: Standing) -> Changes | None:

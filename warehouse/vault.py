@@ -187,7 +187,7 @@ def open_rows(
     import pyarrow as pa
 
     from warehouse.audit import AuditLog
-    from warehouse.delta import ensure_table, row_count, scan_sql
+    from warehouse.delta import ensure_table, row_count
     from warehouse.duck import connect
 
     at = now or datetime.now(UTC)
@@ -209,12 +209,20 @@ def open_rows(
     opened = (pa.field(f.name, arrow_type(f.type, f.precision, f.scale)) for f in fields)
     made = pa.schema([*(schema.field(n) for n in kept), *opened])
     con = con or connect()
+    sql = _sealed_sql(con, path, kept, keys)
+    return pa.RecordBatchReader.from_batches(made, _opened(con, sql, made, fields, opener(settings, feed_id)))
+
+
+def _sealed_sql(con: duckdb.DuckDBPyConnection, path: str, kept: Sequence[str], keys: pa.Table | None) -> str:
+    """A SELECT, for ``con``, of ``kept`` and what is sealed, of the rows of ``keys`` or of all."""
+    from warehouse.delta import scan_sql
+
     con.execute("SET TimeZone = 'UTC'")
     sql = f"SELECT {', '.join(map(quote, [*kept, SEALED]))} FROM {scan_sql(con, path)}"
     if keys is not None:
         con.register("wanted_keys", keys)
         sql += f" SEMI JOIN wanted_keys USING ({', '.join(map(quote, keys.column_names))})"
-    return pa.RecordBatchReader.from_batches(made, _opened(con, sql, made, fields, opener(settings, feed_id)))
+    return sql
 
 
 def _opened(

@@ -1,8 +1,9 @@
 {# Library tables that are remade for the keys whose records changed in feed tables, or whose rows did in tables of the
    house. A model says config(remade_by=<key>, changed_in={feed or model: column with the key, …}) and filters by
    of_changed_records; the rest of its text is of a plain table, which is what other engines make of it. The table notes,
-   in its commit, the versions of the tables it was made from. *Everything* is remade in the cases of changed_persons.sql; where a version noted is gone; and, for a table
-   of answers, when what its function knows has changed. #}
+   in its commit, the versions of the tables it was made from. *Everything* is remade in the cases of
+   changed_persons.sql; where a version noted is gone; and, for a table of answers, when what its function knows has
+   changed. #}
 
 {# A condition: the key is among those to be remade. #}
 {% macro of_changed_records(column) %}{{ return(adapter.dispatch('of_changed_records')(column)) }}{% endmacro %}

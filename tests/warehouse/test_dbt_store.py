@@ -204,6 +204,16 @@ def test_rows_of_a_key_that_stays_are_refused(table: Table) -> None:
     assert table.rows() == [(1, "a"), (2, "a")]
 
 
+def test_keys_are_remade_as_the_contract_says(table: Table) -> None:
+    contract = [["v", "varchar"], ["k", "integer"]]
+    table.store(values((1, "a"), (2, "a")), contract=contract, **remade(""))
+    assert table.rows() == [("a", 1), ("a", 2)]
+    with pytest.raises(StoreError, match="k: INTEGER by contract, SMALLINT by query"):
+        table.store("select 1::smallint as k, 'b' as v", contract=contract, **remade("select 1"))
+    table.store(values((1, "b")), contract=contract, **remade("select 1"))
+    assert table.rows() == [("a", 2), ("b", 1)]
+
+
 def test_a_commit_of_somebody_else_while_keys_are_remade_is_not_undone(table: Table) -> None:
     table.store(values((1, "a"), (2, "a"), (3, "a")), **remade(""))
 

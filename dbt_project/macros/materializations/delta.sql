@@ -32,7 +32,6 @@
 
 {% macro lakehouse_build(strategy) %}
     {%- set target_relation = this.incorporate(type='view') -%}
-    {%- set existing_relation = load_cached_relation(this) -%}
     {%- set path = lakehouse_path() -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
@@ -43,22 +42,32 @@
     {%- set reply = {'request': lakehouse_request(strategy, path)} -%}
     {% do adapter.store_relation('lakehouse', target_relation, [], path, 'delta', reply) %}
 
-    {% if existing_relation is not none and not existing_relation.is_view %}
-        {% do adapter.drop_relation(existing_relation) %}
-    {% endif %}
-    {% call statement('view') -%}
-        create or replace view {{ target_relation }} as select * from {{ reply['scan'] }}
-    {%- endcall %}
+    {% do lakehouse_put_view('view', target_relation, 'select * from ' ~ reply['scan']) %}
     {% call noop_statement('main', 'OK ' ~ reply['rows'], 'OK', reply['rows']) -%}
         {{ compiled_code }}
     {%- endcall %}
 
+    {{ return(lakehouse_end(target_relation)) }}
+{% endmacro %}
+
+{# Put a view in the place of what has its name, in one statement called ``name``. #}
+{% macro lakehouse_put_view(name, relation, select) %}
+    {%- set existing_relation = load_cached_relation(relation) -%}
+    {% if existing_relation is not none and not existing_relation.is_view %}
+        {% do adapter.drop_relation(existing_relation) %}
+    {% endif %}
+    {% call statement(name) -%}
+        create or replace view {{ relation }} as {{ select }}
+    {%- endcall %}
+{% endmacro %}
+
+{# What comes after a model was made; gives what a materialization returns. #}
+{% macro lakehouse_end(relation) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {% do persist_docs(target_relation, model) %}
+    {% do persist_docs(relation, model) %}
     {% do adapter.commit() %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
-
-    {{ return({'relations': [target_relation]}) }}
+    {{ return({'relations': [relation]}) }}
 {% endmacro %}
 
 {# What the plugin is asked to do: the fields of warehouse.dbt_store.StoreRequest. #}
@@ -95,7 +104,8 @@
 {# Where what the model reads is, staging views looked through; none for a model whose table is written by every build.
    A model says config(stands=true) when it reads nothing else, and asks no function of ours but that of its answers
    (answered_by): what is the same makes the same. With config(stands='content') a feed that was delivered again as it
-   was is the same, too: for models that take longer than reading their feeds through. Seeds are part of the project, whose state the table notes. #}
+   was is the same, too: for models that take longer than reading their feeds through. Seeds are part of the project,
+   whose state the table notes. #}
 {% macro lakehouse_inputs() %}
     {% if not config.get('stands') or config.get('remade_by') %}
         {{ return(none) }}
